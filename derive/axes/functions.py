@@ -1,0 +1,131 @@
+"""Scalar functions of the language: SymPy's own where it has them, ours where it has not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sympy import Abs, Eq, Expr, Function, sympify
+from sympy.core.basic import Basic
+from sympy.core.relational import Relational
+from sympy.logic.boolalg import Boolean, BooleanAtom
+
+from .errors import DeriveError, ShapeError
+from .index import Axis
+from .tensor import BoolEntry, Entry, Tensor
+
+
+class Sigmoid(Function):
+    """σ(x) = 1/(1 + exp(−x))."""
+
+    nargs = 1
+    is_real = True
+
+
+class Softplus(Function):
+    """log(1 + exp(x))."""
+
+    nargs = 1
+    is_real = True
+
+
+class Delta(Expr):
+    """δ(i, j): 1 where the two indices are equal, else 0 (Kronecker)."""
+
+    is_commutative = True
+    is_real = True
+
+    def _sympystr(self, printer: Any) -> str:
+        return f"delta({printer._print(self.args[0])}, {printer._print(self.args[1])})"
+
+
+class Where(Expr):
+    """`a` where the condition holds, else `b`: arguments (condition, a, b)."""
+
+    is_commutative = True
+    is_real = True
+
+    def _sympystr(self, printer: Any) -> str:
+        return f"where({', '.join(printer._print(a) for a in self.args)})"
+
+
+def scalar(value: Any, where_: str) -> Expr:
+    """`value` as a scalar expression; a bare tensor, a condition or a Python object raises ShapeError."""
+    if isinstance(value, Tensor):
+        raise ShapeError(f"{where_}: tensor {value.name} is used without its indices: write {value.declared()}")
+    try:
+        expression = sympify(value, strict=True)
+    except (TypeError, ValueError, AttributeError) as problem:
+        raise DeriveError(f"{where_}: expected a scalar expression, given {value!r}") from problem
+    if not isinstance(expression, Expr):
+        raise DeriveError(f"{where_}: expected a scalar expression, given {value}")
+    return expression
+
+
+def _condition(value: Any) -> Basic:
+    if isinstance(value, Tensor):
+        raise ShapeError(f"where: mask {value.name} is used without its indices: write {value.declared()}")
+    if isinstance(value, bool):
+        raise DeriveError("where: the condition is a Python bool; write equals(a, b) instead of a == b")
+    if isinstance(value, (BooleanAtom, Relational, BoolEntry, Boolean)):
+        return value
+    raise DeriveError(f"where: expected a condition such as x[b] > 0 or a mask entry, given {value}")
+
+
+def where(condition: Any, then: Any, otherwise: Any) -> Expr:
+    """`then` where the condition holds, else `otherwise`; (where)′ = where(condition, then′, otherwise′)."""
+    return Where(_condition(condition), scalar(then, "where"), scalar(otherwise, "where"))
+
+
+def maximum(a: Any, b: Any) -> Expr:
+    """max(a, b) = where(a > b, a, b): at a tie the gradient goes to b, so relu′(0) = 0."""
+    left, right = scalar(a, "maximum"), scalar(b, "maximum")
+    return Where(left > right, left, right)
+
+
+def minimum(a: Any, b: Any) -> Expr:
+    """min(a, b) = where(a < b, a, b): at a tie the gradient goes to b."""
+    left, right = scalar(a, "minimum"), scalar(b, "minimum")
+    return Where(left < right, left, right)
+
+
+def clip(x: Any, low: Any, high: Any) -> Expr:
+    """x held within [low, high]; the gradient passes at the bounds themselves."""
+    value, least, most = (scalar(v, "clip") for v in (x, low, high))
+    return Where(value < least, least, Where(value > most, most, value))
+
+
+def sigmoid(x: Any) -> Expr:
+    """σ(x) = 1/(1 + exp(−x))."""
+    return Sigmoid(scalar(x, "sigmoid"))
+
+
+def softplus(x: Any) -> Expr:
+    """log(1 + exp(x))."""
+    return Softplus(scalar(x, "softplus"))
+
+
+def absolute(x: Any) -> Expr:
+    """|x|, with |·|′(0) = 0."""
+    return Abs(scalar(x, "abs"))
+
+
+def one_hot(index: Any, axis: Axis) -> Expr:
+    """δ(index, axis): 1 at the class, else 0."""
+    if not isinstance(axis, Axis):
+        raise ShapeError(f"one_hot: expected an axis second, given {axis!r}")
+    if isinstance(index, Axis):
+        if index.size != axis.size:
+            raise ShapeError(f"one_hot: axes {index.name} and {axis.name} have lengths {index.size} and {axis.size}")
+        return Delta(index, axis)
+    if not (isinstance(index, Entry) and index.tensor.dtype == "int"):
+        raise DeriveError(f"one_hot: expected an entry of an Int tensor first, given {index}")
+    if index.tensor.bound != axis.size:
+        raise ShapeError(f"one_hot: {index} lies below {index.tensor.bound}, but {axis.name} has length {axis.size}")
+    return Delta(index, axis)
+
+
+def equals(left: Any, right: Any) -> Basic:
+    """The equation left = right, as a condition or an assumption (== compares objects, not numbers)."""
+    return Eq(scalar(left, "equals"), scalar(right, "equals"), evaluate=False)
+
+

@@ -1,0 +1,108 @@
+"""Reductions: a body, and the letters it is summed, multiplied, … over."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, ClassVar
+
+from sympy import Expr, exp, log, sympify
+from sympy.core.basic import Basic
+
+from .errors import ShapeError, Unsupported
+from .index import Axis
+from .tensor import Tensor
+
+
+class Reduction(Expr):
+    """Arguments: the body, then the bound axes. The letters are bound: renaming them changes nothing."""
+
+    is_commutative = True
+    is_real = True
+    name: ClassVar[str] = ""
+
+    @property
+    def body(self) -> Expr:
+        return self.args[0]
+
+    @property
+    def axes(self) -> tuple[Axis, ...]:
+        return self.args[1:]
+
+    @property
+    def free_symbols(self) -> set[Basic]:
+        return self.body.free_symbols - set(self.axes)
+
+    def _sympystr(self, printer: Any) -> str:
+        letters = ", ".join(a.name for a in self.axes)
+        return f"{self.name}_over({letters if len(self.axes) == 1 else f'({letters})'}, {printer._print(self.body)})"
+
+
+class SumOver(Reduction):
+    """Σ over the axes."""
+
+    name = "sum"
+
+
+class MeanOver(Reduction):
+    """Σ over the axes, divided by their lengths."""
+
+    name = "mean"
+
+
+class ProdOver(Reduction):
+    """Π over the axes."""
+
+    name = "prod"
+
+
+class MaxOver(Reduction):
+    """The largest entry over the axes."""
+
+    name = "max"
+
+
+def _reduction(kind: type[Reduction], over: Any, body: Any) -> Expr:
+    letters: Iterable[Any] = over if isinstance(over, (tuple, list)) else (over,)
+    letters = tuple(letters)
+    for letter in letters:
+        if not isinstance(letter, Axis):
+            raise ShapeError(f"{kind.name}_over: expected an axis or a tuple of axes first, given {letter!r}")
+    if not letters or len(set(letters)) < len(letters):
+        raise ShapeError(f"{kind.name}_over: expected distinct axes, given {tuple(a.name for a in letters)}")
+    if isinstance(body, Tensor):
+        raise ShapeError(f"{kind.name}_over: tensor {body.name} is used without its indices: {body.declared()}")
+    value = sympify(body)
+    if not isinstance(value, Expr):
+        raise ShapeError(f"{kind.name}_over: expected a scalar expression, given {body!r}")
+    return kind(value, *letters)
+
+
+def sum_over(axes: Axis | Iterable[Axis], body: Any) -> Expr:
+    """Σ_axes body."""
+    return _reduction(SumOver, axes, body)
+
+
+def mean_over(axes: Axis | Iterable[Axis], body: Any) -> Expr:
+    """(1/N) Σ_axes body, N the product of the axes' lengths."""
+    return _reduction(MeanOver, axes, body)
+
+
+def prod_over(axes: Axis | Iterable[Axis], body: Any) -> Expr:
+    """Π_axes body."""
+    return _reduction(ProdOver, axes, body)
+
+
+def logsumexp_over(axes: Axis | Iterable[Axis], body: Any) -> Expr:
+    """log Σ_axes exp(body); code evaluates it shifted by the largest entry, so that it never overflows."""
+    return log(_reduction(SumOver, axes, exp(sympify(body))))
+
+
+def _not_yet(name: str) -> Any:
+    def refuse(axes: Any, body: Any) -> Expr:
+        raise Unsupported(f"{name}: extrema over axes are not supported yet")
+
+    refuse.__name__, refuse.__doc__ = name, f"{name} over axes: raises Unsupported for now."
+    return refuse
+
+
+max_over, min_over, argmax_over = (_not_yet(f"{kind}_over") for kind in ("max", "min", "argmax"))

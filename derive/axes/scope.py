@@ -1,0 +1,116 @@
+"""What is free, what is bound, and how to rename without capture.
+
+Definitions are closed over their own letters, so renaming an entry touches its indices and never the body behind it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+
+from sympy.core.basic import Basic
+
+from .index import Axis, fresh_letter
+from .reduce import Reduction
+from .tensor import BoolEntry, Entry, Tensor
+
+
+def free_axes(node: Basic) -> tuple[Axis, ...]:
+    """The free letters of an expression, in order of first appearance."""
+    found: dict[Axis, None] = {}
+
+    def visit(part: Basic, bound: frozenset[Axis]) -> None:
+        if isinstance(part, Axis):
+            if part not in bound:
+                found.setdefault(part)
+            return
+        inner = bound | set(part.axes) if isinstance(part, Reduction) else bound
+        for child in part.args[:1] if isinstance(part, Reduction) else part.args:
+            visit(child, inner)
+
+    visit(node, frozenset())
+    return tuple(found)
+
+
+def letters_of(node: Basic) -> set[Axis]:
+    """Every letter written in an expression, free or bound."""
+    return set(node.atoms(Axis))
+
+
+def rename(node: Basic, mapping: Mapping[Axis, Basic]) -> Basic:
+    """`node` with free letters replaced; a bound letter that would capture one is renamed first."""
+    mapping = {old: new for old, new in mapping.items() if old != new}
+    if not mapping:
+        return node
+    if isinstance(node, Axis):
+        return mapping.get(node, node)
+    if isinstance(node, Reduction):
+        inner = {old: new for old, new in mapping.items() if old not in node.axes}
+        incoming = {letter for new in inner.values() for letter in letters_of(new)}
+        taken = {letter.name for letter in incoming | letters_of(node)}
+        bound = []
+        for letter in node.axes:
+            if letter in incoming:
+                inner[letter] = fresh_letter(letter, taken)
+                taken.add(inner[letter].name)
+            bound.append(inner.get(letter, letter))
+        return node.func(rename(node.body, inner), *bound)
+    if not node.args:
+        return node
+    return rebuilt(node, [rename(child, mapping) for child in node.args])
+
+
+def rebuilt(node: Basic, args: list[Basic]) -> Basic:
+    """The node over new arguments, unevaluated: the order a reader wrote is kept."""
+    if all(new is old for new, old in zip(args, node.args, strict=True)):
+        return node
+    if isinstance(node, (Entry, BoolEntry, Reduction)):
+        return node.func(*args)
+    if node.func.__module__.startswith("derive"):
+        return node.func(*args)
+    return node.func(*args, evaluate=False)
+
+
+def mapped(node: Basic, change: Callable[[Basic], Basic | None]) -> Basic:
+    """`node` with every subexpression for which `change` answers replaced, from the root down; binders included."""
+    replacement = change(node)
+    if replacement is not None:
+        return replacement
+    if not node.args:
+        return node
+    return rebuilt(node, [mapped(child, change) for child in node.args])
+
+
+def tensors_of(node: Basic) -> tuple[Tensor, ...]:
+    """The tensors an expression refers to, in order of first appearance; bodies are not entered."""
+    found: dict[Tensor, None] = {}
+    stack = [node]
+    while stack:
+        part = stack.pop()
+        if isinstance(part, Tensor):
+            found.setdefault(part)
+        stack.extend(reversed(part.args))
+    return tuple(found)
+
+
+def definitions(roots: Iterable[Basic]) -> tuple[Tensor, ...]:
+    """Every defined tensor that the roots refer to, each after what its body refers to; never recursive in depth."""
+    done: dict[Tensor, None] = {}
+    stack: list[tuple[Tensor, Iterator[Tensor]]] = []
+
+    def open_(tensor: Tensor) -> None:
+        stack.append((tensor, iter(tensors_of(tensor.body) if tensor.body is not None else ())))
+
+    for root in roots:
+        for start in tensors_of(root):
+            if start.body is None or start in done:
+                continue
+            open_(start)
+            while stack:
+                tensor, rest = stack[-1]
+                following = next((t for t in rest if t.body is not None and t not in done), None)
+                if following is None:
+                    done.setdefault(tensor)
+                    stack.pop()
+                else:
+                    open_(following)
+    return tuple(done)

@@ -1,0 +1,227 @@
+"""Tensors, written by their entries."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sympy import Expr, sympify
+from sympy.core.basic import Basic
+from sympy.core.expr import AtomicExpr
+from sympy.logic.boolalg import Boolean
+
+from .errors import DeriveError, ShapeError, Unsupported, checked_identifier
+from .index import Axis
+
+
+@dataclass(frozen=True)
+class TensorType:
+    """The declared shape of a tensor: `T[b, i]`, `T[()]`, `T[...]`; Int and Bool likewise."""
+
+    axes: tuple[Axis, ...]
+    dtype: str = "real"  # "real" | "int" | "bool"
+    any_shape: bool = False
+    bound: Expr | None = None  # Int[...].below(v): entries are 0 … bound-1
+    optional: bool = False
+
+    def __or__(self, other: None) -> TensorType:
+        return replace(self, optional=True)
+
+    __ror__ = __or__
+
+    def below(self, bound: Axis | Expr | int) -> TensorType:
+        """Entries lie in 0 … bound-1 and may index an axis of that length."""
+        if self.dtype != "int":
+            raise DeriveError("below(...) bounds integers: use Int[...].below(v)")
+        return replace(self, bound=bound.size if isinstance(bound, Axis) else sympify(bound))
+
+    def __str__(self) -> str:
+        head = {"real": "T", "int": "Int", "bool": "Bool"}[self.dtype]
+        inner = "..." if self.any_shape else ", ".join(a.name for a in self.axes) or "()"
+        return f"{head}[{inner}]"
+
+
+class _Declares:
+    """`T[b, i]` in an annotation."""
+
+    def __init__(self, dtype: str) -> None:
+        self.dtype = dtype
+
+    def __getitem__(self, shape: Any) -> TensorType:
+        if shape is Ellipsis:
+            return TensorType((), self.dtype, any_shape=True)
+        letters = shape if isinstance(shape, tuple) else (shape,)
+        for letter in letters:
+            if not isinstance(letter, Axis):
+                raise ShapeError(f"{self.dtype} tensor: expected axes in its declaration, given {letter!r}")
+        if len(set(letters)) < len(letters):
+            names = ", ".join(a.name for a in letters)
+            raise ShapeError(f"a letter is repeated in the declaration [{names}]: declare n and n.alias('m')")
+        return TensorType(letters, self.dtype)
+
+
+T = _Declares("real")
+Int = _Declares("int")
+Bool = _Declares("bool")
+
+
+class Tensor(AtomicExpr):
+    """A named array over `axes`; with a `body` it is defined by an expression over those letters.
+
+    role: "input", "let" (a named intermediate), "output", "upstream" (g), "adjoint" (∂L/∂of), "tangent" (of's),
+    "found" (an intermediate that the simplifier discovered and named).
+    """
+
+    __slots__ = ("axes", "body", "bound", "dtype", "name", "of", "role")
+    name: str
+    axes: tuple[Axis, ...]
+    dtype: str
+    body: Expr | None
+    role: str
+    bound: Expr | None
+    of: str
+    is_commutative = True
+
+    def __new__(
+        cls,
+        name: str,
+        axes: Iterable[Axis] = (),
+        *,
+        dtype: str = "real",
+        body: Expr | None = None,
+        role: str = "input",
+        bound: Expr | None = None,
+        of: str = "",
+    ) -> Tensor:
+        tensor: Tensor = Expr.__new__(cls)
+        tensor.name, tensor.axes = checked_identifier(name, "tensor"), tuple(axes)
+        tensor.dtype, tensor.body, tensor.role, tensor.bound = dtype, body, role, bound
+        tensor.of = of
+        hash(tensor)  # now, bottom-up: a deep network must not recurse when it is first hashed
+        return tensor
+
+    def __getnewargs_ex__(self) -> Any:
+        named = {"dtype": self.dtype, "body": self.body, "role": self.role, "bound": self.bound}
+        named["of"] = self.of
+        return (self.name, self.axes), named
+
+    def _hashable_content(self) -> tuple[Any, ...]:
+        return (self.name, self.axes, self.dtype, self.role, self.body, self.bound, self.of)
+
+    def compare(self, other: Basic) -> int:
+        mine, theirs = (self.name, str(self.axes)), (getattr(other, "name", ""), str(getattr(other, "axes", "")))
+        return (mine > theirs) - (mine < theirs)
+
+    def sort_key(self, order: Any = None) -> Any:
+        return self.class_key(), (1, (self.name,)), (), 1
+
+    @property
+    def ndim(self) -> int:
+        return len(self.axes)
+
+    @property
+    def free_symbols(self) -> set[Basic]:
+        return set()
+
+    def __getitem__(self, indices: Any) -> Any:
+        letters = indices if isinstance(indices, tuple) else (indices,)
+        return entry(self, *letters)
+
+    def __iter__(self) -> Any:
+        raise DeriveError(f"tensor {self.name} is written by its entries: {self.declared()}")
+
+    def declared(self) -> str:
+        return f"{self.name}[{', '.join(a.name for a in self.axes)}]"
+
+    def _sympystr(self, printer: Any) -> str:
+        return self.name
+
+    def with_(self, **changes: Any) -> Tensor:
+        args = {"name": self.name, "axes": self.axes, **self.__getnewargs_ex__()[1], **changes}
+        return Tensor(args.pop("name"), args.pop("axes"), **args)
+
+
+def _operand_of_tensor(name: str) -> Any:
+    def refuse(self: Tensor, *_: Any) -> Any:
+        raise ShapeError(f"tensor {self.name} is used without its indices: write {self.declared()}")
+
+    refuse.__name__ = name
+    return refuse
+
+
+for _name in "add radd sub rsub mul rmul truediv rtruediv pow rpow neg pos abs lt le gt ge".split():
+    setattr(Tensor, f"__{_name}__", _operand_of_tensor(f"__{_name}__"))
+
+
+class Entry(Expr):
+    """`x[b, i]`: one entry of a tensor; its arguments are the tensor and its indices."""
+
+    is_commutative = True
+    is_real = True
+
+    @property
+    def tensor(self) -> Tensor:
+        return self.args[0]
+
+    @property
+    def indices(self) -> tuple[Expr, ...]:
+        return self.args[1:]
+
+    def _eval_is_integer(self) -> bool | None:
+        return True if self.tensor.dtype == "int" else None
+
+    def _sympystr(self, printer: Any) -> str:
+        return f"{self.tensor.name}[{', '.join(printer._print(i) for i in self.indices)}]"
+
+
+class AdjointOf(Expr):
+    """∂L/∂x[b, i]: the derivative of the scalar under discussion, for an entry of an input or intermediate x."""
+
+    is_commutative = True
+    is_real = True
+
+    @property
+    def entry(self) -> Entry:
+        return self.args[0]
+
+    def _sympystr(self, printer: Any) -> str:
+        return f"d/d{printer._print(self.args[0])}"
+
+
+class BoolEntry(Boolean):
+    """An entry of a mask: a condition, to be used in `where`."""
+
+    tensor = Entry.tensor
+    indices = Entry.indices
+    _sympystr = Entry._sympystr
+
+    def _no_arithmetic(self, *_: Any) -> Any:
+        raise DeriveError(f"mask {self.tensor.name} is a condition, not a number: use where({self}, a, b)")
+
+    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = _no_arithmetic
+    __neg__ = __pow__ = _no_arithmetic
+
+
+def entry(tensor: Tensor, *indices: Any) -> Expr | BoolEntry:
+    """`tensor[indices]` after checking rank and lengths; ShapeError names tensor, expected and given."""
+    given = ", ".join(str(i) for i in indices)
+    if indices == ((),) or indices == ():
+        indices = ()
+    if len(indices) != tensor.ndim:
+        raise ShapeError(f"tensor {tensor.name}: expected {tensor.ndim} indices {tensor.declared()}, given [{given}]")
+    for declared, index in zip(tensor.axes, indices, strict=True):
+        if not isinstance(index, Axis):
+            if isinstance(index, (slice, list, str, float)) or index is Ellipsis or index is None:
+                raise ShapeError(f"tensor {tensor.name}: expected an axis such as {declared.name}, given {index!r}")
+            raise Unsupported(
+                f"tensor {tensor.name}: index {index} is not a plain axis; affine indices and gathers are not "
+                f"supported yet (expected {tensor.declared()})"
+            )
+        if index.size != declared.size:
+            raise ShapeError(
+                f"tensor {tensor.name}: expected {tensor.declared()}, given [{given}]: axis {index.name} has length "
+                f"{index.size}, not {declared.size}"
+            )
+    cls = BoolEntry if tensor.dtype == "bool" else Entry
+    return cls(tensor, *indices)

@@ -1,0 +1,239 @@
+"""`@formula`: a Python body becomes a frozen Formula, and the registry knows it by name."""
+
+from __future__ import annotations
+
+import inspect
+import itertools
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import sympy
+from sympy import Expr
+
+from derive.axes import (
+    DeriveError,
+    NameProblem,
+    Scalar,
+    ShapeError,
+    Size,
+    Tensor,
+    TensorType,
+    did_you_mean,
+    free_axes,
+    scalar,
+)
+
+from .instance import elementwise, instantiate
+from .signature import Outputs, Parameter, annotations_of, outputs_of, parameters_of
+from .trace import CURRENT, Traced, Tracing, told_apart
+
+MOST_VARIANTS = 12
+
+
+@dataclass(frozen=True)
+class Formula:
+    """A layer, loss or function as mathematics. `trace(**static)` gives its body as data."""
+
+    name: str
+    doc: str
+    parameters: tuple[Parameter, ...]
+    kind: str
+    source: str
+    tracer: Callable[[Mapping[str, Any]], Traced] = field(repr=False)
+    _traces: dict[Any, Traced] = field(default_factory=dict, repr=False, compare=False)
+
+    @property
+    def summary(self) -> str:
+        return self.doc.strip().splitlines()[0] if self.doc.strip() else ""
+
+    @property
+    def tensors(self) -> tuple[Parameter, ...]:
+        return tuple(p for p in self.parameters if p.kind == "tensor")
+
+    def static(self, **given: Any) -> dict[str, Any]:
+        """Static choices with defaults filled in: static parameters, and which optional inputs are present."""
+        allowed = {p.name: p for p in self.parameters if p.kind == "static" or (p.type and p.type.optional)}
+        chosen = {name: (p.default if p.kind == "static" else False) for name, p in allowed.items()}
+        for name, value in given.items():
+            if name not in allowed:
+                raise NameProblem(f"{self.name}: unknown static parameter {name!r}{did_you_mean(name, allowed)}")
+            choices = allowed[name].choices or (True, False)
+            if value not in choices:
+                raise DeriveError(f"{self.name}: {name} is one of {choices}, given {value!r}")
+            chosen[name] = value
+        for name, value in chosen.items():
+            if value is inspect.Parameter.empty:
+                chosen[name] = allowed[name].choices[0]
+        return chosen
+
+    def variants(self) -> tuple[dict[str, Any], ...]:
+        """Every combination of static choices, at most twelve."""
+        chosen = self.static()
+        options = [p.choices or (False, True) for p in self.parameters if p.name in chosen]
+        names = [p.name for p in self.parameters if p.name in chosen]
+        return tuple(dict(zip(names, c, strict=True)) for c in itertools.islice(itertools.product(*options), MOST_VARIANTS))
+
+    def trace(self, **static: Any) -> Traced:
+        """The body, traced once for each value of the static parameters."""
+        chosen = self.static(**static)
+        key = tuple(sorted(chosen.items(), key=repr))
+        if key not in self._traces:
+            self._traces[key] = self.tracer(chosen)
+        return self._traces[key]
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Inside another formula: tensors in, a tensor over the output's letters out, to be used indexed."""
+        given = self._bound(args, kwargs)
+        optional = {p.name: p.name in given for p in self.tensors if p.type and p.type.optional}
+        static = {p.name: given[p.name] for p in self.parameters if p.kind == "static" and p.name in given}
+        traced = self.trace(**static, **optional)
+        tensors = {t.name: given[t.name] for t in traced.inputs}
+        for name, value in tensors.items():
+            if not isinstance(value, (Tensor, Expr, int, float)):
+                raise DeriveError(
+                    f"call of {self.name}: input {name}: expected a tensor or an expression inside a formula, given "
+                    f"{type(value).__name__}; for arrays use derive.to_numpy({self.name}).forward(...)"
+                )
+        scalars = {p.name: given.get(p.name, p.default) for p in self.parameters if p.kind == "scalar"}
+        scalars = {name: value for name, value in scalars.items() if value is not inspect.Parameter.empty}
+        if traced.elementwise:
+            return elementwise(traced, tensors, scalars)
+        made = instantiate(traced, tensors, scalars)
+        if (tracing := CURRENT.get()) is not None:
+            tracing.assumptions.extend(made.assumptions)
+        return made.outputs[0] if len(made.outputs) == 1 else made.outputs
+
+    def _bound(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+        names = [p.name for p in self.parameters]
+        if len(args) > len(names):
+            raise DeriveError(f"call of {self.name}: expected at most {len(names)} arguments, given {len(args)}")
+        given = {**dict(zip(names, args, strict=False)), **kwargs}
+        for name in kwargs:
+            if name not in names:
+                raise NameProblem(f"call of {self.name}: unknown input {name!r}{did_you_mean(name, names)}")
+        for parameter in self.tensors:
+            if parameter.required and parameter.name not in given:
+                raise DeriveError(f"call of {self.name}: input {parameter.name}: expected {parameter.type}, given none")
+        return {name: value for name, value in given.items() if value is not None}
+
+
+REGISTRY: dict[str, Formula] = {}
+
+
+def register(new: Formula) -> Formula:
+    """Enter a formula under its name; the same name from the same file (a notebook cell) replaces."""
+    old = REGISTRY.get(new.name)
+    if old is not None and old.source != new.source and "__main__" not in (new.source, old.source):
+        raise NameProblem(f"formula {new.name} is already defined in {old.source}; given again in {new.source}")
+    REGISTRY[new.name] = new
+    return new
+
+
+def formula(function: Any = None, *, name: str | None = None) -> Any:
+    """`@formula` turns an annotated Python function into a Formula.
+
+    The body returns one scalar expression over the output's letters (a tuple for several outputs). Raises ShapeError,
+    NameProblem or DeriveError, naming the formula, at definition.
+    """
+    if function is None:
+        frame = sys._getframe(1).f_locals
+        return lambda body: register(build(body, name or body.__name__, frame))
+    return register(build(function, name or function.__name__, sys._getframe(1).f_locals))
+
+
+def build(function: Callable[..., Any], name: str, frame_locals: Mapping[str, Any]) -> Formula:
+    """The Formula of an annotated function, traced once, not yet registered."""
+    hints = annotations_of(function, frame_locals)
+    parameters = parameters_of(function, hints)
+    declared = outputs_of(hints.get("return"), f"formula {name}")
+    module = function.__module__
+    made = Formula(
+        name,
+        inspect.getdoc(function) or "",
+        parameters,
+        module.rsplit(".", 1)[-1] if module.startswith("formulas") else "user",
+        "__main__" if module == "__main__" else inspect.getsourcefile(function) or module,
+        lambda static: _trace(function, name, parameters, declared, static),
+    )
+    made.trace()  # a wrong index is an error here, where it was written
+    return made
+
+
+def _trace(
+    function: Callable[..., Any],
+    name: str,
+    parameters: tuple[Parameter, ...],
+    declared: Outputs | dict[Any, Any],
+    static: Mapping[str, Any],
+) -> Traced:
+    while isinstance(declared, dict):
+        choice = next((v for v in static.values() if v in declared), None)
+        if choice is None:
+            raise DeriveError(f"formula {name}: no return shape for {dict(static)}, declared for {list(declared)}")
+        declared = declared[choice]
+    arguments: dict[str, Any] = {}
+    for p in parameters:
+        if p.type is not None:
+            absent = p.type.optional and not static[p.name]
+            arguments[p.name] = None if absent else _input(p.name, p.type)
+        elif p.kind == "static":
+            arguments[p.name] = static[p.name]
+        else:
+            default = None if p.required else p.default
+            arguments[p.name] = Scalar(p.name, default) if p.kind == "scalar" else Size(p.name, default=default)
+    any_shape = any(t.any_shape for t in declared)
+    inputs = tuple(a for a in arguments.values() if isinstance(a, Tensor))
+    letters = dict.fromkeys(a for shape in [*inputs, *declared] for a in shape.axes)
+    tracing = Tracing(name, tuple(letters), {n: None for n in arguments})
+    given = {n: a[()] if any_shape and isinstance(a, Tensor) else a for n, a in arguments.items()}
+    token = CURRENT.set(tracing)
+    try:
+        with sympy.evaluate(False):
+            values = function(**given)
+            bodies = [_body(value, name) for value in (values if isinstance(values, tuple) else (values,))]
+    except DeriveError as problem:
+        prefix = f"formula {name}: "
+        raise type(problem)(str(problem) if str(problem).startswith(prefix) else prefix + str(problem)) from None
+    finally:
+        CURRENT.reset(token)
+    outputs = _outputs(name, declared, bodies, {n: a for n, a in tracing.names.items()})
+    return Traced(
+        name,
+        inputs,
+        tuple(a for a in arguments.values() if isinstance(a, Scalar)),
+        tuple(a for a in arguments.values() if isinstance(a, Size)),
+        told_apart(outputs, {t.name for t in inputs} | {n for n in arguments}),
+        tuple(tracing.assumptions),
+        any_shape,
+    )
+
+
+def _input(name: str, declared: TensorType) -> Tensor:
+    return Tensor(name, declared.axes, dtype=declared.dtype, bound=declared.bound)
+
+
+def _body(value: Any, name: str) -> Expr:
+    if value is None:
+        raise DeriveError("the body returns nothing: expected a scalar expression over the output's letters")
+    return scalar(value, "return")
+
+
+def _outputs(name: str, declared: Outputs, bodies: list[Expr], names: Mapping[str, Any]) -> tuple[Tensor, ...]:
+    where = f"formula {name}"
+    if len(bodies) != len(declared):
+        raise ShapeError(f"{where}: expected {len(declared)} outputs as declared, given {len(bodies)}")
+    single = "L" if not declared[0].axes and not declared[0].any_shape and "L" not in names else "y"
+    stem = single if single not in names else "out"
+    labels = [stem] if len(declared) == 1 else [f"{stem}_{k + 1}" for k in range(len(declared))]
+    for shape, body in zip(declared, bodies, strict=True):
+        unbound = [a for a in free_axes(body) if a not in shape.axes]
+        if unbound:
+            letters = ", ".join(a.name for a in unbound)
+            raise ShapeError(f"{where}: unbound letter {letters}: expected only the output's letters {shape}; "
+                             f"reduce over it (sum_over) or declare it")  # fmt: skip
+    return tuple(
+        Tensor(label, shape.axes, body=body, role="output")
+        for label, shape, body in zip(labels, declared, bodies, strict=True)
+    )

@@ -1,0 +1,154 @@
+"""A formula called inside another: its letters, lengths and inputs exchanged for the caller's, all at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sympy import Expr
+from sympy.core.basic import Basic
+
+from derive.axes import (
+    Axis,
+    BoolEntry,
+    DeriveError,
+    Entry,
+    Reduction,
+    ShapeError,
+    Tensor,
+    free_axes,
+    fresh_letter,
+    mapped,
+    rename,
+    scalar,
+)
+
+from .trace import CURRENT, Assumption, Traced
+
+
+@dataclass(frozen=True)
+class Instance:
+    """The outputs of a called formula over the caller's letters, and the assumptions it brought."""
+
+    outputs: tuple[Tensor, ...]
+    assumptions: tuple[Assumption, ...]
+
+
+class _Unifier:
+    """Formal letters to actual ones: injective, so that no letter can be captured."""
+
+    def __init__(self, where: str) -> None:
+        self.where = where
+        self.letters: dict[Axis, Axis] = {}
+        self.sizes: dict[Basic, Expr] = {}
+
+    def bind(self, tensor: Tensor, actual: tuple[Axis, ...], what: str) -> None:
+        if len(actual) != tensor.ndim:
+            raise ShapeError(f"{self.where}: input {tensor.name}: expected {tensor.declared()}, given {what}")
+        for formal, letter in zip(tensor.axes, actual, strict=True):
+            known = self.sizes.setdefault(formal.size, letter.size)
+            if known != letter.size:
+                raise ShapeError(f"{self.where}: input {tensor.name}: expected {tensor.declared()} with "
+                                 f"{formal.name} of length {known}, given {what}: length {letter.size}")  # fmt: skip
+            if formal not in self.letters:
+                taken = set(self.letters.values())
+                names = {a.name for a in taken}
+                self.letters[formal] = fresh_letter(letter, names) if letter in taken else letter
+
+    def letter(self, formal: Axis) -> Axis:
+        """The caller's letter; one of the formula's own is renamed if the caller's letters have its name."""
+        if formal not in self.letters:
+            size = formal.size.xreplace(self.sizes)
+            names = {a.name for a in self.letters.values()}
+            mine = Axis(formal.name, size)
+            self.letters[formal] = fresh_letter(mine, names) if formal.name in names else mine
+        return self.letters[formal]
+
+
+def instantiate(traced: Traced, tensors: Mapping[str, Tensor | Expr], scalars: Mapping[str, Any]) -> Instance:
+    """The traced formula with inputs bound to the caller's tensors (or, for scalar inputs, expressions)."""
+    unify = _Unifier(f"call of {traced.name}")
+    for formal in traced.inputs:
+        actual = tensors[formal.name]
+        if isinstance(actual, Tensor):
+            if actual.dtype != formal.dtype:
+                raise ShapeError(f"call of {traced.name}: input {formal.name}: expected {formal.dtype} entries, "
+                                 f"given {actual.declared()} of {actual.dtype}")  # fmt: skip
+            unify.bind(formal, actual.axes, actual.declared())
+        elif formal.ndim:
+            raise ShapeError(f"call of {traced.name}: input {formal.name}: expected a tensor {formal.declared()}, "
+                             f"given the expression {actual}; name it with let first")  # fmt: skip
+    values = {s: scalar(scalars[s.name], s.name) for s in traced.scalars if s.name in scalars}
+    inputs = {t.name: t for t in traced.inputs}
+    made: dict[Tensor, Tensor] = {}
+
+    def change(node: Basic) -> Basic | None:
+        if isinstance(node, Axis):
+            return unify.letter(node)
+        if isinstance(node, (Entry, BoolEntry)):
+            indices = [mapped(index, change) for index in node.indices]
+            if inputs.get(node.tensor.name) == node.tensor:
+                return _read(tensors[node.tensor.name], indices)
+            return node.func(made[node.tensor], *indices)
+        if isinstance(node, Reduction):
+            return node.func(mapped(node.body, change), *(unify.letter(a) for a in node.axes))
+        return values.get(node, unify.sizes.get(node))
+
+    for tensor in traced.definitions:
+        letters = tuple(unify.letter(a) for a in tensor.axes)
+        body = mapped(tensor.body, change)
+        free = [a for a in free_axes(body) if a not in letters]  # scalar inputs given as expressions bring letters
+        made[tensor] = tensor.with_(axes=(*free, *letters), body=body, role="let")
+        if free and made[tensor].axes != letters and tensor not in traced.outputs:
+            raise DeriveError(f"call of {traced.name}: name the argument with let first")
+    assumptions = tuple(Assumption(mapped(a.statement, change), a.sample) for a in traced.assumptions)
+    return Instance(tuple(made[output] for output in traced.outputs), assumptions)
+
+
+def _read(actual: Tensor | Expr, indices: list[Basic]) -> Basic:
+    if not isinstance(actual, Tensor):
+        return actual
+    return (BoolEntry if actual.dtype == "bool" else Entry)(actual, *indices)
+
+
+def elementwise(traced: Traced, tensors: Mapping[str, Tensor | Expr], scalars: Mapping[str, Any]) -> Any:
+    """An elementwise formula over any shape: tensors give a tensor over their letters, expressions an expression."""
+    given = {name: value for name, value in tensors.items() if isinstance(value, Tensor)}
+    letters = next((value.axes for value in given.values() if value.axes), ())
+    for name, value in given.items():
+        if [a.size for a in value.axes] != [a.size for a in letters]:
+            raise ShapeError(f"call of {traced.name}: input {name}: expected the shape of the others "
+                             f"({', '.join(a.name for a in letters)}), given {value.declared()}")  # fmt: skip
+    entries = {
+        name: _read(value, list(letters)) if isinstance(value, Tensor) else scalar(value, f"call of {traced.name}")
+        for name, value in tensors.items()
+    }
+    outputs = instantiate_scalar(traced, entries, scalars)
+    if given:
+        named = tuple(Tensor(o.name, letters, body=body, role="let") for o, body in outputs)
+        return named[0] if len(named) == 1 else named
+    tracing = CURRENT.get()
+    order = tracing.in_order if tracing else tuple
+    named = tuple(Tensor(o.name, order(free_axes(b)), body=b, role="let") for o, b in outputs)
+    values = tuple(tensor[tensor.axes] for tensor in named)
+    return values[0] if len(values) == 1 else values
+
+
+def instantiate_scalar(traced: Traced, entries: Mapping[str, Basic], scalars: Mapping[str, Any]) -> list[Any]:
+    """Bodies of an elementwise formula with its inputs replaced by scalar expressions; its lets are inlined."""
+    values: dict[Basic, Basic] = {s: scalar(scalars[s.name], s.name) for s in traced.scalars if s.name in scalars}
+    bodies: dict[Tensor, Basic] = {}
+
+    def change(node: Basic) -> Basic | None:
+        if isinstance(node, (Entry, BoolEntry)):
+            return bodies[node.tensor] if node.tensor in bodies else entries[node.tensor.name]
+        if isinstance(node, Reduction):
+            taken = {a for e in entries.values() for a in free_axes(e)}
+            clash = {a: fresh_letter(a, {t.name for t in taken}) for a in node.axes if a in taken}
+            return node.func(mapped(rename(node.body, clash), change), *(clash.get(a, a) for a in node.axes))
+        return values.get(node)
+
+    for tensor in traced.definitions:
+        bodies[tensor] = mapped(tensor.body, change)
+    return [(output, bodies[output]) for output in traced.outputs]

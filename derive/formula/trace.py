@@ -1,0 +1,127 @@
+"""Running a formula's body once, on symbols: what it names (`let`) and what it assumes (`assume`)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Any
+
+from sympy import Expr
+from sympy.core.basic import Basic
+from sympy.core.relational import Relational
+
+from derive.axes import (
+    Axis,
+    DeriveError,
+    NameProblem,
+    Scalar,
+    Size,
+    Tensor,
+    checked_identifier,
+    definitions,
+    free_axes,
+    mapped,
+    scalar,
+)
+
+
+@dataclass(frozen=True)
+class Assumption:
+    """A statement about inputs; `sample(rng, shapes)` makes arrays that satisfy it, where the kind is not built in."""
+
+    statement: Basic
+    sample: Callable[..., Any] | None = None
+
+
+@dataclass(frozen=True)
+class Traced:
+    """A formula's body as data: inputs, parameters, outputs (tensors with bodies) and assumptions."""
+
+    name: str
+    inputs: tuple[Tensor, ...]
+    scalars: tuple[Scalar, ...]
+    sizes: tuple[Size, ...]
+    outputs: tuple[Tensor, ...]
+    assumptions: tuple[Assumption, ...] = ()
+    elementwise: bool = False
+
+    @property
+    def definitions(self) -> tuple[Tensor, ...]:
+        """Named intermediates, then outputs, each after what it refers to."""
+        return definitions(output.with_(role="output")[output.axes] for output in self.outputs)
+
+    def input(self, name: str) -> Tensor:
+        return next(t for t in self.inputs if t.name == name)
+
+
+@dataclass
+class Tracing:
+    """The running trace: which letters were declared, which names are taken."""
+
+    formula: str
+    letters: tuple[Axis, ...] = ()
+    names: dict[str, Basic | None] = field(default_factory=dict)
+    assumptions: list[Assumption] = field(default_factory=list)
+
+    def in_order(self, letters: Iterable[Axis]) -> tuple[Axis, ...]:
+        """Letters in declared order; those the signature does not declare follow, in order of appearance."""
+        rank = {letter: place for place, letter in enumerate(self.letters)}
+        return tuple(sorted(letters, key=lambda letter: rank.get(letter, len(rank))))
+
+
+CURRENT: ContextVar[Tracing | None] = ContextVar("CURRENT", default=None)
+
+
+def let(name: str, value: Any) -> Tensor:
+    """Name an intermediate: a tensor over the free letters of `value`, in declared axis order, used indexed.
+
+    Raises NameProblem when the name is taken or is no identifier.
+    """
+    checked_identifier(name, "let")
+    body = scalar(value, f"let {name!r}")
+    tracing = CURRENT.get()
+    letters = free_axes(body)
+    if tracing is None:
+        return Tensor(name, sorted(letters, key=str), body=body, role="let")
+    tensor = Tensor(name, tracing.in_order(letters), body=body, role="let")
+    if tracing.names.setdefault(name, tensor) != tensor:
+        raise NameProblem(f"let {name!r}: the name is already taken in this formula")
+    return tensor
+
+
+def assume(statement: Any, *, sample: Callable[..., Any] | None = None) -> None:
+    """State what holds of the inputs, as in `assume(equals(sum_over(c, t[b, c]), 1))`; steps that use it cite it."""
+    tracing = CURRENT.get()
+    if tracing is None:
+        raise DeriveError("assume: only inside the body of a formula")
+    if not isinstance(statement, Relational):
+        raise DeriveError(f"assume: expected equals(a, b) or a comparison, given {statement!r}")
+    tracing.assumptions.append(Assumption(statement, sample))
+
+
+def told_apart(outputs: tuple[Tensor, ...], taken: Iterable[str]) -> tuple[Tensor, ...]:
+    """The outputs with every definition under a name of its own: clashing ones get _1, _2, …"""
+    order = definitions(output[output.axes] for output in outputs)
+    reserved = set(taken)
+    counts = Counter(tensor.name for tensor in order)
+    used = reserved | {name for name, count in counts.items() if count == 1}
+    renamed: dict[Tensor, Tensor] = {}
+    for tensor in order:
+        name = tensor.name
+        if counts[name] > 1 or name in reserved:
+            number = 1
+            while f"{tensor.name}_{number}" in used:
+                number += 1
+            name = f"{tensor.name}_{number}"
+        used.add(name)
+        renamed[tensor] = tensor.with_(name=name, body=with_tensors(tensor.body, renamed))
+    return tuple(renamed[output] for output in outputs)
+
+
+def with_tensors(body: Expr | None, replacement: dict[Tensor, Tensor]) -> Any:
+    """`body` with tensors exchanged for others of the same shape."""
+    if body is None or not replacement:
+        return body
+    return mapped(body, lambda node: replacement.get(node, node) if isinstance(node, Tensor) else None)

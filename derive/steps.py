@@ -1,0 +1,69 @@
+"""A derivation as a value: equations, each reached by steps that name their law. No presentation lives here.
+
+The scalar under discussion is L = Σ g·y (y the formula's outputs, g their upstream gradients; L = y for a scalar
+output). `before` and `after` of a step are index expressions with the same free letters; they are equal wherever
+the formula is differentiable, and that is what verification tests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Step:
+    """One law applied once: law, before, after, why it may be applied."""
+
+    law: str
+    before: Any
+    after: Any
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class Equation:
+    """One quantity and how it was found. `target` is what is derived (AdjointOf(x[b, i]), or an entry of a defined
+    tensor); `tensor` is the defined tensor that holds the result. The steps chain: each before is the last after.
+
+    kind: "definition" (a name of the formula), "found" (a name the simplifier introduced), "adjoint" (∂L/∂ an
+    intermediate), "result" (∂L/∂ an input, a Jacobian, …), "fact" (an identity that later steps cite).
+    """
+
+    kind: str
+    target: Any
+    tensor: Any
+    steps: tuple[Step, ...] = ()
+
+    @property
+    def result(self) -> Any:
+        return self.steps[-1].after if self.steps else self.target
+
+
+@dataclass(frozen=True)
+class Derivation:
+    """The equations in the order in which a reader meets them; the last ones are the results."""
+
+    title: str
+    equations: tuple[Equation, ...]
+
+    def steps(self) -> Iterator[tuple[Equation, Step]]:
+        for equation in self.equations:
+            for step in equation.steps:
+                yield equation, step
+
+    @property
+    def laws(self) -> tuple[str, ...]:
+        """The laws used, each once, in order of first use."""
+        return tuple(dict.fromkeys(step.law for _, step in self.steps()))
+
+    def replay(self) -> tuple[Any, ...]:
+        """The results, recomputed by following every step; ValueError where one does not continue the last."""
+        for equation in self.equations:
+            reached = equation.steps[0].before if equation.steps else None
+            for step in equation.steps:
+                if step.before != reached:
+                    raise ValueError(f"{equation.target}: step {step.law!r} starts at {step.before}, not {reached}")
+                reached = step.after
+        return tuple(equation.result for equation in self.equations if equation.kind == "result")

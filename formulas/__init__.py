@@ -1,0 +1,3 @@
+from .linear import *
+from .activations import *
+from .losses import *
