@@ -6,6 +6,7 @@ SHELL := /bin/sh
 .PHONY: help demo test check lint format bench notebooks thorough clean
 
 PY := .venv/bin/python
+PYTHONS = $(or $(PYTHON),python3.13 python3.12 python3.11 python3)
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -65,20 +66,24 @@ export EXECUTE
 
 define install
 	@echo 'installing derive-math[$(1)] into .venv (once)' >&2
-	@$(PY) -m pip install --quiet --disable-pip-version-check -e '.[$(1)]'
+	@$(PY) -m pip install -qq --disable-pip-version-check -e '.[$(1)]'
 endef
 
 .venv/bin/python:
 	@found=; bare=; \
-	for python in $(PYTHON) python3.13 python3.12 python3.11 python3; do \
+	for python in $(PYTHONS); do \
 	    "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || continue; \
 	    if "$$python" -c 'import venv, ensurepip' 2>/dev/null; then found=$$python; break; fi; \
 	    bare=$${bare:-$$python}; \
 	done; \
-	if [ -n "$$found" ]; then echo "making .venv with $$("$$found" --version)" >&2; exec "$$found" -m venv --clear .venv; fi; \
+	if [ -n "$$found" ]; then \
+	    echo "making .venv with $$("$$found" --version)" >&2; \
+	    "$$found" -m venv --clear .venv && exit; \
+	    rm -rf .venv; exit 1; \
+	fi; \
 	if [ -n "$$bare" ]; then \
 	    echo "error: $$bare cannot make virtual environments; on Debian and Ubuntu: apt install python3-venv" >&2; \
 	else \
-	    echo "error: no Python >= 3.11 found; install one, or name it: make PYTHON=/path/to/python3" >&2; \
+	    echo "error: no Python >= 3.11 among: $(PYTHONS); install one, or name it: make PYTHON=/path/to/python3" >&2; \
 	fi; \
 	exit 1

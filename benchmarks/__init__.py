@@ -1,0 +1,1 @@
+"""Measurements, never tests: how long a derivation takes, and emitted code beside code written by hand."""

@@ -1,0 +1,114 @@
+"""Tables of measurements: on the terminal, and as Markdown that changes only where a measurement does."""
+
+import os
+import platform
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn
+from rich.table import Table as RichTable
+
+from benchmarks.timing import ALLOCATOR, THREADS
+
+
+@dataclass(frozen=True)
+class Table:
+    """A section's measurements; `reason` says why there are none."""
+
+    title: str
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...] = ()
+    note: str = ""
+    reason: str = ""
+
+
+def met(measured: float, goal: float) -> str:
+    """The last column: is the goal met?"""
+    return "yes" if measured <= goal else "no"
+
+
+def show(table: Table, console: Console) -> None:
+    """Print a table, and why it is empty or ends early."""
+    if table.rows:
+        drawn = RichTable(*table.header, title=table.title, title_justify="left")
+        for row in table.rows:
+            drawn.add_row(*row)
+        console.print(drawn)
+    if table.reason:
+        console.print(f"{table.title}: not measured: {table.reason}", markup=False, style="red")
+    if table.rows and table.note:
+        console.print(table.note, markup=False, style="dim")
+
+
+def markdown(tables: list[Table]) -> str:
+    """The tables, below the machine and the settings they were measured with."""
+    lines = ["# Measurements", "", "Written by `make bench`. Times are medians; intervals are bootstrap 95 %.", ""]
+    lines += [f"- {name}: {value}" for name, value in machine().items()]
+    for table in tables:
+        lines += ["", f"## {table.title}", ""]
+        lines += [f"| {' | '.join(cells)} |" for cells in (table.header, ["---"] * len(table.header), *table.rows)]
+        lines += ["", table.note] if table.note else []
+    return "\n".join(lines) + "\n"
+
+
+def machine() -> dict[str, str]:
+    """What the numbers depend on."""
+    blas = np.show_config(mode="dicts")["Build Dependencies"]["blas"]
+    packages = ", ".join(f"{name} {_version(name)}" for name in ("numpy", "sympy", "derive-math"))
+    return {
+        "CPU": f"{_cpu_model()}, {_cores()} cores",
+        "system": f"{platform.system()} {platform.machine()}",
+        "versions": f"Python {platform.python_version()}, {packages}, BLAS {blas['name']} {blas['version']}",
+        "allocator": ", ".join(f"{name}={os.environ.get(name, 'unset')}" for name in ALLOCATOR),
+        "threads": ", ".join(f"{name}={os.environ.get(name, 'unset')}" for name in THREADS),
+    }
+
+
+def _cores() -> int | None:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "from the checkout"
+
+
+def _cpu_model() -> str:
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.exists() else []
+    return next(
+        (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.processor()
+    )
+
+
+@contextmanager
+def progress(title: str, total: int) -> "Iterator[_Tick]":
+    """A bar on stderr that is drawn only when a step ends: no thread draws while something is timed."""
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.completed}/{task.total}"),
+        console=Console(stderr=True),
+        transient=True,
+        auto_refresh=False,
+        disable=not sys.stderr.isatty(),
+    )
+    with bar:
+        yield _Tick(bar, bar.add_task(title, total=total))
+
+
+class _Tick:
+    def __init__(self, bar: Progress, task: object) -> None:
+        self.bar, self.task = bar, task
+
+    def __call__(self) -> None:
+        self.bar.advance(self.task)  # type: ignore[arg-type]
+        self.bar.refresh()

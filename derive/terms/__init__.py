@@ -1,0 +1,8 @@
+"""The algebra: flat terms over named definitions, canonical letters; SymPy comes in and goes out at its border."""
+
+from .algebra import UNIT, ZERO, Algebra, Atom, Factors, Head, Letter, Poly, Power, Raw, Term, number
+from .factor import Node, factored
+from .read import Reader
+from .write import Writer, plus, times
+
+__all__ = [name for name in dir() if not name.startswith("_")]

@@ -1,0 +1,163 @@
+"""A sum of flat terms as a reader wants it: common factors outside, brackets within. Only for display."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from math import gcd, lcm
+
+from .algebra import Algebra, Atom, Factors, Letter, Poly, Power, Raw, number
+
+
+@dataclass(frozen=True)
+class Node:
+    """coefficient · Σ_bound Π factors · (sum of inner), inner empty meaning 1."""
+
+    coefficient: Power
+    factors: tuple[tuple[Atom, Power], ...]
+    bound: frozenset[Letter]
+    inner: tuple[Node, ...] = ()
+
+
+def factored(algebra: Algebra, poly: Poly) -> tuple[Node, ...]:
+    """The poly as a sum of nodes, with common factors pulled out under the best alignment of bound letters."""
+    return _tree(algebra, algebra.raws(poly))
+
+
+def flat(algebra: Algebra, poly: Poly) -> tuple[Node, ...]:
+    """The poly as it is, term by term."""
+    return tuple(_leaf(raw) for raw in algebra.raws(poly))
+
+
+def _leaf(raw: Raw) -> Node:
+    coefficient, factors, bound = raw
+    return Node(coefficient, tuple(factors.items()), bound)
+
+
+def _tree(algebra: Algebra, raws: list[Raw]) -> tuple[Node, ...]:
+    if len(raws) <= 1:
+        return tuple(_leaf(raw) for raw in raws)
+    best: tuple[float, list[int], Factors, list[Raw]] | None = None
+    for first in range(len(raws) - 1):
+        for shared, aligned in _candidates(algebra, raws, first):
+            members = [k for k, raw in enumerate(aligned) if raw is not None]
+            gain = (len(members) - 1) * _weight(algebra, shared) + (len(members) == len(raws)) * 0.5
+            if len(members) > 1 and (best is None or gain > best[0]):
+                best = gain, members, shared, [raw for raw in aligned if raw is not None]
+    if best is None:
+        return _with_content(raws)
+    _, members, shared, aligned_raws = best
+    group = _group(algebra, shared, aligned_raws)
+    rest = [raw for k, raw in enumerate(raws) if k not in members]
+    if not rest:
+        return (group,)
+    return (group, *_tree(algebra, rest)) if members[0] == 0 else (*_tree(algebra, rest), group)
+
+
+def _with_content(raws: list[Raw]) -> tuple[Node, ...]:
+    """A number common to all terms stands before the bracket."""
+    content = _content([raw[0] for raw in raws])
+    if content == 1:
+        return tuple(_leaf(raw) for raw in raws)
+    inner = tuple(_leaf((number(Fraction(c) / content), f, b)) for c, f, b in raws)
+    return (Node(number(content), (), frozenset(), inner),)
+
+
+def _content(values: list[Power]) -> Fraction:
+    fractions = [Fraction(v) for v in values]
+    top = gcd(*(v.numerator for v in fractions))
+    bottom = lcm(*(v.denominator for v in fractions))
+    return Fraction(-top if all(v < 0 for v in fractions) else top, bottom)
+
+
+def _weight(algebra: Algebra, factors: Factors) -> float:
+    """How much a reader is spared by not seeing these factors twice."""
+    return sum(1.0 + (algebra.heads[head].kind == "op") + 0.2 * len(letters) for head, letters in factors)
+
+
+def _candidates(algebra: Algebra, raws: list[Raw], first: int) -> Iterator[tuple[Factors, list[Raw | None]]]:
+    """Factors that term `first` shares with each later term, and the terms (aligned) that have all of them."""
+    base = raws[first]
+    for second in range(first + 1, len(raws)):
+        for names in _alignments(algebra, base, raws[second]):
+            other = _aligned(raws[second], names)
+            shared = _admissible(_common(base[1], other[1]), [base, other])
+            if not shared:
+                continue
+            aligned: list[Raw | None] = [None] * len(raws)
+            aligned[first], aligned[second] = base, other
+            for k in range(second + 1, len(raws)):
+                aligned[k] = _joining(algebra, base, raws[k], shared)
+            yield shared, aligned
+
+
+def _joining(algebra: Algebra, base: Raw, raw: Raw, shared: Factors) -> Raw | None:
+    for names in _alignments(algebra, base, raw):
+        other = _aligned(raw, names)
+        common = _common(shared, other[1])
+        if common == shared and _admissible(shared, [base, other]) == shared:
+            return other
+    return None
+
+
+def _alignments(algebra: Algebra, base: Raw, raw: Raw) -> Iterator[dict[Letter, Letter]]:
+    """Injections of a term's bound letters into another's, within their spaces; the fullest first."""
+    theirs, mine = sorted(raw[2]), sorted(base[2])
+    options = [[None, *(m for m in mine if algebra.letter_space[m] == algebra.letter_space[t])] for t in theirs]
+    for choice in itertools.islice(itertools.product(*(reversed(o) for o in options)), 64):
+        taken = [c for c in choice if c is not None]
+        if len(set(taken)) == len(taken):
+            yield {t: c for t, c in zip(theirs, choice, strict=True) if c is not None}
+
+
+def _aligned(raw: Raw, names: dict[Letter, Letter]) -> Raw:
+    coefficient, factors, bound = raw
+    return coefficient, Algebra.renamed(factors, names), frozenset(names.get(a, a) for a in bound)
+
+
+def _common(one: Factors, two: Factors) -> Factors:
+    """Shared factors, each to the power nearer zero; powers of opposite sign share nothing."""
+    found: Factors = {}
+    for atom, power in one.items():
+        other = two.get(atom, 0)
+        if power * other > 0:
+            found[atom] = min(power, other, key=abs)
+    return found
+
+
+def _admissible(shared: Factors, terms: list[Raw]) -> Factors:
+    """Drop shared factors with bound letters where a summand's scope would grow (mean ĝ(1 + x̂x̂′) costs D²)."""
+    while shared:
+        bound = {a for _, letters in shared for a in letters if all(a in t[2] for t in terms)}
+        loose = {a for _, letters in shared for a in letters if any(a in t[2] for t in terms)} - bound
+        inside = {a for _, letters in shared for a in letters}
+        rests = [_without(t[1], shared) for t in terms]
+        touching = any(set(letters) & bound for rest in rests for _, letters in rest)
+        grows = touching and any(
+            not set(letters) & bound and not set(letters) <= inside for rest in rests for _, letters in rest
+        )
+        if not loose and not grows:
+            return shared
+        kept = {atom: p for atom, p in shared.items() if not set(atom[1]) & (loose or bound)}
+        if kept == shared:
+            return {}
+        shared = kept
+    return {}
+
+
+def _without(factors: Factors, shared: Factors) -> Factors:
+    left = {atom: number(power - shared.get(atom, 0)) for atom, power in factors.items()}
+    return {atom: power for atom, power in left.items() if power}
+
+
+def _group(algebra: Algebra, shared: Factors, raws: list[Raw]) -> Node:
+    """shared · (the rests), summed over the bound letters that stand in the shared factors."""
+    bound = frozenset(a for _, letters in shared for a in letters if a in raws[0][2])
+    content = _content([raw[0] for raw in raws])
+    rests = [(number(Fraction(c) / content), _without(f, shared), b - bound) for c, f, b in raws]
+    inner = _tree(algebra, rests)
+    if len(inner) == 1 and not inner[0].factors and not inner[0].bound:
+        content, inner = content * Fraction(inner[0].coefficient), inner[0].inner
+    return Node(number(content), tuple(shared.items()), bound, inner)

@@ -1,0 +1,252 @@
+"""Polys out: SymPy index expressions, unevaluated, in an order a reader expects."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from fractions import Fraction
+from typing import Any
+
+import sympy
+from sympy import Add, Expr, Integer, Mul, Pow, Rational
+from sympy.core.basic import Basic
+
+from derive.axes import (
+    Axis,
+    BoolEntry,
+    Delta,
+    Entry,
+    MaxOver,
+    MeanOver,
+    ProdOver,
+    Sigmoid,
+    Softplus,
+    SumOver,
+    Tensor,
+    Where,
+)
+
+from .algebra import Algebra, Atom, Head, Letter, Poly, Power
+from .factor import Node, factored, flat
+
+CALLS: dict[str, Any] = {
+    "tanh": sympy.tanh,
+    "cosh": sympy.cosh,
+    "sin": sympy.sin,
+    "cos": sympy.cos,
+    "erf": sympy.erf,
+    "abs": sympy.Abs,
+    "sign": sympy.sign,
+    "sigmoid": Sigmoid,
+    "softplus": Softplus,
+    "exp": sympy.exp,
+    "log": sympy.log,
+    "atan": sympy.atan,
+    "asin": sympy.asin,
+    "asinh": sympy.asinh,
+    "gamma": sympy.gamma,
+    "loggamma": sympy.loggamma,
+}
+RELATIONS: dict[str, tuple[Any, Any]] = {
+    "gt": (sympy.StrictGreaterThan, sympy.LessThan),
+    "ge": (sympy.GreaterThan, sympy.StrictLessThan),
+    "eq": (sympy.Eq, sympy.Ne),
+}
+REDUCTIONS: dict[str, Any] = {"prod": ProdOver, "max": MaxOver}
+Names = Mapping[Letter, Axis]
+
+
+def rational(value: Power) -> Rational:
+    fraction = Fraction(value)
+    return Rational(fraction.numerator, fraction.denominator)
+
+
+def times(*factors: Expr) -> Expr:
+    """A product in the given order, ones left out, unevaluated."""
+    kept = [f for f in factors if f is not sympy.S.One]
+    if not kept:
+        return Integer(1)
+    return kept[0] if len(kept) == 1 else Mul(*kept, evaluate=False)
+
+
+def plus(*terms: Expr) -> Expr:
+    if not terms:
+        return Integer(0)
+    return terms[0] if len(terms) == 1 else Add(*terms, evaluate=False)
+
+
+def raised(base: Expr, power: Power) -> Expr:
+    return base if power == 1 else Pow(base, rational(power), evaluate=False)
+
+
+class Writer:
+    """Writes polys of one Algebra. `tensor_of(head)` gives the tensor of a name, or None to write its definition."""
+
+    def __init__(self, algebra: Algebra, tensor_of: Callable[[Head], Tensor | None]) -> None:
+        self.algebra = algebra
+        self.tensor_of = tensor_of
+
+    def write(self, poly: Poly, names: Names, *, factor: bool = True) -> Expr:
+        """The expression of a poly whose free letters are named by `names`."""
+        nodes = factored(self.algebra, poly) if factor else flat(self.algebra, poly)
+        return self._sum(nodes, names)
+
+    def _sum(self, nodes: tuple[Node, ...], names: Names) -> Expr:
+        nodes = tuple(sorted(nodes, key=lambda n: n.coefficient < 0))
+        paired = self._cases(nodes, names)
+        return paired if paired is not None else plus(*(self._node(node, names) for node in nodes))
+
+    def _cases(self, nodes: tuple[Node, ...], names: Names) -> Expr | None:
+        """[c] a + [¬c] b = where(c, a, b), where all terms carry c or its opposite."""
+        heads = self.algebra.heads
+        for atom, _ in nodes[0].factors if len(nodes) > 1 else ():
+            head = heads[atom[0]]
+            if head.kind != "test" or head.opposite < 0 or set(atom[1]) & nodes[0].bound:
+                continue
+            other = (head.opposite, atom[1])
+            yes = [n for n in nodes if (atom, 1) in n.factors]
+            no = [n for n in nodes if (other, 1) in n.factors]
+            if len(yes) + len(no) == len(nodes) and yes and no:
+                arms = [self._sum(tuple(_dropped(n, a) for n in arm), names) for arm, a in ((yes, atom), (no, other))]
+                if head.label == "no":
+                    arms, atom = arms[::-1], other
+                return Where(self.condition(atom, names), *arms)
+        return None
+
+    def _node(self, node: Node, names: Names) -> Expr:
+        scope = dict(names)
+        self._bind(node, scope)
+        outer = [f for f in node.factors if not set(f[0][1]) & node.bound]
+        inner = [f for f in node.factors if f not in outer]
+        bracket = self._sum(node.inner, scope) if node.inner else Integer(1)
+        bracket_inside = any(self._mentions(n, node.bound) for n in node.inner)
+        means, outer = self._means(node.bound, outer)
+        parts = [] if node.coefficient == 1 else [rational(node.coefficient)]
+        tests = [f for f in outer if self._is_guard(f)]
+        parts += self._product([f for f in outer if f not in tests], scope)
+        if node.bound:
+            guards = [f for f in inner if self._is_guard(f)]
+            body = times(*self._product([f for f in inner if f not in guards], scope),
+                         *([bracket] if bracket_inside else []))  # fmt: skip
+            parts.append(self._summed(self._guarded(body, guards, scope), sorted(node.bound - means), sorted(means), scope))
+        if not bracket_inside:
+            parts.append(bracket)
+        return self._guarded(times(*parts), tests, scope)
+
+    def _is_guard(self, factor: tuple[Atom, Power]) -> bool:
+        head = self.algebra.heads[factor[0][0]]
+        return head.kind == "test" and head.label != "hot"
+
+    def _guarded(self, value: Expr, tests: list[tuple[Atom, Power]], names: Names) -> Expr:
+        for atom, _ in tests:
+            value = Where(self.condition(atom, names), value, Integer(0))
+        return value
+
+    @staticmethod
+    def _mentions(node: Node, letters: frozenset[Letter]) -> bool:
+        return any(set(a[1]) & letters for a, _ in node.factors) or any(
+            Writer._mentions(n, letters) for n in node.inner
+        )
+
+    def _summed(self, body: Expr, plain: list[Letter], means: list[Letter], names: Names) -> Expr:
+        if means:
+            body = MeanOver(body, *(names[a] for a in means))
+        return SumOver(body, *(names[a] for a in plain)) if plain else body
+
+    def _means(self, bound: frozenset[Letter], outer: list[Any]) -> tuple[set[Letter], list[Any]]:
+        """1/D beside Σ_d is a mean: the bound letters so read, and the factors that are left."""
+        left, means = dict(outer), set()
+        for letter in sorted(bound):
+            length = self.algebra.size_of.get(self.algebra.letter_space[letter], ())
+            atom = length[0][0][0][0][0] if len(length) == 1 and len(length[0][0][0]) == 1 else None
+            if atom in left and left[atom] <= -1 and isinstance(left[atom], int):
+                left[atom] += 1
+                means.add(letter)
+        return means, [(a, p) for a, p in left.items() if p]
+
+    def _bind(self, node: Node, scope: dict[Letter, Axis]) -> None:
+        """Name the bound letters: the user's letter for that length where it is free, else an alias of it."""
+        taken = {a.name for a in scope.values()}
+        for letter in sorted(node.bound):
+            base = self.natural(self.algebra.letter_space[letter])
+            name, number = base.name, 0
+            while name in taken:
+                number += 1
+                name = f"{base.name}_{number}"
+            taken.add(name)
+            scope[letter] = base.alias(name)
+
+    def natural(self, space: int) -> Axis:
+        """The first axis of this length that the user declared."""
+        for axis in self.algebra.letter_axis:
+            if axis is not None and axis.size == self.algebra.spaces[space]:
+                return axis
+        raise AssertionError(f"no axis of length {self.algebra.spaces[space]}")
+
+    def _product(self, factors: list[tuple[Atom, Power]], names: Names) -> list[Expr]:
+        """Factors in order: symbols, then tensors and functions; the exponentials of a product as one."""
+        heads = self.algebra.heads
+        order = sorted(factors, key=lambda f: (heads[f[0][0]].kind != "symbol", f[1] < 0, f[0]))
+        exps = [f for f in order if heads[f[0][0]].label == "exp" and heads[f[0][0]].kind == "op"]
+        parts = [self._atom(atom, power, names) for atom, power in order if (atom, power) not in exps]
+        if exps:
+            exponent = self.algebra.add(
+                *(self.algebra.scaled(self.algebra.arguments(heads[a[0]], a[1])[0], p) for a, p in exps)
+            )
+            parts.append(sympy.exp(self.write(exponent, names), evaluate=False))
+        return parts
+
+    def _atom(self, atom: Atom, power: Power, names: Names) -> Expr:
+        head, letters = self.algebra.heads[atom[0]], atom[1]
+        at = tuple(names[a] for a in letters)
+        if head.kind == "tensor":
+            return raised(Entry(head.payload, *at), power)
+        if head.kind == "symbol":
+            return raised(head.payload, power)
+        if head.kind == "index":
+            return raised(at[0], power)
+        if head.kind == "delta":
+            return Delta(*at)
+        if head.kind == "test":
+            return self._test(head, atom, names)
+        if head.kind == "name":
+            tensor = self.tensor_of(head)
+            if tensor is not None:
+                return raised(Entry(tensor, *at), power)
+            return raised(self.write(self.algebra.arguments(head, letters)[0], names), power)
+        return raised(self._call(head, letters, names), power)
+
+    def _test(self, head: Head, atom: Atom, names: Names) -> Expr:
+        if head.label == "hot":
+            *at, axis = (names[a] for a in atom[1])
+            return Delta(Entry(head.payload, *at), axis)
+        return Where(self.condition(atom, names), Integer(1), Integer(0))
+
+    def _call(self, head: Head, letters: tuple[Letter, ...], names: Names) -> Expr:
+        polys, over = self.algebra.unbound(head, letters)
+        if head.label in REDUCTIONS:
+            scope = dict(names)
+            self._bind(Node(1, (), frozenset(over)), scope)
+            return REDUCTIONS[head.label](self.write(polys[0], scope), *(scope[a] for a in over))
+        arguments = [self.write(p, names) for p in polys]
+        if head.label == "pow":
+            return Pow(*arguments, evaluate=False)
+        return CALLS[head.label](*arguments, evaluate=False)
+
+    def condition(self, atom: Atom, names: Names) -> Basic:
+        """The condition of a test."""
+        head, letters = self.algebra.heads[atom[0]], atom[1]
+        holds = head.label == "yes"
+        if isinstance(head.payload, Tensor):
+            entry = BoolEntry(head.payload, *(names[a] for a in letters))
+            return entry if holds else sympy.Not(entry, evaluate=False)
+        relation = RELATIONS[head.payload][0 if holds else 1]
+        sides = [self.write(p, names) for p in self.algebra.arguments(head, letters)]
+        return relation(*sides, evaluate=False)
+
+
+def _dropped(node: Node, atom: Atom) -> Node:
+    """The node without a test."""
+    return Node(node.coefficient, tuple(f for f in node.factors if f[0] != atom), node.bound, node.inner)
+
+
+__all__ = ["Writer", "plus", "rational", "times"]

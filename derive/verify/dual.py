@@ -1,0 +1,201 @@
+"""Dual numbers: (f, f′) carried forward through an index expression, by the stated conventions at kinks.
+
+(where(c, a, b))′ = where(c, a′, b′), |·|′(0) = 0, and a maximum over axes follows its first maximiser. These slopes are
+a second witness beside finite differences; they share nothing with the laws by which derivatives are derived.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import sympy
+from sympy.core.basic import Basic
+
+from derive.axes import (
+    Axis,
+    Entry,
+    MaxOver,
+    MeanOver,
+    ProdOver,
+    Reduction,
+    Sigmoid,
+    Softplus,
+    SumOver,
+    Tensor,
+    Where,
+    definitions,
+)
+from derive.oracle import FUNCTIONS, Array, Evaluator, Point, Scope, length, spread, unknown
+
+Pair = tuple[Any, Any]  # a value and its tangent; the tangent is the number 0.0 where nothing varies
+
+# f ↦ f′, as a function of the argument v and the value y = f(v).
+SLOPES: dict[type, Callable[[Any, Any], Any]] = {
+    sympy.exp: lambda v, y: y,
+    sympy.log: lambda v, y: 1 / v,
+    sympy.sin: lambda v, y: np.cos(v),
+    sympy.cos: lambda v, y: -np.sin(v),
+    sympy.tan: lambda v, y: 1 + y * y,
+    sympy.asin: lambda v, y: 1 / np.sqrt(1 - v * v),
+    sympy.acos: lambda v, y: -1 / np.sqrt(1 - v * v),
+    sympy.atan: lambda v, y: 1 / (1 + v * v),
+    sympy.sinh: lambda v, y: np.cosh(v),
+    sympy.cosh: lambda v, y: np.sinh(v),
+    sympy.tanh: lambda v, y: 1 - y * y,
+    sympy.asinh: lambda v, y: 1 / np.sqrt(1 + v * v),
+    sympy.acosh: lambda v, y: 1 / np.sqrt(v * v - 1),
+    sympy.atanh: lambda v, y: 1 / (1 - v * v),
+    sympy.erf: lambda v, y: 2 / math.sqrt(math.pi) * np.exp(-v * v),
+    sympy.erfc: lambda v, y: -2 / math.sqrt(math.pi) * np.exp(-v * v),
+    Sigmoid: lambda v, y: y * (1 - y),
+    Softplus: lambda v, y: FUNCTIONS[Sigmoid](v),
+    sympy.Abs: lambda v, y: np.sign(v),
+    sympy.sign: lambda v, y: np.zeros_like(v),
+    sympy.floor: lambda v, y: np.zeros_like(v),
+    sympy.ceiling: lambda v, y: np.zeros_like(v),
+}
+
+
+def _constant(tangent: Any) -> bool:
+    return isinstance(tangent, float)
+
+
+class Dual(Evaluator):
+    """Values and tangents at several points, each with its own direction: input name → tangent array."""
+
+    def __init__(self, points: Sequence[Point], directions: Sequence[Mapping[str, Array]]) -> None:
+        super().__init__([point.with_() for point in points])  # what an input holds may vary: remember nothing
+        self.directions = directions
+        self.tangents: dict[Tensor, Any] = {}
+
+    def tangent(self, tensor: Tensor) -> Any:
+        if tensor not in self.tangents and tensor.body is None:
+            varies = any(tensor.name in direction for direction in self.directions)
+            zero = np.zeros_like(self.points[0].arrays[tensor.name], dtype=float) if varies else 0.0
+            stack = [np.asarray(direction.get(tensor.name, zero)) for direction in self.directions]
+            self.tangents[tensor] = np.stack(stack) if varies else 0.0
+        return self.tangents[tensor]
+
+    def define(self, tensor: Tensor) -> None:
+        self.values[tensor], self.tangents[tensor] = self.pair_over(tensor.body, tensor.axes)
+
+    def pair_over(self, node: Basic, letters: Sequence[Axis]) -> Pair:
+        lengths = tuple(length(letter.size, self.point.sizes) for letter in letters)
+        value, tangent = self.pair(node, Scope({}, ()).inner(letters, lengths))
+        full = spread(value, 1, lengths)
+        return full, tangent if _constant(tangent) else spread(tangent, 1, lengths)
+
+    def pair(self, node: Basic, scope: Scope) -> Pair:
+        """(f, f′) of a node in a scope."""
+        kind = type(node)
+        if kind in PAIRS:
+            return PAIRS[kind](self, node, scope)
+        if kind in SLOPES:
+            value, tangent = self.pair(node.args[0], scope)
+            found = FUNCTIONS[kind](value)
+            return found, tangent if _constant(tangent) else SLOPES[kind](value, found) * tangent
+        if isinstance(node, Reduction):
+            return self._reduced(node, scope)
+        return self.value(node, scope), 0.0  # letters, lengths, numbers, conditions: nothing that varies
+
+    def _reduced(self, node: Any, scope: Scope) -> Pair:
+        if type(node) not in REDUCED:
+            raise unknown(node)
+        lengths = tuple(length(letter.size, self.point.sizes) for letter in node.axes)
+        value, tangent = self.pair(node.body, scope.inner(node.axes, lengths))
+        flat = [_last(spread(part, scope.depth, lengths), len(lengths)) for part in (value, tangent)]
+        found, slope = REDUCED[type(node)](*flat)
+        return found, 0.0 if _constant(tangent) else slope
+
+
+def _last(array: Array, count: int) -> Array:
+    """The array with its last `count` dimensions made one."""
+    return array.reshape(*array.shape[: array.ndim - count], -1)
+
+
+def _entry(dual: Dual, node: Any, scope: Scope) -> Pair:
+    array, tangent = dual.array(node.tensor), dual.tangent(node.tensor)
+    return dual.entry(array, node, scope), tangent if _constant(tangent) else dual.entry(tangent, node, scope)
+
+
+def _sum(dual: Dual, node: Basic, scope: Scope) -> Pair:
+    """(a + b)′ = a′ + b′."""
+    pairs = [dual.pair(argument, scope) for argument in node.args]
+    return sum(v for v, _ in pairs), sum((t for _, t in pairs if not _constant(t)), 0.0)
+
+
+def _product(dual: Dual, node: Basic, scope: Scope) -> Pair:
+    """(ab)′ = a′b + ab′."""
+    value, tangent = dual.pair(node.args[0], scope)
+    for argument in node.args[1:]:
+        v, t = dual.pair(argument, scope)
+        left = 0.0 if _constant(tangent) else tangent * v
+        value, tangent = value * v, left if _constant(t) else left + value * t
+    return value, tangent
+
+
+def _power(dual: Dual, node: Basic, scope: Scope) -> Pair:
+    """(bᵉ)′ = e bᵉ⁻¹ b′ + bᵉ log(b) e′."""
+    (b, db), (e, de) = (dual.pair(argument, scope) for argument in node.args)
+    value = FUNCTIONS[sympy.Pow](b, e)
+    tangent: Any = 0.0
+    if not _constant(db):
+        tangent = e * FUNCTIONS[sympy.Pow](b, np.subtract(e, 1)) * db
+    if not _constant(de):
+        tangent = tangent + value * np.log(b) * de
+    return value, tangent
+
+
+def _selected(dual: Dual, node: Basic, scope: Scope) -> Pair:
+    """where(c, a, b)′ = where(c, a′, b′)."""
+    condition = dual.value(node.args[0], scope)
+    (a, da), (b, db) = (dual.pair(branch, scope) for branch in node.args[1:])
+    constant = _constant(da) and _constant(db)
+    return np.where(condition, a, b), 0.0 if constant else np.where(condition, da, db)
+
+
+PAIRS: dict[type, Callable[[Dual, Any, Scope], Pair]] = {
+    Entry: _entry,
+    sympy.Add: _sum,
+    sympy.Mul: _product,
+    sympy.Pow: _power,
+    Where: _selected,
+}
+
+
+def _product_over(value: Array, tangent: Array) -> Pair:
+    """(Π v)′ = Σ v′ · the product of the others."""
+    others = [np.delete(value, k, axis=-1).prod(axis=-1) for k in range(value.shape[-1])]
+    return value.prod(axis=-1), sum(tangent[..., k] * other for k, other in enumerate(others))
+
+
+def _max_over(value: Array, tangent: Array) -> Pair:
+    """(max v)′ = v′ at the first maximiser."""
+    first = np.argmax(value, axis=-1)[..., None]
+    first, tangent = np.broadcast_arrays(first, tangent[..., :1])[0], np.broadcast_to(tangent, np.broadcast_shapes(
+        tangent.shape, value.shape))  # fmt: skip
+    return value.max(axis=-1), np.take_along_axis(tangent, first, axis=-1)[..., 0]
+
+
+REDUCED: dict[type, Callable[[Array, Array], Pair]] = {
+    SumOver: lambda v, t: (v.sum(axis=-1), t.sum(axis=-1)),
+    MeanOver: lambda v, t: (v.mean(axis=-1), t.mean(axis=-1)),
+    ProdOver: _product_over,
+    MaxOver: _max_over,
+}
+
+
+def tangents_at(
+    expression: Basic, points: Sequence[Point], directions: Sequence[Mapping[str, Array]], letters: Sequence[Axis] = ()
+) -> tuple[Array, Array]:
+    """The values of an expression over `letters` and their derivatives along each point's direction; axis 0: points."""
+    with np.errstate(all="ignore"):
+        dual = Dual(points, directions)
+        for tensor in definitions([expression]):
+            dual.define(tensor)
+        value, tangent = dual.pair_over(expression, letters)
+    shape = (len(points), *value.shape[1:])
+    return np.broadcast_to(value, shape), np.broadcast_to(tangent, shape)

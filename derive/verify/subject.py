@@ -1,0 +1,105 @@
+"""What a check needs to know of a formula, a point and a place: the shape of a trace, and words for where we are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+from sympy.core.basic import Basic
+
+from derive.axes import AdjointOf, DeriveError, Entry, Scalar, Size, Tensor, definitions, tensors_of
+from derive.oracle import Array, Point, evaluate_at
+
+from .report import Place
+
+
+class Assumed(Protocol):
+    """A statement about inputs, and a way to sample inputs that satisfy it where its kind is not built in."""
+
+    @property
+    def statement(self) -> Basic: ...
+    @property
+    def sample(self) -> Callable[..., Any] | None: ...
+
+
+class Subject(Protocol):
+    """A traced formula: inputs, parameters, outputs with bodies, assumptions. No room but `formula` makes them."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def inputs(self) -> tuple[Tensor, ...]: ...
+    @property
+    def scalars(self) -> tuple[Scalar, ...]: ...
+    @property
+    def sizes(self) -> tuple[Size, ...]: ...
+    @property
+    def outputs(self) -> tuple[Tensor, ...]: ...
+    @property
+    def assumptions(self) -> Sequence[Assumed]: ...
+    @property
+    def elementwise(self) -> bool: ...
+
+
+def whole(tensor: Tensor) -> Entry:
+    """The tensor's entry at its own letters: all of it."""
+    return tensor[tensor.axes]
+
+
+def bodies(roots: Iterable[Basic]) -> tuple[Basic, ...]:
+    """The bodies of everything the roots refer to, and the roots: all expressions that are evaluated."""
+    roots = tuple(roots)
+    return (*(tensor.body for tensor in definitions(roots)), *roots)
+
+
+def leaves(roots: Iterable[Basic]) -> tuple[Tensor, ...]:
+    """The tensors without a body that the roots rest on, in order of first use."""
+    found = (tensor for body in bodies(roots) for tensor in tensors_of(body))
+    return tuple(dict.fromkeys(tensor for tensor in found if tensor.body is None))
+
+
+def derived_entries(roots: Iterable[Basic]) -> tuple[Tensor, ...]:
+    """The tensors X of which a derivative AdjointOf(X[…]) is written anywhere in the roots."""
+    found = (node.entry.tensor for body in bodies(roots) for node in body.atoms(AdjointOf))
+    return tuple(dict.fromkeys(found))
+
+
+def real_inputs(subject: Subject) -> tuple[Tensor, ...]:
+    """The inputs that have a gradient."""
+    return tuple(tensor for tensor in subject.inputs if tensor.dtype == "real")
+
+
+def roots_of(subject: Subject) -> tuple[Entry, ...]:
+    return tuple(whole(output) for output in subject.outputs)
+
+
+def checked_upstreams(subject: Subject, upstreams: Sequence[Tensor]) -> tuple[Tensor, ...]:
+    """One upstream for each output, or none at all for a single scalar output, whose upstream is 1."""
+    single = len(subject.outputs) == 1 and not subject.outputs[0].axes
+    if len(upstreams) == len(subject.outputs) or (not upstreams and single):
+        return tuple(upstreams)
+    raise DeriveError(
+        f"{subject.name}: expected one upstream for each of {len(subject.outputs)} outputs, given {len(upstreams)}"
+    )
+
+
+def loss(subject: Subject, upstreams: Sequence[Tensor], points: Sequence[Point]) -> Array:
+    """L = Σ g·y at each point, by the oracle; L = y for a scalar output without upstream."""
+    total: Any = 0.0
+    for number, output in enumerate(subject.outputs):
+        y = evaluate_at(whole(output), points, output.axes)
+        g = points[0].arrays[upstreams[number].name] if upstreams else np.ones(())
+        total = total + (y * g).reshape(len(points), -1).sum(axis=1)
+    return np.asarray(total)
+
+
+def place_of(tensor: Tensor | str, point: Point, trial: int, seed: int) -> Place:
+    """Words for an entry of a tensor at a point: `w[1, 0] at B=2, I=3 (trial 4 of seed 0)`."""
+    name = tensor if isinstance(tensor, str) else tensor.name
+
+    def words(index: tuple[int, ...]) -> str:
+        entry = f"{name}[{', '.join(map(str, index))}]" if index else name
+        return f"{entry} at {str(point) or 'a scalar'} (trial {trial} of seed {seed})"
+
+    return words
