@@ -32,4 +32,4 @@ from derive.axes import (
     where,
 )
 from derive.formula import Formula, assume, formula, let
-from derive.graph import batched, chain
+from derive.graph import chain

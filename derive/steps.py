@@ -14,12 +14,13 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Step:
-    """One law applied once: law, before, after, why it may be applied."""
+    """One law applied once: law, before, after, why it may be applied, and the equations it cites (Eq or None)."""
 
     law: str
     before: Any
     after: Any
     why: str = ""
+    cites: tuple[Any, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ import sympy
 from sympy import Expr
 
 from derive.axes import (
+    Axis,
     DeriveError,
     NameProblem,
     Scalar,
@@ -104,6 +105,12 @@ class Formula:
         if (tracing := CURRENT.get()) is not None:
             tracing.assumptions.extend(made.assumptions)
         return made.outputs[0] if len(made.outputs) == 1 else made.outputs
+
+    def batched(self, letter: Axis, *, parameters: tuple[str, ...] | None = None) -> Formula:
+        """The formula with a leading axis on each input but its parameters (w, b, beta, …), and on each output."""
+        from .batch import batched
+
+        return batched(self, letter, parameters=parameters)
 
     def _bound(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
         names = [p.name for p in self.parameters]

@@ -1,6 +1,5 @@
-"""Composition: formulas chained and batched into one DAG of named intermediates."""
+"""Composition: formulas chained into one DAG of named intermediates."""
 
-from .batch import batched
 from .compose import chain
 
-__all__ = ["batched", "chain"]
+__all__ = ["chain"]

@@ -70,7 +70,7 @@ def point_from_arrays(
     for an unknown name, DeriveError for a missing one or a wrong dtype, ShapeError for a wrong rank or length.
     """
     tensors, scalars, sizes = tuple(tensors), tuple(scalars), tuple(sizes)
-    known = [named.name for named in (*tensors, *scalars, *sizes)]
+    known = [*(t.name for t in tensors), *(s.name for s in scalars), *(s.name for s in sizes)]
     for name in given:
         if name not in known:
             raise NameProblem(

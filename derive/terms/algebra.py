@@ -424,9 +424,5 @@ class Algebra:
                 return -1
         return sign
 
-    def nonzero(self, factors: Mapping[Atom, Power]) -> bool:
-        """No factor can vanish: each is provably positive, or stands in a denominator of the formula itself."""
-        return all(self.heads[head].positive or power < 0 for (head, _), power in factors.items())
-
 
 __all__ = ["UNIT", "ZERO", "Algebra", "Atom", "Factors", "Head", "Letter", "Poly", "Power", "Raw", "Term", "number"]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from math import gcd, lcm
 
-from .algebra import Algebra, Atom, Factors, Letter, Poly, Power, Raw, number
+from .algebra import Algebra, Atom, Factors, Head, Letter, Poly, Power, Raw, number
 
 
 @dataclass(frozen=True)
@@ -21,14 +21,33 @@ class Node:
     inner: tuple[Node, ...] = ()
 
 
+MEAN = -1  # a head of its own for display: (MEAN, (d,)) beside Σ_d is the 1/D that makes it a mean
+
+
 def factored(algebra: Algebra, poly: Poly) -> tuple[Node, ...]:
     """The poly as a sum of nodes, with common factors pulled out under the best alignment of bound letters."""
-    return _tree(algebra, algebra.raws(poly))
+    return _tree(algebra, [_with_means(algebra, raw) for raw in algebra.raws(poly)])
 
 
 def flat(algebra: Algebra, poly: Poly) -> tuple[Node, ...]:
     """The poly as it is, term by term."""
-    return tuple(_leaf(raw) for raw in algebra.raws(poly))
+    return tuple(_leaf(_with_means(algebra, raw)) for raw in algebra.raws(poly))
+
+
+def _with_means(algebra: Algebra, raw: Raw) -> Raw:
+    """1/D beside Σ_d is tied to d, so that it is never pulled away from its sum."""
+    coefficient, factors, bound = raw
+    factors = dict(factors)
+    for letter in sorted(bound):
+        length = algebra.size_of.get(algebra.letter_space[letter], ())
+        atom = length[0][0][0][0][0] if len(length) == 1 and len(length[0][0][0]) == 1 else None
+        power = factors.get(atom, 0) if atom is not None else 0
+        if atom is not None and isinstance(power, int) and power < 0:
+            factors[atom] = power + 1
+            if power == -1:
+                del factors[atom]
+            factors[(MEAN, (letter,))] = 1
+    return coefficient, factors, bound
 
 
 def _leaf(raw: Raw) -> Node:
@@ -74,7 +93,17 @@ def _content(values: list[Power]) -> Fraction:
 
 def _weight(algebra: Algebra, factors: Factors) -> float:
     """How much a reader is spared by not seeing these factors twice."""
-    return sum(1.0 + (algebra.heads[head].kind == "op") + 0.2 * len(letters) for head, letters in factors)
+    return sum(
+        0.3 if head == MEAN else _reading(algebra.heads[head]) + 0.2 * len(letters)
+        for head, letters in factors
+    )
+
+
+def _reading(head: Head) -> float:
+    """Functions weigh most; the upstream gradient a little less than a name, so that p(g − Σ g p) keeps its p."""
+    if head.kind == "tensor" and head.payload.role == "upstream":
+        return 0.95
+    return 2.0 if head.kind == "op" else 1.0
 
 
 def _candidates(algebra: Algebra, raws: list[Raw], first: int) -> Iterator[tuple[Factors, list[Raw | None]]]:
@@ -131,6 +160,8 @@ def _admissible(shared: Factors, terms: list[Raw]) -> Factors:
     """Drop shared factors with bound letters where a summand's scope would grow (mean ĝ(1 + x̂x̂′) costs D²)."""
     while shared:
         bound = {a for _, letters in shared for a in letters if all(a in t[2] for t in terms)}
+        if all(head == MEAN for head, _ in shared):
+            return {}
         loose = {a for _, letters in shared for a in letters if any(a in t[2] for t in terms)} - bound
         inside = {a for _, letters in shared for a in letters}
         rests = [_without(t[1], shared) for t in terms]

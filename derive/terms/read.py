@@ -69,8 +69,9 @@ class Reader:
             return self.tensors[tensor]
         if tensor.body is not None:
             return self.define(tensor)
+        spaces = self._spaces(tensor)
         self.tensors[tensor] = self.algebra.head(
-            ("tensor", tensor), "tensor", tensor.name, self._spaces(tensor), payload=tensor
+            ("tensor", tensor), "tensor", tensor.name, spaces, slots=self.algebra.slots_for(spaces), payload=tensor
         )
         return self.tensors[tensor]
 

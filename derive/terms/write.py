@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from fractions import Fraction
 from typing import Any
 
@@ -23,10 +23,11 @@ from derive.axes import (
     SumOver,
     Tensor,
     Where,
+    fresh_letter,
 )
 
 from .algebra import Algebra, Atom, Head, Letter, Poly, Power
-from .factor import Node, factored, flat
+from .factor import MEAN, Node, factored, flat
 
 CALLS: dict[str, Any] = {
     "tanh": sympy.tanh,
@@ -88,38 +89,41 @@ class Writer:
     def write(self, poly: Poly, names: Names, *, factor: bool = True) -> Expr:
         """The expression of a poly whose free letters are named by `names`."""
         nodes = factored(self.algebra, poly) if factor else flat(self.algebra, poly)
-        return self._sum(nodes, names)
+        return self.nodes(nodes, names)
 
-    def _sum(self, nodes: tuple[Node, ...], names: Names) -> Expr:
+    def nodes(self, nodes: tuple[Node, ...], names: Names) -> Expr:
+        """A sum of nodes: what is added first, then what is subtracted."""
         nodes = tuple(sorted(nodes, key=lambda n: n.coefficient < 0))
         paired = self._cases(nodes, names)
-        return paired if paired is not None else plus(*(self._node(node, names) for node in nodes))
+        return plus(*(paired if paired is not None else [self._node(node, names) for node in nodes]))
 
-    def _cases(self, nodes: tuple[Node, ...], names: Names) -> Expr | None:
-        """[c] a + [¬c] b = where(c, a, b), where all terms carry c or its opposite."""
+    def _cases(self, nodes: tuple[Node, ...], names: Names) -> list[Expr] | None:
+        """[c] a + [¬c] b = where(c, a, b): the terms that carry c or its opposite as one, then the others."""
         heads = self.algebra.heads
-        for atom, _ in nodes[0].factors if len(nodes) > 1 else ():
-            head = heads[atom[0]]
-            if head.kind != "test" or head.opposite < 0 or set(atom[1]) & nodes[0].bound:
-                continue
-            other = (head.opposite, atom[1])
-            yes = [n for n in nodes if (atom, 1) in n.factors]
-            no = [n for n in nodes if (other, 1) in n.factors]
-            if len(yes) + len(no) == len(nodes) and yes and no:
-                arms = [self._sum(tuple(_dropped(n, a) for n in arm), names) for arm, a in ((yes, atom), (no, other))]
-                if head.label == "no":
-                    arms, atom = arms[::-1], other
-                return Where(self.condition(atom, names), *arms)
+        for node in nodes if len(nodes) > 1 else ():
+            for atom, _ in node.factors:
+                head = heads[atom[0]] if atom[0] != MEAN else None
+                if head is None or head.kind != "test" or head.label != "yes" or set(atom[1]) & node.bound:
+                    continue
+                other = (head.opposite, atom[1])
+                yes = tuple(_dropped(n, atom) for n in nodes if (atom, 1) in n.factors)
+                no = tuple(_dropped(n, other) for n in nodes if (other, 1) in n.factors)
+                if not no:
+                    continue
+                rest = tuple(n for n in nodes if (atom, 1) not in n.factors and (other, 1) not in n.factors)
+                case = Where(self.condition(atom, names), self.nodes(yes, names), self.nodes(no, names))
+                return [case, *([self.nodes(rest, names)] if rest else [])]
         return None
 
     def _node(self, node: Node, names: Names) -> Expr:
         scope = dict(names)
         self._bind(node, scope)
-        outer = [f for f in node.factors if not set(f[0][1]) & node.bound]
-        inner = [f for f in node.factors if f not in outer]
-        bracket = self._sum(node.inner, scope) if node.inner else Integer(1)
+        means = {a[1][0] for a, _ in node.factors if a[0] == MEAN}
+        factors = [f for f in node.factors if f[0][0] != MEAN]
+        outer = [f for f in factors if not set(f[0][1]) & node.bound]
+        inner = [f for f in factors if f not in outer]
+        bracket = self.nodes(node.inner, scope) if node.inner else Integer(1)
         bracket_inside = any(self._mentions(n, node.bound) for n in node.inner)
-        means, outer = self._means(node.bound, outer)
         parts = [] if node.coefficient == 1 else [rational(node.coefficient)]
         tests = [f for f in outer if self._is_guard(f)]
         parts += self._product([f for f in outer if f not in tests], scope)
@@ -148,39 +152,24 @@ class Writer:
         )
 
     def _summed(self, body: Expr, plain: list[Letter], means: list[Letter], names: Names) -> Expr:
-        if means:
-            body = MeanOver(body, *(names[a] for a in means))
-        return SumOver(body, *(names[a] for a in plain)) if plain else body
-
-    def _means(self, bound: frozenset[Letter], outer: list[Any]) -> tuple[set[Letter], list[Any]]:
-        """1/D beside Σ_d is a mean: the bound letters so read, and the factors that are left."""
-        left, means = dict(outer), set()
-        for letter in sorted(bound):
-            length = self.algebra.size_of.get(self.algebra.letter_space[letter], ())
-            atom = length[0][0][0][0][0] if len(length) == 1 and len(length[0][0][0]) == 1 else None
-            if atom in left and left[atom] <= -1 and isinstance(left[atom], int):
-                left[atom] += 1
-                means.add(letter)
-        return means, [(a, p) for a, p in left.items() if p]
+        if plain:
+            body = SumOver(body, *(names[a] for a in plain))
+        return MeanOver(body, *(names[a] for a in means)) if means else body
 
     def _bind(self, node: Node, scope: dict[Letter, Axis]) -> None:
-        """Name the bound letters: the user's letter for that length where it is free, else an alias of it."""
-        taken = {a.name for a in scope.values()}
-        for letter in sorted(node.bound):
-            base = self.natural(self.algebra.letter_space[letter])
-            name, number = base.name, 0
-            while name in taken:
-                number += 1
-                name = f"{base.name}_{number}"
-            taken.add(name)
-            scope[letter] = base.alias(name)
+        """Name the bound letters apart from everything in scope."""
+        scope.update(self.letters_for(sorted(node.bound), {a.name for a in scope.values()}))
 
-    def natural(self, space: int) -> Axis:
-        """The first axis of this length that the user declared."""
-        for axis in self.algebra.letter_axis:
-            if axis is not None and axis.size == self.algebra.spaces[space]:
-                return axis
-        raise AssertionError(f"no axis of length {self.algebra.spaces[space]}")
+    def letters_for(self, letters: Iterable[Letter], taken: Iterable[str] = ()) -> dict[Letter, Axis]:
+        """A user's letter of the right length for each, none twice and none that is taken; else an alias of one."""
+        used, found = set(taken), {}
+        for letter in letters:
+            space = self.algebra.letter_space[letter]
+            own = [a for a in self.algebra.letter_axis if a is not None and a.size == self.algebra.spaces[space]]
+            chosen = next((a for a in own if a.name not in used), None) or fresh_letter(own[0], used)
+            used.add(chosen.name)
+            found[letter] = chosen
+        return found
 
     def _product(self, factors: list[tuple[Atom, Power]], names: Names) -> list[Expr]:
         """Factors in order: symbols, then tensors and functions; the exponentials of a product as one."""

@@ -174,9 +174,8 @@ def _product_over(value: Array, tangent: Array) -> Pair:
 
 def _max_over(value: Array, tangent: Array) -> Pair:
     """(max v)′ = v′ at the first maximiser."""
+    value, tangent = np.broadcast_arrays(value, tangent)
     first = np.argmax(value, axis=-1)[..., None]
-    first, tangent = np.broadcast_arrays(first, tangent[..., :1])[0], np.broadcast_to(tangent, np.broadcast_shapes(
-        tangent.shape, value.shape))  # fmt: skip
     return value.max(axis=-1), np.take_along_axis(tangent, first, axis=-1)[..., 0]
 
 

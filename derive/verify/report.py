@@ -66,7 +66,7 @@ class Report:
 
 def relative_error(found: Any, expected: Any, scale: Any = None) -> Array:
     """|found − expected| / (1 + scale), entry by entry, scale = |expected|; inf where only one of them is finite."""
-    found, expected = np.asarray(found), np.asarray(expected)
+    found, expected = np.asarray(found) * 1.0, np.asarray(expected) * 1.0  # conditions count as 0 and 1
     with np.errstate(all="ignore"):
         error = np.abs(found - expected) / (1 + (np.abs(expected) if scale is None else scale))
         same = (found == expected) | (np.isnan(found) & np.isnan(expected))

@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 from sympy.core.basic import Basic
 
-from derive.axes import AdjointOf, DeriveError, Entry, Scalar, Size, Tensor, definitions, tensors_of
+from derive.axes import (
+    AdjointOf,
+    Axis,
+    BoolEntry,
+    DeriveError,
+    Entry,
+    Scalar,
+    Size,
+    Tensor,
+    definitions,
+    mapped,
+    tensors_of,
+)
 from derive.oracle import Array, Point, evaluate_at
 
 from .report import Place
@@ -42,6 +55,51 @@ class Subject(Protocol):
     def elementwise(self) -> bool: ...
 
 
+@dataclass(frozen=True)
+class Statement:
+    """An assumption over widened tensors."""
+
+    statement: Basic
+    sample: Callable[..., Any] | None = None
+
+
+@dataclass(frozen=True)
+class Widened:
+    """An elementwise formula over letters of its own, and results derived from it, over the same letters."""
+
+    name: str
+    inputs: tuple[Tensor, ...]
+    scalars: tuple[Scalar, ...]
+    sizes: tuple[Size, ...]
+    outputs: tuple[Tensor, ...]
+    assumptions: tuple[Statement, ...]
+    others: tuple[Tensor, ...]
+    elementwise: bool = False
+
+
+def widened(subject: Subject, others: Iterable[Tensor], letters: tuple[Axis, ...]) -> Widened:
+    """`subject` and `others` with `letters` put before the axes of every tensor: f(x) becomes f(x[n, m])."""
+    others = tuple(others)
+    roots = tuple(whole(tensor) for tensor in (*subject.inputs, *subject.outputs, *others))
+    made: dict[Tensor, Tensor] = {}
+
+    def change(node: Basic) -> Basic | None:
+        return node.func(made[node.tensor], *letters, *node.indices) if isinstance(node, (Entry, BoolEntry)) else None
+
+    for tensor in (*leaves(roots), *definitions(roots)):
+        body = None if tensor.body is None else mapped(tensor.body, change)
+        made[tensor] = tensor.with_(axes=(*letters, *tensor.axes), body=body)
+    return Widened(
+        subject.name,
+        tuple(made[tensor] for tensor in subject.inputs),
+        subject.scalars,
+        subject.sizes,
+        tuple(made[tensor] for tensor in subject.outputs),
+        tuple(Statement(mapped(a.statement, change), a.sample) for a in subject.assumptions),
+        tuple(made[tensor] for tensor in others),
+    )
+
+
 def whole(tensor: Tensor) -> Entry:
     """The tensor's entry at its own letters: all of it."""
     return tensor[tensor.axes]
@@ -71,6 +129,7 @@ def real_inputs(subject: Subject) -> tuple[Tensor, ...]:
 
 
 def roots_of(subject: Subject) -> tuple[Entry, ...]:
+    """The outputs, written whole."""
     return tuple(whole(output) for output in subject.outputs)
 
 

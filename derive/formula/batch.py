@@ -9,7 +9,9 @@ from typing import Any
 from sympy.core.basic import Basic
 
 from derive.axes import Axis, BoolEntry, Entry, NameProblem, Tensor, did_you_mean, mapped
-from derive.formula import Assumption, Formula, Traced
+
+from .core import Formula
+from .trace import Assumption, Traced
 
 # Inputs of these names belong to the layer and stay as they are, unless the caller says otherwise.
 PARAMETER_NAMES = frozenset("w v u b k W U V A weight bias beta gamma".split())

@@ -1,0 +1,123 @@
+"""The derivative of a term by occurrence: every factor gives one term, every function brings its own derivative."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+from typing import Any
+
+import sympy
+
+from derive.axes import Unsupported
+from derive.terms import Algebra, Head, Letter, Poly, Raw, Reader, number
+
+Partial = tuple[Head, tuple[Letter, ...], Raw]
+Rule = Callable[[Reader, Poly, Poly], Poly]
+
+
+def _sum(*polys: Poly) -> Poly:
+    return Algebra.add(*polys)
+
+
+def _less(one: float, poly: Poly, algebra: Algebra) -> Poly:
+    return _sum(algebra.constant(int(one)), Algebra.scaled(poly, -1))
+
+
+# f → f′(u), given y = f(u) and u. The primitives of scalar calculus; everything else is derived from them.
+DERIVATIVES: dict[str, Rule] = {
+    "exp": lambda r, y, u: y,
+    "log": lambda r, y, u: r.raised(u, -1),
+    "tanh": lambda r, y, u: _less(1, r.raised(y, 2), r.algebra),
+    "sigmoid": lambda r, y, u: _sum(y, Algebra.scaled(r.raised(y, 2), -1)),
+    "softplus": lambda r, y, u: r.apply("sigmoid", u),
+    "cosh": lambda r, y, u: r.algebra.mul(r.apply("tanh", u), y),
+    "sin": lambda r, y, u: r.apply("cos", u),
+    "cos": lambda r, y, u: Algebra.scaled(r.apply("sin", u), -1),
+    "erf": lambda r, y, u: Algebra.scaled(
+        r.algebra.mul(
+            r.read(sympy.Pow(sympy.pi, sympy.Rational(-1, 2)), {}), r.exp_of(Algebra.scaled(r.raised(u, 2), -1))
+        ),
+        2,
+    ),
+    "abs": lambda r, y, u: r.apply("sign", u),
+    "sign": lambda r, y, u: (),
+    "atan": lambda r, y, u: r.raised(_sum(r.algebra.constant(1), r.raised(u, 2)), -1),
+    "asin": lambda r, y, u: r.raised(_less(1, r.raised(u, 2), r.algebra), Fraction(-1, 2)),
+    "asinh": lambda r, y, u: r.raised(_sum(r.algebra.constant(1), r.raised(u, 2)), Fraction(-1, 2)),
+}
+
+
+def partials(reader: Reader, raws: list[Raw]) -> Iterator[Partial]:
+    """(tensor or name, its letters, cofactor) for every occurrence in a sum of raw terms: Σ cofactor · d(tensor)."""
+    algebra = reader.algebra
+    for coefficient, factors, bound in raws:
+        for atom, power in factors.items():
+            head, letters = algebra.heads[atom[0]], atom[1]
+            if head.kind not in ("tensor", "name", "op") or not _varies(head):
+                continue
+            less = dict(factors)
+            less[atom] = number(power - 1)
+            if not less[atom]:
+                del less[atom]
+            cofactor: Raw = (number(coefficient * power), less, bound)
+            if head.kind == "op":
+                yield from _through(reader, head, letters, cofactor)
+            else:
+                yield head, letters, cofactor
+
+
+def _varies(head: Head) -> bool:
+    """Integers and masks are constants."""
+    return not (head.kind == "tensor" and head.payload.dtype != "real")
+
+
+def _through(reader: Reader, head: Head, letters: tuple[Letter, ...], cofactor: Raw) -> Iterator[Partial]:
+    """The chain rule for one function: f(u) gives f′(u) du."""
+    algebra = reader.algebra
+    if head.label == "prod":
+        yield from _through_product(reader, head, letters, cofactor)
+        return
+    arguments = algebra.arguments(head, letters)
+    value = algebra.atom(head, letters)
+    if head.label == "pow":
+        outer = _power_rule(reader, value, *arguments)
+    elif head.label in DERIVATIVES:
+        outer = [DERIVATIVES[head.label](reader, value, arguments[0])]
+    else:
+        raise Unsupported(f"no law for the derivative of {head.label}")
+    for factor, argument in zip(outer, arguments, strict=True):
+        for target, at, inner in partials(reader, algebra.raws(argument)):
+            for part in algebra.raws(factor):
+                yield target, at, algebra.product(cofactor, part, inner)
+
+
+def _power_rule(reader: Reader, value: Poly, base: Poly, exponent: Poly) -> list[Poly]:
+    """d(uᵛ) = v uᵛ⁻¹ du + uᵛ log u dv."""
+    algebra = reader.algebra
+    return [algebra.mul(exponent, value, reader.raised(base, -1)), algebra.mul(value, reader.log_of(base))]
+
+
+def _through_product(reader: Reader, head: Head, letters: tuple[Letter, ...], cofactor: Raw) -> Iterator[Partial]:
+    """d Π_c u_c = Σ_k (Π_{c ≠ k} u_c) du_k: right also where entries are zero."""
+    algebra = reader.algebra
+    (argument,), over = algebra.unbound(head, letters)
+    one = {a: algebra.fresh(a) for a in over}
+    here = algebra.relabelled(argument, one)
+    same = algebra.mul(*(algebra.atom(algebra.delta, pair) for pair in one.items()))
+    others = _sum(same, argument, algebra.scaled(algebra.mul(same, argument), -1))
+    rest = algebra.op("prod", reader.flat(others), over=over)
+    for target, at, inner in partials(reader, algebra.raws(here)):
+        for part in algebra.raws(rest):
+            coefficient, factors, bound = algebra.product(cofactor, part, inner)
+            yield target, at, (coefficient, factors, bound | frozenset(one.values()))
+
+
+def tangent(reader: Reader, raws: list[Raw], tangents: dict[int, Any]) -> Poly:
+    """Forward mode: Σ cofactor · ẋ over the occurrences; `tangents` maps a head to the head of its tangent."""
+    algebra = reader.algebra
+    parts = []
+    for head, letters, (coefficient, factors, bound) in partials(reader, raws):
+        dot = tangents.get(head.id)
+        if dot is not None:
+            parts.append(algebra.product((coefficient, factors, bound), (1, {(dot.id, letters): 1}, frozenset())))
+    return algebra.poly(parts)

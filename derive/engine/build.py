@@ -1,0 +1,168 @@
+"""From a traced formula to a finished derivation: gradient, Jacobian, Hessian, tangent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from derive.axes import Axis, DeriveError, Tensor
+from derive.differentiate import reachable
+from derive.formula import Traced
+from derive.steps import Derivation
+from derive.terms import Algebra, Head, Poly, Reader
+
+from .forward import pushed
+from .present import Presentation
+from .script import Script
+from .search import Outcome, Task, derived
+
+
+@dataclass(frozen=True)
+class Derived:
+    """A finished derivation: `results[name]` is a tensor whose body is the closed form; steps are written on demand."""
+
+    traced: Traced
+    kind: str
+    upstreams: tuple[Tensor, ...]
+    results: dict[str, Tensor]
+    outcome: Outcome = field(repr=False)
+    title: str = ""
+
+    @cached_property
+    def derivation(self) -> Derivation:
+        """Every equation with its steps."""
+        view = Presentation(self.outcome, _taken(self.traced, self.upstreams), full=True)
+        return Script(self.outcome, view, self.results, self.title or self.traced.name).derivation()
+
+
+class Setting:
+    """A traced formula read into an algebra of its own."""
+
+    def __init__(self, traced: Traced) -> None:
+        self.traced = traced
+        self.algebra = Algebra()
+        self.reader = Reader(self.algebra)
+        for tensor in traced.inputs:
+            self.reader.tensor(tensor)
+        heads = {tensor: self.reader.define(tensor) for tensor in traced.definitions}
+        self.outputs = tuple(heads[output] for output in traced.outputs)
+        self.forward = (*(h for h in reachable(self.algebra, [h.definition for h in self.outputs])
+                          if h not in self.outputs), *self.outputs)  # fmt: skip
+        self.assumptions = tuple(self._equation(a.statement) for a in traced.assumptions if _is_equation(a.statement))
+
+    def _equation(self, statement: object) -> Poly:
+        left, right = statement.args  # type: ignore[attr-defined]
+        return self.algebra.add(self.reader.read(left, {}), self.algebra.scaled(self.reader.read(right, {}), -1))
+
+    def inputs(self, names: Iterable[str]) -> tuple[Head, ...]:
+        return tuple(self.reader.tensor(self.traced.input(name)) for name in names)
+
+
+def _is_equation(statement: object) -> bool:
+    return type(statement).__name__ == "Equality"
+
+
+def _taken(traced: Traced, upstreams: Iterable[Tensor]) -> set[str]:
+    """Names that a discovered intermediate may not have: every tensor's, parameter's, letter's and length's."""
+    tensors = [*traced.inputs, *traced.definitions, *upstreams]
+    letters = {a for t in tensors for a in t.axes}
+    names = {t.name for t in tensors} | {s.name for s in (*traced.scalars, *traced.sizes)}
+    return names | {a.name for a in letters} | {str(a.size) for a in letters}
+
+
+def upstreams_of(traced: Traced, always: bool = False) -> tuple[Tensor, ...]:
+    """g for each output (none for a single scalar output, where it is 1); named g_y where g is an input."""
+    outputs = traced.outputs
+    if len(outputs) == 1 and not outputs[0].axes and not traced.elementwise and not always:
+        return ()
+    names = {t.name for t in traced.inputs}
+    stem = "g" if "g" not in names else f"g_{outputs[0].name}"
+    labels = [stem] if len(outputs) == 1 else [f"g_{o.name}" for o in outputs]
+    return tuple(
+        Tensor(label, output.axes, role="upstream", of=output.name)
+        for label, output in zip(labels, outputs, strict=True)
+    )
+
+
+def gradient_of(traced: Traced, wrt: tuple[str, ...], *, staged: bool = False, always: bool = False) -> Derived:
+    """∂(Σ g·y)/∂x for each named input, by reverse accumulation."""
+    setting, upstreams = Setting(traced), upstreams_of(traced, always)
+    algebra = setting.algebra
+    seeds: dict[int, Poly] = {}
+    for head, g in zip(setting.outputs, upstreams, strict=bool(upstreams)):
+        seeds[head.id] = algebra.atom(setting.reader.tensor(g), head.slots)
+    if not upstreams:
+        seeds[setting.outputs[0].id] = algebra.constant(1)
+    task = Task(setting.reader, setting.forward, setting.inputs(wrt), seeds, (), setting.assumptions, staged)
+    return _presented(setting, derived(task), "gradient", upstreams)
+
+
+def _presented(
+    setting: Setting,
+    outcome: Outcome,
+    kind: str,
+    upstreams: tuple[Tensor, ...] = (),
+    first: Callable[[str], tuple[Axis, ...]] = lambda _: (),
+) -> Derived:
+    """The results as tensors; `first` gives the letters that stand before the variable's own."""
+    view = Presentation(outcome, _taken(setting.traced, upstreams), full=False)
+    results = {}
+    for name, sheet in outcome.results.items():
+        names = view.names(sheet.head, sheet.slots)
+        letters = (*first(name), *(names[a] for a in sheet.head.slots))
+        body = view.writer.write(sheet.value, names)
+        results[name] = Tensor(f"{name}_bar", letters, body=body, role="adjoint", of=name)
+    return Derived(setting.traced, kind, upstreams, results, outcome)
+
+
+def jacobian_of(traced: Traced, wrt: tuple[str, ...]) -> Derived:
+    """∂y/∂x: the output's axes, then the input's. It is the gradient for g = δ at one output entry."""
+    if len(traced.outputs) != 1:
+        raise DeriveError(f"jacobian of {traced.name}: expected one output, given {len(traced.outputs)}")
+    setting = Setting(traced)
+    outcome = derived(_task_of_entries(setting, setting.outputs[0], traced.outputs[0].axes, setting.forward, wrt))
+    return _presented(setting, outcome, "jacobian", (), lambda _: traced.outputs[0].axes)
+
+
+def _task_of_entries(
+    setting: Setting, head: Head, axes: tuple[Axis, ...], forward: tuple[Head, ...], wrt: tuple[str, ...]
+) -> Task:
+    """The task whose scalar is one entry of `head`, at the letters `axes`."""
+    algebra = setting.algebra
+    at = tuple(algebra.letter(a) for a in axes)
+    pairs = [algebra.atom(algebra.delta, pair) for pair in zip(head.slots, at, strict=True)]
+    seed = algebra.mul(algebra.constant(1), *pairs)
+    return Task(setting.reader, forward, setting.inputs(wrt), {head.id: seed}, at, setting.assumptions)
+
+
+def hessian_of(traced: Traced, wrt: str) -> Derived:
+    """∂²L/∂x∂x of a scalar formula: the Jacobian of its gradient."""
+    if len(traced.outputs) != 1 or traced.outputs[0].axes:
+        raise DeriveError(f"hessian of {traced.name}: expected a scalar output, given {traced.outputs[0].declared()}")
+    setting = Setting(traced)
+    algebra = setting.algebra
+    seeds = {setting.outputs[0].id: algebra.constant(1)}
+    first = derived(Task(setting.reader, setting.forward, setting.inputs((wrt,)), seeds, (), setting.assumptions))
+    sheet = first.results[wrt]
+    head = algebra.head(("first", wrt), "name", f"{wrt}_bar", sheet.head.spaces, slots=sheet.slots,
+                        args=(sheet.value,), role="adjoint", of=wrt)  # fmt: skip
+    axes = traced.input(wrt).axes
+    forward = (*reachable(algebra, [head.definition]), head)
+    outcome = derived(_task_of_entries(setting, head, axes, forward, (wrt,)))
+    return _presented(setting, outcome, "hessian", (), lambda _: axes)
+
+
+def tangent_of(traced: Traced, wrt: tuple[str, ...]) -> Derived:
+    """ẏ = Σ (∂y/∂x) ẋ, by forward accumulation; ẋ is the tensor x_dot."""
+    setting = Setting(traced)
+    dots = {
+        head.id: setting.reader.tensor(Tensor(f"{head.label}_dot", head.payload.axes, role="tangent", of=head.label))
+        for head in setting.inputs(wrt)
+    }
+    outcome = pushed(setting.reader, setting.forward, setting.outputs, dots, setting.assumptions)
+    made = _presented(setting, outcome, "jvp", tuple(h.payload for h in dots.values()))
+    return made
+
+
+__all__ = ["Derived", "gradient_of", "hessian_of", "jacobian_of", "tangent_of", "upstreams_of"]

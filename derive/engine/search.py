@@ -1,0 +1,262 @@
+"""One derivation: the backward pass, simplified as it goes, then unfolded where that reads better."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from derive.differentiate import Backward
+from derive.rewrite import Record
+from derive.simplify import Rules, affinely, cost, discovered, normalised, oriented
+from derive.terms import Algebra, Head, Letter, Poly, Raw, Reader
+
+MOST_ROUNDS = 4  # of discovery: each names what the last one left unnamed
+
+
+@dataclass(eq=False)
+class Sheet:
+    """One quantity under derivation: ∂L/∂head at `slots`. `raws` is the chain rule's answer before anything else."""
+
+    head: Head
+    slots: tuple[Letter, ...]
+    raws: list[Raw]
+    value: Poly
+    record: Record
+    bar: Head | None = None  # the adjoint's own name; an input has one too
+
+
+@dataclass(eq=False)
+class Outcome:
+    """A finished derivation in the algebra's own terms."""
+
+    reader: Reader
+    rules: Rules
+    forward: tuple[Head, ...]
+    found: tuple[Head, ...]
+    sheets: list[Sheet] = field(default_factory=list)  # in the order of derivation
+    results: dict[str, Sheet] = field(default_factory=dict)
+    extra: tuple[Letter, ...] = ()
+
+    @property
+    def cost(self) -> float:
+        """What a reader pays: the results, the adjoints they rest on, and the names found."""
+        algebra = self.reader.algebra
+        kept = self.kept()
+        total = sum(cost(algebra, s.value) for s in self.results.values()) + sum(cost(algebra, s.value) for s in kept)
+        used = {atom[0] for s in (*self.results.values(), *kept) for (f, _), _ in s.value for atom, _ in f}
+        return total + 0.5 * sum(cost(algebra, h.definition) for h in self.found if h.id in used)
+
+    def kept(self) -> list[Sheet]:
+        """The adjoints of intermediates that the results rest on, in order of derivation."""
+        by_bar = {s.bar.id: s for s in self.sheets if s.bar is not None}
+        needed: dict[int, Sheet] = {}
+        stack = [s.value for s in self.results.values()]
+        while stack:
+            for (factors, _), _ in stack.pop():
+                for (head, _), _ in factors:
+                    sheet = by_bar.get(head)
+                    if sheet is not None and head not in needed:
+                        needed[head] = sheet
+                        stack.append(sheet.value)
+        return [s for s in self.sheets if s.bar is not None and s.bar.id in needed]
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is to be derived: through which definitions, for which inputs, from which seeds."""
+
+    reader: Reader
+    forward: tuple[Head, ...]
+    wanted: tuple[Head, ...]
+    seeds: Mapping[int, Poly]
+    extra: tuple[Letter, ...] = ()
+    assumptions: tuple[Poly, ...] = ()
+    staged: bool = False
+
+
+def derived(task: Task) -> Outcome:
+    """The derivation with the fewest things to read, found by naming what discovery suggests while that helps."""
+    best = _attempt(task, ()) if task.staged else _settled(_search(task))
+    for sheet in best.sheets:
+        assert sheet.bar is not None
+        sheet.bar.args = (sheet.value,)
+    return best
+
+
+def _search(task: Task) -> Outcome:
+    """Attempts with ever more of the suggested names, as long as each reads better than the last."""
+    best = _attempt(task, ())
+    found: tuple[Head, ...] = ()
+    for _ in range(MOST_ROUNDS):
+        algebra = task.reader.algebra
+        polys = [s.value for s in best.sheets] + [s.value for s in best.results.values()]
+        new = [h for h in discovered(algebra, polys) if h not in found and h not in task.forward]
+        if not new:
+            return best
+        trial = _attempt(task, (*found, *new))
+        if trial.cost >= best.cost:
+            trials = [_attempt(task, (*found, one)) for one in new] if len(new) > 1 else []
+            trial = min(trials, key=lambda t: t.cost, default=trial)
+            if trial.cost >= best.cost:
+                return best
+        best, found = trial, trial.found
+    return best
+
+
+def _attempt(task: Task, found: tuple[Head, ...]) -> Outcome:
+    algebra = task.reader.algebra
+    rules = Rules(algebra, domain=domain_of(algebra, task.forward))
+    oriented(rules, (*task.forward, *found), task.assumptions)
+    outcome = Outcome(task.reader, rules, task.forward, found, extra=task.extra)
+    backward = Backward(task.reader, task.forward, task.extra)
+    relevant = _relevant(algebra, task.forward, task.wanted)
+    statistics = _statistics(algebra, task.forward)
+    inlined: dict[int, Sheet] = {}
+    for head in reversed(task.forward):
+        if head.id not in relevant or (head.id not in task.seeds and head.id not in backward.pending):
+            continue
+        sheet = _sheet(outcome, backward, head, inlined, task.seeds.get(head.id))
+        sheet.bar = backward.adjoint(head, sheet.value)
+        backward.push(head)
+        outcome.sheets.append(sheet)
+        if head.id in statistics and not task.staged:
+            inlined[sheet.bar.id] = sheet
+    for head in task.wanted:
+        sheet = _sheet(outcome, backward, head, inlined, task.seeds.get(head.id))
+        outcome.results[head.label] = sheet
+    if not task.staged:
+        unfold(outcome)
+    return outcome
+
+
+def _sheet(
+    outcome: Outcome, backward: Backward, head: Head, inlined: Mapping[int, Sheet], seed: Poly | None
+) -> Sheet:
+    """∂L/∂head: the chain rule, δ contracted, adjoints of statistics inserted, then the laws."""
+    algebra = outcome.reader.algebra
+    slots = backward.slots(head)
+    raws = backward.pulled(head, head.slots)
+    if seed is not None:
+        raws = [*algebra.raws(seed), *raws]
+    value = algebra.poly(raws)
+    record = Record()
+    for _ in inlined:
+        mentioned = next((s for i, s in inlined.items() if _mentions(value, i)), None)
+        if mentioned is None:
+            break
+        value = _inserted(outcome, value, mentioned, record)
+    return Sheet(head, slots, raws, normalised(outcome.rules, value, record), record)
+
+
+def _mentions(poly: Poly, head: int) -> bool:
+    return any(atom[0] == head for (factors, _), _ in poly for atom, _ in factors)
+
+
+def _inserted(outcome: Outcome, poly: Poly, sheet: Sheet, record: Record) -> Poly:
+    """`poly` with the adjoint of a sheet replaced by what it is."""
+    algebra = outcome.reader.algebra
+    assert sheet.bar is not None
+    parts: list[Raw] = []
+    for coefficient, factors, bound in algebra.raws(poly):
+        at = [(atom, p) for atom, p in factors.items() if atom[0] == sheet.bar.id]
+        rest = {atom: p for atom, p in factors.items() if atom[0] != sheet.bar.id}
+        terms: list[Raw] = [(coefficient, rest, bound)]
+        for (_, letters), power in at:
+            body = algebra.relabelled(sheet.value, dict(zip(sheet.slots, letters, strict=True)))
+            for _ in range(int(power)):
+                terms = [algebra.product(t, raw) for t in terms for raw in algebra.raws(body)]
+        parts += terms
+    result = algebra.poly(parts)
+    record.add("insert an adjoint", poly, result, "the adjoint found above, put in", (sheet,))
+    return result
+
+
+def unfold(outcome: Outcome) -> None:
+    """From the inputs outward, write an adjoint out where its users read no worse for it."""
+    algebra = outcome.reader.algebra
+    for sheet in reversed(outcome.sheets):
+        assert sheet.bar is not None
+        users = [s for s in (*outcome.kept(), *outcome.results.values()) if _mentions(s.value, sheet.bar.id)]
+        if not users:
+            continue
+        trials = []
+        spare = cost(algebra, sheet.value) + 0.8  # what is saved when the adjoint need not be named
+        for user in users:
+            record = Record()
+            value = normalised(outcome.rules, _inserted(outcome, user.value, sheet, record), record)
+            spare -= cost(algebra, value) - cost(algebra, user.value)
+            if spare < 0:
+                break
+            trials.append((user, value, record))
+        if len(trials) == len(users):
+            for user, value, record in trials:
+                user.value = value
+                user.record.entries += record.entries
+
+
+def _settled(outcome: Outcome) -> Outcome:
+    """Write inputs through the names that centre them where that is strictly shorter (e^−x = 1/y − 1)."""
+    algebra = outcome.reader.algebra
+    for sheet in (*outcome.kept(), *outcome.results.values()):
+        other = affinely(outcome.rules, sheet.value)
+        if other != sheet.value and cost(algebra, other) < cost(algebra, sheet.value):
+            sheet.record.add("solve a definition", sheet.value, other, "a sum that is named gives its terms by the name")
+            sheet.value = other
+    return outcome
+
+
+def _relevant(algebra: Algebra, forward: Iterable[Head], wanted: Iterable[Head]) -> set[int]:
+    """Definitions that depend on what is wanted."""
+    depends = {h.id for h in wanted}
+    for head in forward:
+        if depends & set(_atoms(algebra, head.args)):
+            depends.add(head.id)
+    return depends
+
+
+def _atoms(algebra: Algebra, polys: Iterable[Poly]) -> Iterable[int]:
+    """Heads that polys mention, through functions but not through names."""
+    stack = list(polys)
+    while stack:
+        for (factors, _), _ in stack.pop():
+            for (head, _), _ in factors:
+                yield head
+                if algebra.heads[head].kind == "op":
+                    stack.extend(algebra.heads[head].args)
+
+
+def domain_of(algebra: Algebra, forward: Iterable[Head]) -> set[int]:
+    """Heads under a negative or fractional power somewhere in the formula: it is defined only where they are not 0."""
+    found: set[int] = set()
+    stack = [p for h in forward for p in h.args]
+    while stack:
+        for (factors, _), _ in stack.pop():
+            for (head, _), power in factors:
+                if power < 0 or power.denominator != 1:
+                    found.add(head)
+                if algebra.heads[head].kind == "op":
+                    stack.extend(algebra.heads[head].args)
+                    if algebra.heads[head].label == "log":
+                        found.update(a[0] for p in algebra.heads[head].args for (f, _), _ in p for a, _ in f)
+    return found
+
+
+def _statistics(algebra: Algebra, forward: tuple[Head, ...]) -> set[int]:
+    """Names that some later definition spreads over more letters than they have (μ, σ, Σ exp)."""
+    names = {h.id for h in forward}
+    found: set[int] = set()
+    for head in forward:
+        own = set(head.slots)
+        stack = [head.definition]
+        while stack:
+            for (factors, _), _ in stack.pop():
+                for (inner, letters), _ in factors:
+                    if inner in names and set(letters) < own:
+                        found.add(inner)
+                    kind = algebra.heads[inner]
+                    if kind.kind == "op" and set(letters) == own:
+                        stack.extend(algebra.arguments(kind, letters))
+    return found
+
+
+__all__ = ["Outcome", "Sheet", "Task", "derived", "domain_of", "unfold"]

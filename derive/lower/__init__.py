@@ -1,0 +1,1 @@
+"""Index expressions → an array program: which operations, in which order, into which memory."""

@@ -1,0 +1,310 @@
+"""Sums of products: which product is formed first, and by which array operation.
+
+`product` takes factors with exponents and the letters to sum over. Laws in order: a delta renames; a letter that no
+factor has multiplies by its length; a letter of one factor is summed there; numbers gather at the smallest operand; then
+factors meet two by two in the order of least cost, and each meeting is decided by the table CONTRACTIONS.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from functools import lru_cache
+
+from sympy import Expr
+
+from derive.axes import Axis
+
+from .algebra import ONE, Hint, Law, decide, divided, host_product, is_one, multiplied, operands, power, real
+from .node import Graph, Node, View, ordered, union
+
+TYPICAL = 64  # a symbolic length, when costs are compared
+MOST_EXACT = 6  # up to this many factors every pairwise order is tried
+
+
+@dataclass
+class Product:
+    """coefficient · Π numbers**exponent · Π arrays**exponent."""
+
+    coefficient: Fraction = ONE
+    hosts: dict[Node, Fraction] = field(default_factory=dict)
+    arrays: list[tuple[View, Fraction]] = field(default_factory=list)
+
+    def times(self, view: View, exponent: Fraction = ONE) -> None:
+        if view.host:
+            self.hosts[view.node] = self.hosts.get(view.node, Fraction(0)) + exponent
+            return
+        for place, (old, power_) in enumerate(self.arrays):
+            if old == view and not (power_ == exponent == 1):
+                self.arrays[place] = (old, power_ + exponent)
+                return
+        self.arrays.append((view, exponent))
+
+    def number(self, g: Graph) -> View:
+        return host_product(g, self.coefficient, self.hosts)
+
+
+@lru_cache(maxsize=4096)
+def _typical(length: Expr) -> int:
+    if length.is_Integer:
+        return max(1, int(length))
+    return TYPICAL
+
+
+def _cost(letters: Sequence[Axis] | set[Axis]) -> int:
+    cost = 1
+    for letter in letters:
+        cost *= _typical(letter.size)
+    return cost
+
+
+def product(g: Graph, p: Product, reduced: Sequence[Axis], hint: Hint) -> View:
+    """Σ over `reduced` of the product."""
+    factors = _without_exponents(g, p, hint)
+    left = list(reduced)
+    factors = _without_deltas(factors, left)
+    for letter in [a for a in left if not any(a in f.letters for f in factors)]:
+        left.remove(letter)
+        p.times(g.host("size", attr=letter.size))
+    number = p.number(g)
+    if not factors:
+        return number
+    if len(factors) == 1:
+        return _one_factor(g, factors[0], left, number, hint)
+    inner = [*hint, *left]
+    for place, factor in enumerate(factors):
+        own = [a for a in factor.letters if a in left and sum(a in f.letters for f in factors) == 1]
+        if own:
+            factors[place] = summed(g, factor, own, g.number(ONE), inner)
+            left = [a for a in left if a not in own]
+    factors, number = _number_absorbed(g, factors, left, number, hint)
+    return multiplied(g, _pairwise(g, factors, left, inner), number, hint)
+
+
+def _one_factor(g: Graph, factor: View, left: list[Axis], number: View, hint: Hint) -> View:
+    return summed(g, factor, left, number, hint) if left else multiplied(g, factor, number, hint)
+
+
+def _without_exponents(g: Graph, p: Product, hint: Hint) -> list[View]:
+    """Factors with exponent one: x/y by a division where y is as large as x, by a reciprocal where it is smaller."""
+    factors = []
+    divisors = []
+    for view, exponent in p.arrays:
+        if exponent < 0 and exponent.denominator == 1:
+            divisors.append(power(g, view, -exponent, hint))
+        else:
+            factors.append(power(g, view, exponent, hint))
+    for divisor in divisors:
+        same = next((k for k, f in enumerate(factors) if set(f.letters) == set(divisor.letters)), None)
+        if same is not None:
+            factors[same] = divided(g, factors[same], divisor, hint)
+        elif not factors and len(divisors) == 1 and p.coefficient != 1:
+            factors.append(divided(g, p.number(g), divisor, hint))
+            p.coefficient, p.hosts = ONE, {}
+        else:
+            factors.append(power(g, divisor, -ONE, hint))
+    return factors
+
+
+def _without_deltas(factors: list[View], left: list[Axis]) -> list[View]:
+    """Σ_j δ(i, j) f(j) = f(i): no array is made."""
+    while True:
+        delta = next((f for f in factors if f.node.op == "eye" and any(a in left for a in f.letters)), None)
+        if delta is None or len(factors) == 1:
+            return factors
+        old, new = delta.letters if delta.letters[0] in left else delta.letters[::-1]
+        left.remove(old)
+        rest = list(factors)
+        rest.remove(delta)
+        factors = [f.renamed({old: new}) for f in rest]
+
+
+def _number_absorbed(
+    g: Graph, factors: list[View], left: list[Axis], number: View, hint: Hint
+) -> tuple[list[View], View]:
+    """A number multiplies the smallest operand, if that is smaller than the result."""
+    if is_one(number):
+        return factors, number
+    result = [a for a in union(factors) if a not in left]
+    small = min(range(len(factors)), key=lambda k: _cost(factors[k].letters))
+    if _cost(factors[small].letters) >= _cost(result) or factors[small].node.kind == "bool":
+        return factors, number
+    scaled = list(factors)
+    scaled[small] = multiplied(g, factors[small], number, hint)
+    return scaled, g.number(ONE)
+
+
+# In which order
+
+
+def _pairwise(g: Graph, factors: list[View], left: list[Axis], hint: Hint) -> View:
+    """All factors contracted two by two, by the order of least cost."""
+    while len(factors) > 2:
+        first, second = _best_pair(g, factors, left, hint)
+        rest = [f for k, f in enumerate(factors) if k not in (first, second)]
+        needed = {a for f in rest for a in f.letters}
+        now = [a for a in left if a not in needed and a in (*factors[first].letters, *factors[second].letters)]
+        left = [a for a in left if a not in now]
+        factors = [_meet(g, factors[first], factors[second], now, hint), *rest]
+    return _meet(g, factors[0], factors[1], left, hint)
+
+
+def _best_pair(g: Graph, factors: list[View], left: list[Axis], hint: Hint) -> tuple[int, int]:
+    """The pair to contract first: by the whole order's cost for few factors, else by its own."""
+    sets = [frozenset(f.letters) for f in factors]
+    free = {
+        frozenset((sets[a], sets[b]))
+        for a, b in itertools.combinations(range(len(sets)), 2)
+        if _made_already(g, factors[a], factors[b], hint)
+    }
+    deep = len(factors) <= MOST_EXACT
+    return min(
+        itertools.combinations(range(len(sets)), 2),
+        key=lambda pair: _order_cost(sets, pair, frozenset(left), free, deep),
+    )
+
+
+def _made_already(g: Graph, a: View, b: View, hint: Hint) -> bool:
+    pair = operands(a, b)
+    return g.has("multiply", pair, ordered(pair, hint))
+
+
+def _order_cost(
+    sets: list[frozenset[Axis]],
+    pair: tuple[int, int],
+    left: frozenset[Axis],
+    free: set[frozenset[frozenset[Axis]]],
+    deep: bool,
+) -> float:
+    a, b = (sets[k] for k in pair)
+    rest = [s for k, s in enumerate(sets) if k not in pair]
+    needed = frozenset(x for s in rest for x in s)
+    now = left & (a | b) - needed
+    result = (a | b) - now
+    # A pass over memory costs about as much as eight multiply-adds of a matrix product.
+    cost = float(_cost(a | b)) + 8.0 * _cost(result) if now else 9.0 * _cost(result)
+    if not now and frozenset((a, b)) in free:
+        cost = 0.0
+    elif len(result) > max(len(a), len(b)) and not now:
+        cost *= 1.01  # an outer product only where nothing is as cheap
+    if not rest or not deep:
+        return cost
+    following = [result, *rest]
+    return cost + min(
+        _order_cost(following, p, left - now, set(), deep) for p in itertools.combinations(range(len(following)), 2)
+    )
+
+
+# By which operation
+
+
+def summed(g: Graph, x: View, over: Sequence[Axis], number: View, hint: Hint) -> View:
+    """number · Σ_over x for a single factor."""
+    kept = tuple(a for a in x.letters if a not in over)
+    if x.node.op == "eye" and len(over) == 2:
+        return multiplied(g, g.host("size", attr=over[0].size), number, hint)
+    x = real(g, x)
+    if len(over) == 1 and len(kept) == 1:
+        weights = g.make("full", [number], over, attr="", kind="real")
+        return g.make("matmul", [x, weights] if x.letters[-1] in over else [weights, x], kept)
+    return multiplied(g, g.make("sum", [x], kept), number, hint)
+
+
+@dataclass(frozen=True)
+class Meeting:
+    """Two operands and the letters summed: which are in both and stay, in one only, summed."""
+
+    a: View
+    b: View
+    over: tuple[Axis, ...]
+    hint: Hint
+
+    @property
+    def batch(self) -> list[Axis]:
+        return [x for x in self.a.letters if x in self.b.letters and x not in self.over]
+
+    @property
+    def rows(self) -> list[Axis]:
+        return [x for x in self.a.letters if x not in self.b.letters]
+
+    @property
+    def columns(self) -> list[Axis]:
+        return [x for x in self.b.letters if x not in self.a.letters]
+
+
+def _meet(g: Graph, a: View, b: View, over: Sequence[Axis], hint: Hint) -> View:
+    if not over:
+        return multiplied(g, a, b, hint)
+    a, b = real(g, a), real(g, b)
+    rank = {letter: place for place, letter in enumerate(hint)}
+    meeting = Meeting(a, b, tuple(over), hint)
+    first = min((rank.get(x, 99) for x in meeting.rows), default=100)
+    second = min((rank.get(x, 99) for x in meeting.columns), default=100)
+    if (first, a.node.number) > (second, b.node.number) and not (not meeting.columns and meeting.rows):
+        meeting = Meeting(b, a, tuple(over), hint)
+    elif not meeting.rows and meeting.columns:
+        meeting = Meeting(b, a, tuple(over), hint)
+    return decide(CONTRACTIONS, g, meeting)
+
+
+def _dot(g: Graph, m: Meeting) -> View | None:
+    if m.batch or m.rows or m.columns:
+        return None
+    return g.make("vdot", [m.a, m.b], ())
+
+
+def _row_dots(g: Graph, m: Meeting) -> View | None:
+    if m.rows or m.columns or len(m.over) != 1 or m.a.letters[-1] != m.over[0]:
+        return None
+    return g.make("vecdot", [m.a, m.b], tuple(x for x in m.a.letters if x != m.over[0]))
+
+
+def _entry_dots(g: Graph, m: Meeting) -> View | None:
+    if m.rows or m.columns:
+        return None
+    kept = tuple(x for x in m.a.letters if x not in m.over)
+    if _made_already(g, m.a, m.b, m.hint):
+        return summed(g, multiplied(g, m.a, m.b, m.hint), m.over, g.number(ONE), m.hint)
+    return g.make("einsum", [m.a, m.b], kept)
+
+
+def _matrix_vector(g: Graph, m: Meeting) -> View | None:
+    if m.columns or m.batch or len(m.over) != 1 or len(m.b.letters) != 1:
+        return None
+    if m.a.letters[-1] in m.over:
+        return g.make("matmul", [m.a, m.b], tuple(m.rows))
+    if m.a.letters[0] in m.over and len(m.rows) == 1:
+        return g.make("matmul", [m.b, m.a], tuple(m.rows))
+    return None
+
+
+def _matrix_product(g: Graph, m: Meeting) -> View | None:
+    if len(m.over) != 1 or len(m.rows) != 1 or len(m.columns) > 1:
+        return None
+    turned = (*m.batch, *m.columns, *m.rows)
+    if m.columns and g.has("matmul", [m.b, m.a], turned):  # its transpose exists
+        return g.make("matmul", [m.b, m.a], turned)
+    if m.columns:
+        return g.make("matmul", [m.a, m.b], (*m.batch, *m.rows, *m.columns))
+    return g.make("matvec", [m.a, m.b], (*m.batch, *m.rows)) if m.batch else None
+
+
+def _tensordot(g: Graph, m: Meeting) -> View | None:
+    return None if m.batch else g.make("tensordot", [m.a, m.b], (*m.rows, *m.columns))
+
+
+def _einsum(g: Graph, m: Meeting) -> View | None:
+    return g.make("einsum", [m.a, m.b], (*m.batch, *m.rows, *m.columns))
+
+
+CONTRACTIONS = (
+    Law("dot", "vdot: one pass, no product array", _dot),
+    Law("row dots", "vecdot takes .12 ns an element where a product and a sum take .34", _row_dots),
+    Law("entry dots", "einsum of two equal shapes: half of a product and a sum; the product, where it is at hand", _entry_dots),
+    Law("matrix-vector", "BLAS gemv", _matrix_vector),
+    Law("matrix product", "BLAS gemm, batched over shared letters", _matrix_product),
+    Law("tensordot", "several letters on a side: reshaped into one gemm", _tensordot),
+    Law("einsum", "shared letters and several on a side: two operands only", _einsum),
+)

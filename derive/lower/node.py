@@ -1,0 +1,131 @@
+"""Array nodes without names of letters: equal work is one object, whatever its letters are called.
+
+A node has axes 0 … rank−1. Each of its arguments carries a label for every axis of its own: a label below the rank is
+that axis of the result, a label above it is summed or reduced away, and a repeated label is a diagonal. Two nodes of the
+same operation, arguments and labels are the same node (hash-consing), so scope is never confused: a letter that is bound
+here and free there has no name that could clash.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from sympy import Expr
+
+from derive.axes import Axis
+
+Labels = tuple[int, ...]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Node:
+    """One array operation. kind: "real", "int", "bool", or "host" for a Python number."""
+
+    op: str
+    args: tuple[tuple[Node, Labels], ...]
+    dims: tuple[Expr, ...]
+    attr: Any
+    kind: str
+    number: int = field(compare=False)
+
+    @property
+    def rank(self) -> int:
+        return len(self.dims)
+
+    def __repr__(self) -> str:
+        args = ", ".join(f"%{arg.number}{list(labels)}" for arg, labels in self.args)
+        return f"%{self.number} = {self.op}({args}){list(self.dims)} {self.attr or ''}"
+
+
+class View(NamedTuple):
+    """A node read with letters: one for each axis; as an argument, letters may repeat."""
+
+    node: Node
+    letters: tuple[Axis, ...]
+
+    @property
+    def host(self) -> bool:
+        return self.node.kind == "host"
+
+    def renamed(self, letters: Mapping[Axis, Axis]) -> View:
+        return View(self.node, tuple(letters.get(a, a) for a in self.letters))
+
+
+class Graph:
+    """The table of all nodes made so far."""
+
+    def __init__(self) -> None:
+        self.table: dict[Any, Node] = {}
+
+    def _key(self, op: str, args: Sequence[View], letters: Sequence[Axis], attr: Any) -> Any:
+        label: dict[Axis, int] = {}
+        for letter in letters:
+            label.setdefault(letter, len(label))
+        labelled = []
+        for view in args:
+            for letter in view.letters:
+                label.setdefault(letter, len(label))
+            labelled.append((view.node, tuple([label[a] for a in view.letters])))
+        return op, tuple(labelled), tuple([a.size for a in letters]), attr
+
+    def make(
+        self, op: str, args: Sequence[View], letters: Sequence[Axis], attr: Any = (), kind: str = "real"
+    ) -> View:
+        """The node `op(args)` over `letters`, which become its axes in this order."""
+        key = self._key(op, args, letters, attr)
+        node = self.table.get(key)
+        if node is None:
+            node = self.table[key] = Node(op, key[1], key[2], attr, kind, len(self.table))
+        return View(node, tuple(letters))
+
+    def has(self, op: str, args: Sequence[View], letters: Sequence[Axis], attr: Any = ()) -> bool:
+        """Whether this node exists: then it costs nothing to use it again."""
+        return self._key(op, args, letters, attr) in self.table
+
+    # Numbers of the host: what depends on no array stays a Python number, so that float32 stays float32.
+
+    def number(self, value: Any) -> View:
+        return self.make("number", (), (), value, "host")
+
+    def host(self, op: str, *args: View, attr: Any = ()) -> View:
+        return self.make(op, args, (), attr, "host")
+
+
+def union(views: Iterable[View]) -> tuple[Axis, ...]:
+    """All letters of the views, in order of appearance."""
+    return tuple(dict.fromkeys(a for view in views for a in view.letters))
+
+
+def ordered(views: Sequence[View], hint: Sequence[Axis]) -> tuple[Axis, ...]:
+    """The letters of an elementwise result: as an operand that has them all holds them, else as `hint` says.
+
+    Following the operands keeps memory in order, and lets equal products meet whatever the consumer wants.
+    """
+    every = union(views)
+    full = list(dict.fromkeys(view.letters for view in views if len(view.letters) == len(every)))
+    if len(full) == 1:
+        return full[0]
+    rank = {letter: place for place, letter in enumerate(hint)}
+    wanted = tuple(sorted(every, key=lambda a: rank.get(a, len(rank))))
+    return wanted if not full or wanted in full else full[0]
+
+
+def reachable(roots: Iterable[Node], stop: Mapping[Node, Any] | None = None) -> list[Node]:
+    """The nodes that the roots need, each after its arguments; nodes of `stop` are leaves and not listed."""
+    stop = stop or {}
+    done: dict[Node, None] = {}
+    for root in roots:
+        if root in stop or root in done:
+            continue
+        stack: list[tuple[Node, Iterator[tuple[Node, Labels]]]] = [(root, iter(root.args))]
+        while stack:
+            node, rest = stack[-1]
+            following = next((a for a, _ in rest if a not in done and a not in stop), None)
+            if following is None:
+                done.setdefault(node)
+                stack.pop()
+            else:
+                stack.append((following, iter(following.args)))
+    return list(done)

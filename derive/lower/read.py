@@ -1,0 +1,357 @@
+"""Index expressions → array nodes: a reader for each kind of expression, in the table READERS."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from fractions import Fraction
+from typing import Any
+
+from sympy import Add, And, Function, Mul, Not, Or, Pow
+from sympy.core.numbers import Float, NumberSymbol, Rational
+from sympy.core.relational import Relational
+from sympy.logic.boolalg import BooleanAtom
+
+from derive.axes import (
+    Axis,
+    BoolEntry,
+    Delta,
+    Entry,
+    MaxOver,
+    MeanOver,
+    ProdOver,
+    Scalar,
+    Sigmoid,
+    Size,
+    Softplus,
+    SumOver,
+    Tensor,
+    Unsupported,
+    Where,
+    fresh_letter,
+    letters_of,
+    rename,
+)
+
+from . import selection
+from .algebra import ONE, Hint, Term, added, elementwise, multiplied, power, real
+from .contract import Product, product
+from .node import Graph, View, union
+
+# Functions of the language → elementwise operations, named as NumPy names them. `special.` needs SciPy.
+FUNCTIONS = {
+    **{name: name for name in "exp log sin cos tan sinh cosh tanh sign floor log1p expm1 log2 log10 exp2".split()},
+    **{"asin": "arcsin", "acos": "arccos", "atan": "arctan", "asinh": "arcsinh", "acosh": "arccosh"},
+    **{"atanh": "arctanh", "Abs": "absolute", "ceiling": "ceil", "atan2": "arctan2", "hypot": "hypot"},
+    **{"erf": "special.erf", "erfc": "special.erfc", "erfinv": "special.erfinv", "gamma": "special.gamma"},
+    **{"loggamma": "special.gammaln", "digamma": "special.digamma", "Max": "maximum", "Min": "minimum"},
+}
+
+
+class Reader:
+    """Reads index expressions into one graph. `sources` gives the view of each tensor that has no body."""
+
+    def __init__(self, graph: Graph, sources: Mapping[Tensor, View], where: str) -> None:
+        self.graph = graph
+        self.where = where
+        self.defined: dict[Tensor, View] = dict(sources)
+        self.guards: tuple[View, ...] = ()  # conditions under which the expression at hand is selected
+        self._readers: dict[type, Callable[[Reader, Any, Hint], View]] = {}
+        self._fallible: dict[Tensor, bool] = {}
+
+    def read(self, expression: Any, hint: Hint) -> View:
+        """The view of an expression; `hint` is the order its letters would like to have."""
+        kind = type(expression)
+        if kind not in self._readers:
+            found = next((reader for known, reader in READERS if issubclass(kind, known)), None)
+            if found is None:
+                raise Unsupported(f"{self.where}: no array operation for {kind.__name__}, in {expression}")
+            self._readers[kind] = found
+        return self._readers[kind](self, expression, hint)
+
+    def define(self, tensor: Tensor) -> View:
+        """The view of a definition, over the tensor's own letters."""
+        if tensor not in self.defined:
+            if tensor.body is None:
+                raise Unsupported(f"{self.where}: tensor {tensor.name} is neither an input nor defined")
+            self.defined[tensor] = self.read(tensor.body, tensor.axes)
+        return self.defined[tensor]
+
+    def fallible(self, tensor: Tensor) -> bool:
+        """Whether a definition divides, or calls a function that is not finite everywhere."""
+        if tensor not in self._fallible:
+            self._fallible[tensor] = any(map(selection.can_fail, tensor.body.atoms(Function, Pow)))
+        return self._fallible[tensor]
+
+
+# Leaves
+
+
+def _entry(r: Reader, entry: Any, hint: Hint) -> View:
+    tensor, indices = entry.tensor, entry.indices
+    for index in indices:
+        if not isinstance(index, Axis):
+            raise Unsupported(f"{r.where}: index {index} of {entry} is not a plain axis")
+    given = dict(zip(tensor.axes, indices, strict=True))
+    if r.guards and tensor.body is not None and r.fallible(tensor):
+        return r.read(rename(tensor.body, given), hint)  # evaluated again, under the guard
+    view = r.define(tensor).renamed(given)
+    distinct = tuple(dict.fromkeys(view.letters))
+    if len(distinct) == len(view.letters):
+        return view
+    return r.graph.make("diagonal", [view], distinct, kind=view.node.kind)
+
+
+def _rational(r: Reader, number: Any, hint: Hint) -> View:
+    return r.graph.number(Fraction(int(number.p), int(number.q)))
+
+
+def _float(r: Reader, number: Any, hint: Hint) -> View:
+    return r.graph.number(Fraction(float(number)))
+
+
+def _size(r: Reader, size: Any, hint: Hint) -> View:
+    return r.graph.host("size", attr=size)
+
+
+def _scalar(r: Reader, scalar: Any, hint: Hint) -> View:
+    return r.graph.host("scalar", attr=scalar.name)
+
+
+def _letter(r: Reader, letter: Any, hint: Hint) -> View:
+    return r.graph.make("arange", (), (letter,), kind="int")
+
+
+def _delta(r: Reader, delta: Any, hint: Hint) -> View:
+    first, second = delta.args
+    if first == second:
+        return r.graph.number(ONE)
+    if not (isinstance(first, Axis) and isinstance(second, Axis)):
+        return elementwise(r.graph, "equal", [r.read(first, hint), r.read(second, hint)], hint, kind="bool")
+    rank = {letter: place for place, letter in enumerate(hint)}
+    return r.graph.make("eye", (), sorted((first, second), key=lambda a: rank.get(a, len(rank))))
+
+
+# Arithmetic
+
+
+def _reduces(term: Any) -> bool:
+    return bool(term.has(SumOver, MeanOver))
+
+
+def _add(r: Reader, total: Any, hint: Hint) -> View:
+    sign, view = added(r.graph, _terms(r, total, hint), hint)
+    return view if sign > 0 else multiplied(r.graph, r.graph.number(-ONE), view, hint)
+
+
+def _terms(r: Reader, total: Any, hint: Hint) -> list[Term]:
+    """The summands with their signs. What reduces is read last: it finds the products that others have made."""
+    order = sorted(range(len(total.args)), key=lambda k: _reduces(total.args[k]))
+    signed = {k: _signed(r, total.args[k], hint) for k in order}
+    return [term for k in range(len(total.args)) for term in signed[k]]
+
+
+def _signed(r: Reader, term: Any, hint: Hint) -> list[Term]:
+    if isinstance(term, Add):
+        return [added(r.graph, _terms(r, term, hint), hint)]
+    if isinstance(term, Mul):
+        parts = _factors(r, term, hint)
+        sign = -1 if parts.coefficient < 0 else 1
+        parts.coefficient *= sign
+        return [(sign, product(r.graph, parts, (), hint))]
+    view = r.read(term, hint)
+    if view.node.op == "number" and view.node.attr < 0:
+        return [(-1, r.graph.number(-view.node.attr))]
+    return [(1, view)]
+
+
+def _mul(r: Reader, term: Any, hint: Hint) -> View:
+    return product(r.graph, _factors(r, term, hint), (), hint)
+
+
+def _pow(r: Reader, term: Any, hint: Hint) -> View:
+    exponent = r.read(term.exp, hint)
+    if exponent.node.op == "number":
+        return product(r.graph, _factors(r, term, hint), (), hint)
+    base = r.read(term.base, hint)
+    if base.host and exponent.host:
+        return r.graph.host("host_power", base, exponent)
+    return elementwise(r.graph, "power", [base, exponent], hint)
+
+
+def _factors(r: Reader, term: Any, hint: Hint) -> Product:
+    """A term as coefficient, numbers and arrays with exponents. Numbers before one reduction go into it."""
+    parts = Product()
+    numbers, rest = _split(term)
+    for number in numbers:
+        _factor(r, parts, number, ONE, hint)
+    if len(rest) == 1 and isinstance(rest[0], (SumOver, MeanOver)):
+        whole = Product()
+        sign = -1 if parts.coefficient < 0 else 1
+        parts.coefficient *= sign
+        _times(whole, _sum_of(r, rest[0], parts, hint))
+        whole.coefficient *= sign
+        return whole
+    for factor in sorted(rest, key=_reduces):
+        _factor(r, parts, factor, ONE, hint)
+    return parts
+
+
+def _split(term: Any) -> tuple[list[Any], list[Any]]:
+    """Factors that are numbers of the host, and the others; nested products are one."""
+    if not isinstance(term, Mul):
+        return ([], [term]) if term.has(Tensor, Axis) else ([term], [])
+    numbers, rest = [], []
+    for arg in term.args:
+        more_numbers, more = _split(arg)
+        numbers += more_numbers
+        rest += more
+    return numbers, rest
+
+
+def _times(parts: Product, view: View, exponent: Fraction = ONE) -> None:
+    if view.node.op == "number" and exponent.denominator == 1 and view.node.attr:
+        parts.coefficient *= view.node.attr ** int(exponent)
+    elif view.node.op == "number" and not view.node.attr and exponent > 0:
+        parts.coefficient = Fraction(0)
+    else:
+        parts.times(view, exponent)
+
+
+def _factor(r: Reader, parts: Product, factor: Any, exponent: Fraction, hint: Hint) -> None:
+    """parts · factor**exponent."""
+    if isinstance(factor, Mul) and exponent.denominator == 1:
+        for arg in factor.args:
+            _factor(r, parts, arg, exponent, hint)
+        return
+    if isinstance(factor, Pow):
+        inner = r.read(factor.exp, hint).node
+        if inner.op == "number" and (exponent == 1 or inner.attr.denominator == 1 == exponent.denominator):
+            return _factor(r, parts, factor.base, inner.attr * exponent, hint)
+    view = r.read(factor, hint)
+    if exponent < 0 or exponent.denominator != 1:
+        view = selection.guarded(r, real(r.graph, view), "power", hint)
+    _times(parts, view if exponent == 1 else real(r.graph, view), exponent)
+
+
+# Functions
+
+
+def _function(r: Reader, term: Any, hint: Hint) -> View:
+    op = FUNCTIONS.get(type(term).__name__)
+    if op is None:
+        raise Unsupported(f"{r.where}: no array operation for {type(term).__name__}, in {term}")
+    args = [real(r.graph, r.read(arg, hint)) for arg in term.args]
+    if all(arg.host for arg in args):
+        return r.graph.host("host_function", *args, attr=op)
+    args = [selection.guarded(r, arg, op, hint) for arg in args]
+    made = args[0]
+    for other in args[1:]:  # Max and Min of several
+        made = elementwise(r.graph, op, [made, other], hint)
+    return made if len(args) > 1 else elementwise(r.graph, op, args, hint)
+
+
+def _decay(r: Reader, x: View, hint: Hint) -> View:
+    """exp(−|x|): never overflows."""
+    size = elementwise(r.graph, "absolute", [x], hint)
+    return elementwise(r.graph, "exp", [multiplied(r.graph, r.graph.number(-ONE), size, hint)], hint)
+
+
+def _sigmoid(r: Reader, term: Any, hint: Hint) -> View:
+    """σ(x) = 1/(1 + e) for x ≥ 0, else e/(1 + e), with e = exp(−|x|): keeps the tail."""
+    g = r.graph
+    x = r.read(term.args[0], hint)
+    decay = _decay(r, x, hint)
+    positive = elementwise(g, "greater_equal", [x, g.number(Fraction(0))], hint, kind="bool")
+    top = elementwise(g, "where", [positive, g.number(ONE), decay], hint)
+    below = added(g, [(1, decay), (1, g.number(ONE))], hint)[1]
+    return elementwise(g, "divide", [top, below], hint)
+
+
+def _softplus(r: Reader, term: Any, hint: Hint) -> View:
+    """log(1 + exp(x)) = max(x, 0) + log1p(exp(−|x|))."""
+    g = r.graph
+    x = r.read(term.args[0], hint)
+    rest = elementwise(g, "log1p", [_decay(r, x, hint)], hint)
+    return added(g, [(1, rest), (1, elementwise(g, "maximum", [x, g.number(Fraction(0))], hint))], hint)[1]
+
+
+# Reductions
+
+
+def _opened(r: Reader, term: Any) -> Any:
+    """A reduction whose letters are not those of a guard around it."""
+    taken = {letter for guard in r.guards for letter in guard.letters}
+    clash = {a: fresh_letter(a, {t.name for t in taken | letters_of(term)}) for a in term.axes if a in taken}
+    return term.func(rename(term.body, clash), *(clash.get(a, a) for a in term.axes)) if clash else term
+
+
+def _sum(r: Reader, term: Any, hint: Hint) -> View:
+    return _sum_of(r, term, Product(), hint)
+
+
+def _sum_of(r: Reader, term: Any, parts: Product, hint: Hint) -> View:
+    """parts · Σ term: nested sums are one, a mean is a sum times the reciprocal of the lengths."""
+    letters: list[Axis] = []
+    while True:
+        term = _opened(r, term)
+        for letter in term.axes:
+            if isinstance(term, MeanOver):
+                parts.times(r.graph.host("size", attr=letter.size), -ONE)
+        for letter in [a for a in letters if a in term.axes]:  # bound anew inside: the outer one is never read
+            letters.remove(letter)
+            parts.times(r.graph.host("size", attr=letter.size))
+        letters += term.axes
+        numbers, rest = _split(term.body)
+        if len(rest) != 1 or not isinstance(rest[0], (SumOver, MeanOver)):
+            break
+        for number in numbers:
+            _factor(r, parts, number, ONE, hint)
+        term = rest[0]
+    inner = [*(a for a in hint if a not in letters), *letters]
+    body = _factors(r, term.body, inner)
+    body.coefficient *= parts.coefficient
+    for node, exponent in parts.hosts.items():
+        body.times(View(node, ()), exponent)
+    return product(r.graph, body, letters, inner[: len(inner) - len(letters)])
+
+
+def _extreme(op: str) -> Callable[[Reader, Any, Hint], View]:
+    def read(r: Reader, term: Any, hint: Hint) -> View:
+        term = _opened(r, term)
+        body = r.read(term.body, [*(a for a in hint if a not in term.axes), *term.axes])
+        here = [a for a in term.axes if a in body.letters]
+        for letter in [a for a in term.axes if a not in here and op == "prod"]:
+            body = elementwise(r.graph, "power", [body, r.graph.host("size", attr=letter.size)], hint)
+        kept = tuple(a for a in body.letters if a not in here)
+        return r.graph.make(op, [body], kept) if here else body
+
+    return read
+
+
+READERS: tuple[tuple[type, Callable[[Reader, Any, Hint], View]], ...] = (
+    (Entry, _entry),
+    (BoolEntry, _entry),
+    (Rational, _rational),
+    (Float, _float),
+    (NumberSymbol, _float),
+    (Size, _size),
+    (Scalar, _scalar),
+    (Axis, _letter),
+    (Add, _add),
+    (Mul, _mul),
+    (Pow, _pow),
+    (SumOver, _sum),
+    (MeanOver, _sum),
+    (MaxOver, _extreme("max")),
+    (ProdOver, _extreme("prod")),
+    (Delta, _delta),
+    (Where, selection.where),
+    (Relational, selection.relation),
+    (And, selection.connective("logical_and")),
+    (Or, selection.connective("logical_or")),
+    (Not, selection.connective("logical_not")),
+    (BooleanAtom, selection.truth),
+    (Sigmoid, _sigmoid),
+    (Softplus, _softplus),
+    (Function, _function),
+)

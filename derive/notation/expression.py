@@ -1,0 +1,80 @@
+"""One expression as text or LaTeX, in the notation asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from sympy.core.basic import Basic
+
+from derive.axes import Axis, Unsupported, free_axes
+
+from .lines import broken, text_width, unmarked
+from .matrix import Matrices
+from .names import Names
+from .printer import Printer
+from .style import LATEX, TEXT, Piece, Style
+
+NOTATIONS = ("index", "matrix", "differential", "named")
+
+
+class Printed(str):
+    """A printed expression; `notation` says which notation it came out in: "index" where no matrix form exists."""
+
+    __slots__ = ("notation",)
+    notation: str
+
+    def __new__(cls, source: str, notation: str) -> Printed:
+        made = super().__new__(cls, source)
+        made.notation = notation
+        return made
+
+
+def checked_notation(notation: str) -> str:
+    """`notation` itself when it is supported, else Unsupported."""
+    if notation in {"index", "matrix"}:
+        return notation
+    if notation in NOTATIONS:
+        raise Unsupported(f"notation {notation!r} is not supported yet: expected 'index' or 'matrix'")
+    raise Unsupported(f"unknown notation {notation!r}: expected 'index' or 'matrix'")
+
+
+def text(
+    expression: Basic,
+    notation: str = "index",
+    *,
+    letters: Iterable[Axis] | None = None,
+    names: Names | None = None,
+    width: int = 80,
+) -> Printed:
+    """The expression in Unicode, broken at sums after `width` columns.
+
+    `letters` are those of the result, in order (by default the free letters, in order of appearance): they fix which
+    letters carry primes, and in matrix notation which is the row. Raises Unsupported for a node without a row.
+    """
+    piece, used = _printed(expression, notation, TEXT, letters, names)
+    return Printed("\n".join(broken(piece.source, text_width, width, "× ")), used)
+
+
+def latex(
+    expression: Basic,
+    notation: str = "index",
+    *,
+    letters: Iterable[Axis] | None = None,
+    names: Names | None = None,
+) -> Printed:
+    """The expression in LaTeX (amsmath), on one line, without delimiters; arguments and errors as for `text`."""
+    piece, used = _printed(expression, notation, LATEX, letters, names)
+    return Printed(unmarked(piece.source), used)
+
+
+def _printed(
+    expression: Basic, notation: str, style: Style, letters: Iterable[Axis] | None, names: Names | None
+) -> tuple[Piece, str]:
+    free = free_axes(expression)
+    given = tuple(free if letters is None else letters)
+    known = Names.of([expression], given) if names is None else names
+    if checked_notation(notation) == "matrix":
+        piece = Matrices(known, style).show(expression, given)
+        if piece is not None:
+            return piece, "matrix"
+    return Printer(known, style, dict.fromkeys([*given, *free])).show(expression), "index"

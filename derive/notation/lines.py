@@ -1,0 +1,113 @@
+"""Where a long line may break, and how wide it is.
+
+A printed expression carries invisible marks at its sums and products; a mark says how deep it stands. A line that is
+too long breaks first at the outermost sum, then inside parentheses, last between factors.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable
+
+_FIRST, _DEPTHS = 0xE000, 40
+_MARKS = re.compile(f"[{chr(_FIRST)}-{chr(_FIRST + 3 * _DEPTHS + 8)}]")
+_DEEPER = {_FIRST + rank: _FIRST + rank + 3 for rank in range(3 * _DEPTHS)}
+
+AT_SUM = chr(_FIRST)
+AT_PRODUCT = chr(_FIRST + 4)  # after the sums one parenthesis further in, before those two further in
+
+
+def deeper(source: str) -> str:
+    """The marks of what is put into parentheses."""
+    return source.translate(_DEEPER)
+
+
+def unmarked(source: str) -> str:
+    """The line itself, unbroken."""
+    return _MARKS.sub("", source)
+
+
+def broken(source: str, width: Callable[[str], float], limit: float, times: str) -> list[str]:
+    """`source` as lines no wider than `limit`, where its marks allow; `times` opens a line after a broken product."""
+    marks = _MARKS.findall(source)
+    if not marks or width(unmarked(source)) <= limit:
+        return [unmarked(source).strip()]
+    mark = min(marks)
+    opening = times if (ord(mark) - _FIRST) % 3 else ""
+    first, *parts = source.split(mark)
+    lines: list[str] = []
+    current = first
+    for part in parts:
+        if width(unmarked(current + part)) <= limit:
+            current += part
+        else:
+            lines += broken(current, width, limit, times)
+            current = opening + part.lstrip()
+    return lines + broken(current, width, limit, times)
+
+
+def text_width(source: str) -> int:
+    """Columns on a terminal: combining accents take none."""
+    return sum(not unicodedata.combining(char) for char in source)
+
+
+_TOKEN = re.compile(r"\\begin\{cases\}.*?\\end\{cases\}|\\[a-zA-Z]+|\\.|.", re.DOTALL)
+_SPACES = {r"\,": 0.17, r"\;": 0.28, r"\quad": 1.0, r"\qquad": 2.0, " ": 0.0, r"\!": -0.17, "&": 0.0}
+_RELATIONS = dict.fromkeys(["=", "+", "-", "<", ">", r"\le", r"\ge", r"\ne", r"\odot", r"\oslash", r"\cdot"], 1.25)
+_NOTHING = dict.fromkeys([r"\bigl", r"\bigr", r"\Bigl", r"\Bigr", r"\biggl", r"\biggr", r"\mathbf", r"\mathrm"], 0.0)
+_NOTHING |= dict.fromkeys([r"\bar", r"\hat", r"\tilde", r"\dot", r"\overline", r"\widehat", r"\text", r"\mathcal"], 0.0)
+_WIDTHS = {**_SPACES, **_RELATIONS, **_NOTHING, r"\partial": 0.58, "'": 0.28, "(": 0.5, ")": 0.5, ",": 0.45}
+_FRACTIONS = {r"\frac": 1.0, r"\tfrac": 0.75}
+_OPERATORS = {r"\sum": 1.6, r"\prod": 1.4, r"\max": 2.0, r"\min": 2.0}
+
+
+def latex_width(source: str) -> float:
+    """The width of LaTeX mathematics in em, estimated from above."""
+    return _Measure(source).run("")
+
+
+class _Measure:
+    """One pass over the tokens of a line."""
+
+    def __init__(self, source: str) -> None:
+        self.tokens, self.place = _TOKEN.findall(source), 0
+
+    def run(self, end: str) -> float:
+        total = 0.0
+        while self.place < len(self.tokens):
+            token = self.tokens[self.place]
+            self.place += 1
+            if token == end:
+                break
+            total += self.one(token)
+        return total
+
+    def argument(self) -> float:
+        while self.place < len(self.tokens) and self.tokens[self.place] == " ":
+            self.place += 1
+        if self.place >= len(self.tokens):
+            return 0.0
+        self.place += 1
+        return self.one(self.tokens[self.place - 1])
+
+    def one(self, token: str) -> float:
+        if token == "{":
+            return self.run("}")
+        if token in "_^":
+            return 0.72 * self.argument()
+        if token in _FRACTIONS:
+            return _FRACTIONS[token] * max(self.argument(), self.argument()) + 0.25
+        if token in _OPERATORS:
+            below = self.tokens[self.place : self.place + 1] == ["_"]
+            return max(_OPERATORS[token], self.one(self.tokens[self._next()]) if below else 0.0) + 0.17
+        if token.startswith(r"\begin"):
+            rows = token.removeprefix(r"\begin{cases}").removesuffix(r"\end{cases}").split(r"\\")
+            return 2.0 + max(latex_width(row) for row in rows)
+        if token == r"\sqrt":
+            return 0.85 + self.argument()
+        return _WIDTHS.get(token, 0.19 * len(token) + 0.35 if token[0] == "\\" else 0.55)
+
+    def _next(self) -> int:
+        self.place += 1
+        return self.place - 1

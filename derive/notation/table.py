@@ -1,0 +1,105 @@
+"""The printers' table: a row for each function, relation, reduction and constant; a new function is a row."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import sympy
+from sympy.core import relational
+from sympy.logic import boolalg
+
+from derive.axes import MaxOver, MeanOver, ProdOver, Sigmoid, Softplus, SumOver
+
+# How tightly an expression holds together; a smaller number needs parentheses inside a larger one.
+REL, ADD, MUL, POW, ATOM = 5, 10, 20, 40, 50
+
+
+@dataclass(frozen=True)
+class Row:
+    """A node's form in text and in LaTeX, and the precedence of the result."""
+
+    text: str
+    latex: str
+    level: int = ATOM
+
+
+@dataclass(frozen=True)
+class FunctionRow(Row):
+    """A function f(x): `raised` writes f²(x), `bare` drops the parentheses before Σ, `otherwise` is its name where a
+    tensor is called like its letter."""
+
+    raised: bool = False
+    bare: bool = False
+    otherwise: str = ""
+
+
+@dataclass(frozen=True)
+class FenceRow(Row):
+    """A function written by what encloses its argument: `text` and `latex` hold the two sides, split at a space."""
+
+
+def _named(name: str, *, raised: bool = False, bare: bool = False) -> FunctionRow:
+    known = name in {"exp", "log", "tanh", "sinh", "cosh", "sin", "cos", "tan", "max", "min", "coth", "arctan"}
+    return FunctionRow(name, rf"\{name}" if known else rf"\operatorname{{{name}}}", raised=raised, bare=bare)
+
+
+FUNCTIONS: Mapping[Any, FunctionRow] = {
+    sympy.exp: _named("exp"),
+    sympy.log: _named("log", bare=True),
+    sympy.tanh: _named("tanh", raised=True),
+    sympy.sinh: _named("sinh", raised=True),
+    sympy.cosh: _named("cosh", raised=True),
+    sympy.sin: _named("sin", raised=True),
+    sympy.cos: _named("cos", raised=True),
+    sympy.tan: _named("tan", raised=True),
+    sympy.sech: _named("sech", raised=True),
+    sympy.coth: _named("coth", raised=True),
+    sympy.atan: _named("arctan"),
+    sympy.erf: _named("erf"),
+    sympy.erfc: _named("erfc"),
+    sympy.sign: _named("sgn"),
+    sympy.loggamma: FunctionRow("log Γ", r"\log\Gamma", otherwise="lgamma"),
+    sympy.gamma: FunctionRow("Γ", r"\Gamma", otherwise="gamma"),
+    sympy.digamma: FunctionRow("ψ", r"\psi", otherwise="digamma"),
+    sympy.Max: _named("max"),
+    sympy.Min: _named("min"),
+    Sigmoid: FunctionRow("σ", r"\sigma", otherwise="sigmoid"),
+    Softplus: _named("softplus"),
+}
+
+FENCES: Mapping[Any, FenceRow] = {
+    sympy.Abs: FenceRow("| |", r"\lvert \rvert"),
+    sympy.floor: FenceRow("⌊ ⌋", r"\lfloor \rfloor"),
+    sympy.ceiling: FenceRow("⌈ ⌉", r"\lceil \rceil"),
+}
+
+REDUCTIONS: Mapping[Any, Row] = {
+    SumOver: Row("Σ", r"\sum", MUL),
+    MeanOver: Row("mean", r"\sum", MUL),
+    ProdOver: Row("Π", r"\prod", MUL),
+    MaxOver: Row("max", r"\max", MUL),
+}
+
+RELATIONS: Mapping[Any, Row] = {
+    relational.Equality: Row(" = ", " = ", REL),
+    relational.Unequality: Row(" ≠ ", r" \ne ", REL),
+    relational.StrictGreaterThan: Row(" > ", " > ", REL),
+    relational.GreaterThan: Row(" ≥ ", r" \ge ", REL),
+    relational.StrictLessThan: Row(" < ", " < ", REL),
+    relational.LessThan: Row(" ≤ ", r" \le ", REL),
+}
+
+CONNECTIVES: Mapping[Any, Row] = {
+    boolalg.And: Row(" ∧ ", r" \land ", 3),
+    boolalg.Or: Row(" ∨ ", r" \lor ", 2),
+}
+
+CONSTANTS: Mapping[Any, Row] = {
+    sympy.S.Pi: Row("π", r"\pi"),
+    sympy.S.Exp1: Row("e", r"\mathrm{e}"),
+    sympy.S.Infinity: Row("∞", r"\infty"),
+    sympy.S.true: Row("true", r"\text{true}"),
+    sympy.S.false: Row("false", r"\text{false}"),
+}

@@ -1,0 +1,20 @@
+"""Laws to closed form: definitions folded back, reductions known as facts, unnamed statistics discovered."""
+
+from .cost import cost, number_of_terms
+from .discover import discovered
+from .facts import ASSUMED, LAWS, affinely, normalised, oriented
+from .rules import Fact, Fold, Rules
+
+__all__ = [
+    "ASSUMED",
+    "LAWS",
+    "Fact",
+    "Fold",
+    "Rules",
+    "affinely",
+    "cost",
+    "discovered",
+    "normalised",
+    "number_of_terms",
+    "oriented",
+]

@@ -1,0 +1,64 @@
+"""Intermediates that nobody named: u over a statistic of u, of degree 0 (p = eᶻ/Σeᶻ, x̂ = (x − μ)/σ, x/‖x‖)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from fractions import Fraction
+
+from derive.terms import Algebra, Atom, Head, Poly, Power, number
+
+
+def discovered(algebra: Algebra, polys: Iterable[Poly]) -> tuple[Head, ...]:
+    """Names for every u·q^(−r) found in the polys, where q's definition has degree 1/r in u."""
+    found: dict[int, Head] = {}
+    for poly in polys:
+        for (factors, _), _ in poly:
+            for statistic, power in factors:
+                head = algebra.heads[statistic[0]]
+                if head.kind == "name" and power < 0:
+                    for made in _over(algebra, dict(factors), statistic, power):
+                        found.setdefault(made.id, made)
+    return tuple(found.values())
+
+
+def _over(algebra: Algebra, factors: dict[Atom, Power], statistic: Atom, power: Power) -> Iterable[Head]:
+    for atom, p in factors.items():
+        if atom == statistic or not set(statistic[1]) <= set(atom[1]) or p.denominator != 1:
+            continue
+        if algebra.heads[atom[0]].kind not in ("op", "name", "tensor"):
+            continue
+        degree = _degree(algebra, statistic[0], atom[0], 0)
+        if not degree or (degree > 0) != (p > 0):
+            continue
+        root = 1 / abs(degree)
+        if -power < root or abs(p) < 1:
+            continue
+        sign = 1 if p > 0 else -1
+        body = algebra.term(1, {atom: sign, statistic: number(-root)}, ())
+        (closed,), letters = algebra.closed_over((body,))
+        if len(letters) != len(set(atom[1])):
+            continue
+        known = algebra.find(("name", closed))
+        if known is None:
+            _, made = algebra.named(body, role="found", signed=True)
+            yield algebra.heads[made[0]]
+        elif known.role == "auto":
+            known.role = "found"
+            yield known
+
+
+def _degree(algebra: Algebra, name: int, base: int, depth: int) -> Fraction:
+    """The largest degree in which a definition contains `base`, through names; 0 where it does not."""
+    if name == base:
+        return Fraction(1)
+    head = algebra.heads[name]
+    if head.kind != "name" or depth > 4:
+        return Fraction(0)
+    degrees = [
+        sum((Fraction(p) * _degree(algebra, atom[0], base, depth + 1) for atom, p in factors), Fraction(0))
+        for (factors, _), _ in head.definition
+    ]
+    return max(degrees, key=abs, default=Fraction(0))
+
+
+__all__ = ["discovered"]

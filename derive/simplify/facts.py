@@ -1,0 +1,119 @@
+"""Facts: the reductions that definitions contain, seen through the folds (Σp = 1, Σx̂ = 0, Σx̂² = D v/(v + ε))."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from fractions import Fraction
+
+from derive.rewrite import Law, Record, exhaust
+from derive.terms import Head, Poly, Power, Term
+
+from .rules import Fact, Rules
+
+ASSUMED = -1  # the source of a fact that was assumed
+
+
+def _fold(rules: Rules, poly: Poly) -> tuple[Poly, tuple[object, ...]] | None:
+    return rules.fold_once(poly, rules.folds)
+
+
+def _fact(rules: Rules, poly: Poly) -> tuple[Poly, tuple[object, ...]] | None:
+    return rules.fact_once(poly)
+
+
+LAWS: tuple[Law, ...] = (
+    Law("fold a definition", "a product that defines a name is written by that name", _fold),
+    Law("use a fact", "a reduction known from a definition or an assumption", _fact),
+)
+
+
+def normalised(rules: Rules, poly: Poly, record: Record | None = None) -> Poly:
+    """The poly with every definition folded and every known reduction used."""
+    result: Poly = exhaust(LAWS, rules, poly, record)
+    return result
+
+
+def affinely(rules: Rules, poly: Poly) -> Poly:
+    """The poly with inputs written through the names that centre them (x = u + μ), then normalised."""
+    for _ in range(20):
+        found = rules.fold_once(poly, rules.affine)
+        if found is None:
+            break
+        poly = normalised(rules, found[0])
+    return poly
+
+
+def oriented(rules: Rules, definitions: Iterable[Head], assumptions: Iterable[Poly] = ()) -> Rules:
+    """All rules that the definitions (in order) and the assumptions (polys equal to zero) give."""
+    heads = list(definitions)
+    for head in heads:
+        rules.orient(head, _folded(rules, head.definition))
+    equations = [(ASSUMED, poly) for poly in assumptions]
+    equations += [(head.id, _equation(rules, head)) for head in heads if _reduces(head.definition)]
+    for source, equation in equations:
+        direct = normalised(rules, equation)
+        _enter(rules, source, direct)
+        through = affinely(rules, direct)
+        if through != direct:
+            _enter(rules, source, through)
+    return rules
+
+
+def _folded(rules: Rules, poly: Poly) -> Poly:
+    while (found := rules.fold_once(poly, rules.folds)) is not None:
+        poly = found[0]
+    return poly
+
+
+def _equation(rules: Rules, head: Head) -> Poly:
+    """body − name = 0."""
+    algebra = rules.algebra
+    return algebra.add(head.definition, algebra.term(-1, {(head.id, head.slots): 1}, ()))
+
+
+def _reduces(poly: Poly) -> bool:
+    return any(bound for (_, bound), _ in poly)
+
+
+def _enter(rules: Rules, source: int, equation: Poly) -> None:
+    """Solve equation = 0 for its leading reduction."""
+    reductions = [(term, c) for term, c in equation if term[1]]
+    candidates = sorted(reductions, key=lambda tc: (len(tc[0][0]), tc[0]), reverse=True)
+    for term, coefficient in candidates:
+        made = _solved(rules, source, equation, term, coefficient)
+        if made is not None and all(made.pattern != known.pattern for known in rules.facts):
+            rules.facts.append(made)
+            return
+
+
+def _solved(rules: Rules, source: int, equation: Poly, term: Term, coefficient: Power) -> Fact | None:
+    algebra = rules.algebra
+    factors, bound = algebra.opened(term)
+    inner = {a: p for a, p in factors.items() if set(a[1]) & bound}
+    outer = {a: p for a, p in factors.items() if a not in inner}
+    letters = {a for _, ls in inner for a in ls}
+    if not inner or not rules.nonzero(outer) or _connected(inner, bound) > 1:
+        return None
+    rest = tuple((t, c) for t, c in equation if t != term)
+    inverse = algebra.term(_quotient(-1, coefficient), {a: -p for a, p in outer.items()}, ())
+    value = algebra.mul(inverse, rest) if rest else ()
+    if set(algebra.free(value)) - letters:
+        return None
+    if any({h for (h, _), _ in t[0]} >= {h for h, _ in inner} and t[1] for t, _ in value):
+        return None
+    return Fact(tuple(sorted(inner.items())), tuple(sorted(bound)), value, source)
+
+
+def _quotient(top: int, bottom: Power) -> Power:
+    value = Fraction(top) / Fraction(bottom)
+    return int(value) if value.denominator == 1 else value
+
+
+def _connected(inner: dict[object, object], bound: frozenset[int]) -> int:
+    """How many independent groups the summed factors fall into."""
+    groups: list[set[int]] = []
+    for _, letters in inner:  # type: ignore[misc]
+        touched = set(letters) & bound
+        joined = [g for g in groups if g & touched]
+        groups = [g for g in groups if g not in joined] + [touched.union(*joined)]
+    return len(groups)

@@ -1,0 +1,230 @@
+"""Definitions as oriented equations: what each lets us write instead of what.
+
+A definition of one product folds: p = e^z/S lets p·S stand for e^z. A definition of a sum solves for one of its terms
+(x − μ = u lets u + μ stand for x); such folds only serve to find facts. Facts are the reductions that definitions
+contain, seen through the folds: Σ e^z = S becomes Σ p = 1; D μ = Σ x becomes Σ x̂ = 0. Every rule removes an atom that
+stands earlier in the order of definitions, so the system is triangular and rewriting ends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+from derive.terms import Algebra, Atom, Factors, Head, Letter, Poly, Power, Raw, Term, number
+
+
+@dataclass(frozen=True)
+class Fold:
+    """`body` stands for `head` at `letters`, to the power `power`. source: the definition it comes from."""
+
+    head: int
+    letters: tuple[Letter, ...]
+    body: Poly
+    source: int
+    power: int = 1
+
+
+@dataclass(frozen=True)
+class Fact:
+    """Σ_bound Π pattern = value, over any other letters. source: the definition (or assumption) it comes from."""
+
+    pattern: tuple[tuple[Atom, Power], ...]
+    bound: tuple[Letter, ...]
+    value: Poly
+    source: int
+
+
+@dataclass
+class Rules:
+    """The oriented equations of one derivation. `facts` are found by `simplify.facts`."""
+
+    algebra: Algebra
+    folds: dict[int, Fold] = field(default_factory=dict)
+    affine: dict[int, Fold] = field(default_factory=dict)
+    facts: list[Fact] = field(default_factory=list)
+    domain: set[int] = field(default_factory=set)  # heads the formula itself divides by, or takes a root of
+
+    def nonzero(self, factors: Factors) -> bool:
+        """No factor can vanish where the formula is defined."""
+        heads = self.algebra.heads
+        return all(p < 0 or heads[a[0]].positive or a[0] in self.domain for a, p in factors.items())
+
+    # Folds.
+
+    def orient(self, head: Head, body: Poly) -> None:
+        """Enter the definition head = body, already normalised by the rules before it."""
+        if len(body) == 1 and not body[0][0][1]:
+            self._product(head, *body[0])
+        elif len(body) > 1:
+            self._sum(head, body)
+
+    def _product(self, head: Head, term: Term, coefficient: Power) -> None:
+        """n = c f^p Π rest solves for f = (n / (c Π rest))^(1/p), where rest cannot vanish."""
+        best = max(
+            (f for f in term[0] if self._leads(head, f, dict(term[0]))),
+            key=lambda f: (self._rank(f[0][0]), f[0]),
+            default=None,
+        )
+        if best is None:
+            return
+        (lead, letters), power = best
+        root = Fraction(1) / Fraction(power)
+        if coefficient != 1 and root.denominator != 1:
+            return
+        factors: Factors = {(head.id, head.slots): number(root)}
+        for atom, p in term[0]:
+            if atom != (lead, letters):
+                factors[atom] = number(-Fraction(p) * root)
+        scale = number(Fraction(1) / Fraction(coefficient) ** root.numerator) if coefficient != 1 else 1
+        body = self.algebra.term(scale, factors, ())
+        self.folds[lead] = Fold(lead, letters, body, head.id)
+
+    def _leads(self, head: Head, factor: tuple[Atom, Power], factors: Factors) -> bool:
+        (lead, letters), power = factor
+        kind = self.algebra.heads[lead]
+        if kind.kind not in ("op", "name", "tensor") or lead in self.folds or lead == head.id:
+            return False
+        if set(letters) != set(head.slots) or len(set(letters)) < len(letters):
+            return False
+        rest = {a: p for a, p in factors.items() if a != factor[0]}
+        statistic = any(self.algebra.heads[a[0]].kind in ("name", "op") for a in rest)
+        if kind.kind == "tensor" and not statistic:
+            return False  # x/τ is no reason to write x as τ·n
+        if not (Fraction(1) / Fraction(power)).denominator == 1 and not kind.positive:
+            return False
+        return self.nonzero(rest)
+
+    def _rank(self, head: int) -> tuple[int, int]:
+        """Functions and definitions before inputs: 1 + e^z may not capture what p = e^z/S should."""
+        return ({"op": 2, "name": 1}.get(self.algebra.heads[head].kind, 0), head)
+
+    def _sum(self, head: Head, body: Poly) -> None:
+        """n = c a + rest solves for a, where a carries all letters and occurs once."""
+        counts: dict[int, int] = {}
+        for (factors, _), _ in body:
+            for (h, _), _ in factors:
+                counts[h] = counts.get(h, 0) + 1
+        for (factors, bound), coefficient in body:
+            if bound or len(factors) != 1 or factors[0][1] not in (1, -1):
+                continue
+            lead, letters = factors[0][0]
+            kind = self.algebra.heads[lead].kind
+            carries = set(letters) == set(head.slots) and len(set(letters)) == len(letters)
+            if kind not in ("tensor", "name", "op") or not carries or counts[lead] > 1 or lead in self.affine:
+                continue
+            rest = self.algebra.add(
+                self.algebra.term(1, {(head.id, head.slots): 1}, ()),
+                *(((t, -c),) for t, c in body if t != (factors, bound)),
+            )
+            self.affine[lead] = Fold(lead, letters, self.algebra.scaled(rest, Fraction(1) / coefficient), head.id, int(factors[0][1]))
+            return
+
+    # Application.
+
+    def fold_once(self, poly: Poly, table: dict[int, Fold]) -> tuple[Poly, tuple[int, ...]] | None:
+        """Every folded head in the poly exchanged for what stands for it; the sources of the folds used."""
+        if not any(atom[0] in table for (factors, _), _ in poly for atom, _ in factors):
+            return None
+        used: dict[int, None] = {}
+        parts = []
+        for (factors, bound), coefficient in poly:
+            folded = [f for f in factors if f[0][0] in table and self._power_fits(f, table)]
+            if not folded:
+                parts.append((((factors, bound), coefficient),))
+                continue
+            (head, letters), power = folded[0]
+            fold = table[head]
+            used.setdefault(fold.source)
+            parts.append(self._exchanged(((factors, bound), coefficient), (head, letters), power, fold))
+        return (self.algebra.add(*parts), tuple(used)) if used else None
+
+    @staticmethod
+    def _power_fits(factor: tuple[Atom, Power], table: dict[int, Fold]) -> bool:
+        """A sum stands only under whole positive powers, a coefficient only under whole ones."""
+        fold = table[factor[0][0]]
+        body, power = fold.body, factor[1] * fold.power
+        whole = isinstance(power, int)
+        return (whole and power > 0) if len(body) != 1 else (whole or body[0][1] == 1)
+
+    def _exchanged(self, term: tuple[Term, Power], atom: Atom, power: Power, fold: Fold) -> Poly:
+        algebra = self.algebra
+        names = {letter: algebra.fresh(letter) for letter in term[0][1]}
+        factors, bound = algebra.renamed(dict(term[0][0]), names), frozenset(names.values())
+        target = (atom[0], tuple(names.get(a, a) for a in atom[1]))
+        del factors[target]
+        names = dict(zip(fold.letters, target[1], strict=True))
+        rest: Raw = (term[1], factors, bound)
+        power = power * fold.power
+        if len(fold.body) == 1:
+            (inner, _), scale = fold.body[0]
+            inside = algebra.renamed(dict(inner), names)
+            raised = {a: number(p * power) for a, p in inside.items()}
+            value = number(Fraction(scale) ** power) if scale != 1 else 1
+            return algebra.poly([algebra.product(rest, (value, raised, frozenset()))])
+        body = algebra.relabelled(fold.body, names)
+        parts = [rest]
+        for _ in range(int(power)):
+            parts = [algebra.product(p, raw) for p in parts for raw in algebra.raws(body)]
+        return algebra.poly(parts)
+
+    def fact_once(self, poly: Poly) -> tuple[Poly, tuple[Fact, ...]] | None:
+        """One fact applied to one term."""
+        for place, (term, coefficient) in enumerate(poly):
+            if not term[1]:
+                continue
+            for fact in self.facts:
+                changed = self._reduced(term, coefficient, fact)
+                if changed is not None:
+                    return self.algebra.add(poly[:place] + poly[place + 1 :], changed), (fact,)
+        return None
+
+    def _reduced(self, term: Term, coefficient: Power, fact: Fact) -> Poly | None:
+        if len(fact.bound) > len(term[1]):
+            return None
+        heads = {atom[0] for atom, _ in term[0]}
+        if any(atom[0] not in heads for atom, _ in fact.pattern):
+            return None
+        factors, bound = self.algebra.opened(term)
+        for match in self._matches(factors, bound, fact):
+            matched, names = match
+            rest = {a: p for a, p in factors.items() if a not in matched}
+            gone = {names[a] for a in fact.bound}
+            value = self.algebra.relabelled(fact.value, {a: b for a, b in names.items() if a not in fact.bound})
+            context: Raw = (coefficient, rest, frozenset(bound - gone))
+            return self.algebra.poly(self.algebra.product(context, raw) for raw in self.algebra.raws(value))
+        return None
+
+    def _matches(
+        self, factors: Factors, bound: Iterable[Letter], fact: Fact
+    ) -> Iterable[tuple[set[Atom], dict[Letter, Letter]]]:
+        """Ways in which the factors that contain some bound letters are exactly the fact's pattern."""
+        pattern = list(fact.pattern)
+
+        def extend(k: int, used: frozenset[Atom], names: dict[Letter, Letter]) -> Iterable[dict[Letter, Letter]]:
+            if k == len(pattern):
+                yield names
+                return
+            (head, letters), power = pattern[k]
+            for atom, p in factors.items():
+                if atom[0] != head or p != power or atom in used:
+                    continue
+                new = dict(names)
+                if all(new.setdefault(a, b) == b for a, b in zip(letters, atom[1], strict=True)):
+                    yield from extend(k + 1, used | {atom}, new)
+
+        inside = set(bound)
+        for names in extend(0, frozenset(), {}):
+            gone = [names[a] for a in fact.bound]
+            if len(set(gone)) < len(gone) or not set(gone) <= inside:
+                continue
+            if any(names[a] in gone for a in names if a not in fact.bound):
+                continue
+            matched = {(h, tuple(names[a] for a in ls)) for (h, ls), _ in pattern}
+            touching = {a for a in factors if set(a[1]) & set(gone)}
+            if touching == matched:
+                yield matched, names
+
+
+__all__ = ["Fact", "Fold", "Rules"]

@@ -1,0 +1,171 @@
+"""Assumptions as data: which inputs satisfy a statement, and whether given ones do.
+
+The kinds that can be sampled: simplex, unit length, symmetric, orthogonal, and bounds from either side (positive, an
+interval). Any other kind brings `sample(rng, shapes)`, which maps names to shapes into names to arrays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import sympy
+from sympy import Expr
+from sympy.core.basic import Basic
+from sympy.core.relational import Relational
+
+from derive.axes import Delta, Entry, Scalar, SumOver, Unsupported, free_axes, tensors_of
+from derive.oracle import Array, Point, evaluate
+
+from .subject import Assumed, Subject
+
+Random = np.random.Generator
+Repair = Callable[[Array], Array]  # entries ~ N(0, 1) → entries that satisfy a statement
+
+
+def sides(statement: Basic) -> tuple[tuple[Basic, Basic], ...]:
+    """Both ways to read an equation."""
+    left, right = statement.args
+    return (left, right), (right, left)
+
+
+def _summed_places(total: Basic, entry: Basic) -> tuple[int, ...] | None:
+    """The places of the summed letters in the entry, when each occurs there."""
+    if not (isinstance(total, SumOver) and isinstance(entry, Entry)) or any(a not in entry.indices for a in total.axes):
+        return None
+    return tuple(entry.indices.index(letter) for letter in total.axes)
+
+
+def _square_root(body: Basic) -> Basic | None:
+    """x of x² or of x·x."""
+    if isinstance(body, sympy.Pow) and body.args[1] == 2:
+        return body.args[0]
+    if isinstance(body, sympy.Mul) and len(body.args) == 2 and body.args[0] == body.args[1]:
+        return body.args[0]
+    return None
+
+
+def simplex(left: Basic, right: Basic) -> tuple[Entry, Repair] | None:
+    """Σ_c t[…, c] = 1: positive shares that sum to one."""
+    places = _summed_places(left, left.args[0]) if isinstance(left, SumOver) and right == 1 else None
+    if places is None:
+        return None
+    return left.args[0], lambda array: np.exp(array) / np.exp(array).sum(axis=places, keepdims=True)
+
+
+def unit(left: Basic, right: Basic) -> tuple[Entry, Repair] | None:
+    """Σ_d x[…, d]² = 1: vectors of unit length."""
+    root = _square_root(left.args[0]) if isinstance(left, SumOver) and right == 1 else None
+    places = _summed_places(left, root) if root is not None else None
+    if root is None or places is None:
+        return None
+    return root, lambda array: array / np.sqrt((array**2).sum(axis=places, keepdims=True))
+
+
+def symmetric(left: Basic, right: Basic) -> tuple[Entry, Repair] | None:
+    """A[n, m] = A[m, n]: the mean of an array and its transpose."""
+    if not (isinstance(left, Entry) and isinstance(right, Entry) and left.tensor == right.tensor):
+        return None
+    moved = [k for k, (a, b) in enumerate(zip(left.indices, right.indices, strict=True)) if a != b]
+    if len(moved) != 2 or left.indices[moved[0]] != right.indices[moved[1]]:
+        return None
+    return left, lambda array: (array + array.swapaxes(*moved)) / 2
+
+
+def orthogonal(left: Basic, right: Basic) -> tuple[Entry, Repair] | None:
+    """Σ_k Q[n, k] Q[m, k] = δ(n, m): rows of an orthogonal factor; needs no more rows than columns."""
+    if not (isinstance(left, SumOver) and isinstance(right, Delta) and isinstance(left.args[0], sympy.Mul)):
+        return None
+    factors = left.args[0].args
+    if len(factors) != 2 or not all(isinstance(f, Entry) and f.tensor == factors[0].tensor for f in factors):
+        return None
+    rows = [k for k, (a, b) in enumerate(zip(factors[0].indices, factors[1].indices, strict=True)) if a != b]
+    columns = _summed_places(left, factors[0])
+    if len(rows) != 1 or columns is None or len(columns) != 1:
+        return None
+
+    def repair(array: Array) -> Array:
+        matrices = np.moveaxis(array, (columns[0], rows[0]), (-2, -1))
+        factor = np.linalg.qr(matrices)[0]
+        return np.moveaxis(factor, (-2, -1), (columns[0], rows[0]))
+
+    return factors[0], repair
+
+
+KINDS: tuple[Callable[[Basic, Basic], tuple[Entry, Repair] | None], ...] = (simplex, unit, symmetric, orthogonal)
+
+
+@dataclass(frozen=True)
+class Bound:
+    """A limit on an input's entries or on a scalar: name > limit, or name < limit."""
+
+    name: str
+    lower: bool
+    limit: Expr
+
+
+def bound(statement: Basic) -> Bound | None:
+    """x[…] > a, a < x[…], x ≥ a, …: one side names an input or a scalar, the other mentions no tensor and no letter."""
+    for (named, limit), greater in zip(sides(statement), (True, False), strict=True):
+        if isinstance(named, (Entry, Scalar)) and not limit.atoms(Entry) and not free_axes(limit):
+            name = named.tensor.name if isinstance(named, Entry) else named.name
+            return Bound(name, isinstance(statement, (sympy.Gt, sympy.Ge)) == greater, limit)
+    return None
+
+
+def within(array: Array, low: float, high: float) -> Array:
+    """Entries ~ N(0, 1) moved well inside an interval, which may be open on a side."""
+    if np.isinf(low) and np.isinf(high):
+        return array
+    if np.isinf(high):
+        return low + 0.1 + np.abs(array)
+    if np.isinf(low):
+        return high - 0.1 - np.abs(array)
+    return low + (high - low) * (0.05 + 0.9 / (1 + np.exp(-array)))
+
+
+def repairs(subject: Subject) -> tuple[tuple[Bound, ...], tuple[tuple[str, Repair], ...], tuple[Assumed, ...]]:
+    """What makes inputs satisfy the assumptions: bounds first, then repairs in order, then samplers of their own.
+
+    Raises Unsupported for a statement of another kind that brings no sampler.
+    """
+    bounds: list[Bound] = []
+    kinds: list[tuple[str, Repair]] = []
+    own: list[Assumed] = []
+    for assumption in subject.assumptions:
+        statement = assumption.statement
+        given = [t for t in tensors_of(statement) if t.body is None] or list(statement.atoms(Scalar))
+        if assumption.sample is not None:
+            own.append(assumption)
+        elif isinstance(statement, sympy.Eq) and (found := _kind(statement)) is not None:
+            kinds.append((found[0].tensor.name, found[1]))
+        elif (
+            isinstance(statement, (sympy.Gt, sympy.Ge, sympy.Lt, sympy.Le)) and (limit := bound(statement)) is not None
+        ):
+            bounds.append(limit)
+        elif given:  # a statement about intermediates only is not arranged, but it is checked
+            raise Unsupported(f"{subject.name}: no sampler for the assumption {statement}: use assume(..., sample=...)")
+    return tuple(bounds), tuple(kinds), tuple(own)
+
+
+def _kind(statement: Basic) -> tuple[Entry, Repair] | None:
+    found = (kind(*reading) for kind in KINDS for reading in sides(statement))
+    return next((answer for answer in found if answer is not None and answer[0].tensor.body is None), None)
+
+
+def broken(statement: Basic, point: Point, tolerance: float = 1e-6) -> str:
+    """Where the statement fails at the point, in words; empty when it holds (equations to the given tolerance)."""
+    letters = free_axes(statement)
+    left, right = (evaluate(side, point, letters) for side in statement.args)
+    if isinstance(statement, sympy.Eq):
+        holds = np.abs(left - right) <= tolerance * (1 + np.abs(right))
+    else:
+        holds = evaluate(statement, point, letters)
+    if np.all(holds):
+        return ""
+    index = tuple(int(i) for i in np.argwhere(~holds)[0])
+    place = ", ".join(f"{letter.name}={i}" for letter, i in zip(letters, index, strict=True))
+    sign = statement.rel_op.replace("==", "=") if isinstance(statement, Relational) else "="
+    shown = str(statement) if sign != "=" else f"{statement.args[0]} = {statement.args[1]}"
+    return f"{shown} is broken{f' at {place}' if place else ''}: {left[index]:.6g} {sign} {right[index]:.6g} is false"

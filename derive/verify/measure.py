@@ -1,0 +1,105 @@
+"""Derivatives measured on the oracle: central differences, and the complex step where every node is analytic."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+import numpy as np
+import sympy
+from sympy.core.basic import Basic
+
+from derive.axes import (
+    Axis,
+    Delta,
+    Entry,
+    MeanOver,
+    ProdOver,
+    Scalar,
+    Sigmoid,
+    Size,
+    Softplus,
+    SumOver,
+    Tensor,
+)
+from derive.oracle import Array, Point, evaluate
+
+from .assumptions import Random
+from .report import relative_error
+from .subject import bodies, whole
+
+Function = Callable[[Sequence[Point]], Array]  # values at several points, points first
+
+MEASURED = 1e-6  # tolerance against finite differences, times 1 + |value|
+EXACT = 1e-9  # tolerance between two exact evaluations
+COMPLEX = 1e-12  # tolerance against the complex step
+STEPS = (1e-4, 1e-5, 1e-6)
+DOUBLING = (1e-5, 2e-5, 4e-5)
+IMAGINARY = 1e-20
+
+# f(x + ih) = f(x) + ih f′(x) holds for these, as they are evaluated.
+ANALYTIC = (
+    *(Entry, Tensor, Axis, Size, Scalar, Delta, Sigmoid, Softplus, SumOver, MeanOver, ProdOver),
+    *(sympy.Number, sympy.NumberSymbol, sympy.Add, sympy.Mul, sympy.Pow, sympy.exp, sympy.log),
+    *(sympy.sin, sympy.cos, sympy.tan, sympy.sinh, sympy.cosh, sympy.tanh, sympy.atan, sympy.asinh),
+)
+
+
+def is_analytic(roots: Iterable[Basic]) -> bool:
+    """Whether every node of every definition is in the table of analytic primitives."""
+    return all(isinstance(node, ANALYTIC) for body in bodies(roots) for node in sympy.preorder_traversal(body))
+
+
+def value_of(tensor: Tensor, point: Point) -> Array:
+    """A tensor's entries at a point, in the order of its own letters."""
+    return evaluate(whole(tensor), point, tensor.axes)
+
+
+def moved(point: Point, tensor: Tensor, array: Array) -> Point:
+    """The point with another value for an input, or for an intermediate in place of its definition."""
+    return point.with_(arrays={tensor.name: array}) if tensor.body is None else point.with_(held={tensor: array})
+
+
+def basis(shape: tuple[int, ...]) -> Array:
+    """One direction for each entry, in the order of the entries."""
+    count = int(np.prod(shape, dtype=int))
+    return np.eye(count).reshape(count, *shape)
+
+
+def random_direction(rng: Random, shape: tuple[int, ...]) -> Array:
+    """A random direction whose largest entry is 1."""
+    direction = rng.normal(size=shape)
+    return np.asarray(direction / np.abs(direction).max())
+
+
+def slopes(
+    function: Function, point: Point, tensor: Tensor, directions: Array, steps: Sequence[float] = STEPS
+) -> Array:
+    """(f(x + hd) − f(x − hd)) / 2h for each step h and direction d: axes are step, direction, then those of f."""
+    base = value_of(tensor, point)
+    moves = [sign * h * d for h in steps for d in directions for sign in (1, -1)]
+    values = function([moved(point, tensor, base + move) for move in moves])
+    pairs = values.reshape(len(steps), len(directions), 2, *values.shape[1:])
+    widths = 2 * np.asarray(steps).reshape(-1, *(1,) * (pairs.ndim - 2))
+    return np.asarray((pairs[:, :, 0] - pairs[:, :, 1]) / widths)
+
+
+def best(found: Array, measured: Array) -> tuple[Array, Array]:
+    """For each entry, the measurement (one for each step) that is nearest, and its error."""
+    errors = np.stack([relative_error(found, one) for one in measured])
+    nearest = np.argmin(errors, axis=0)[None]
+    return tuple(np.take_along_axis(part, nearest, axis=0)[0] for part in (measured, errors))
+
+
+def measured_gradient(function: Function, point: Point, tensor: Tensor) -> Array:
+    """∂f/∂X for a scalar f and an input or intermediate X: differences extrapolated from three doubled steps."""
+    base = value_of(tensor, point)
+    once, twice, four = slopes(function, point, tensor, basis(base.shape), DOUBLING)
+    better, good = (4 * once - twice) / 3, (4 * twice - four) / 3
+    return np.asarray((16 * better - good) / 15).reshape(base.shape)
+
+
+def complex_slope(function: Function, point: Point, tensor: Tensor, direction: Array) -> Array:
+    """Im f(x + ihd) / h: no cancellation, so the derivative to the last digits."""
+    base = value_of(tensor, point)
+    value = function([moved(point, tensor, base + 1j * IMAGINARY * direction)])
+    return np.asarray(value[0].imag / IMAGINARY)
