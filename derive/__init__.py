@@ -1,35 +1,57 @@
-"""derive: a layer written as mathematics, its gradient derived, explained, checked and emitted as NumPy code."""
+"""derive: a layer written as mathematics, its gradient derived, explained, checked and emitted as NumPy code.
 
-from sympy import Abs, cos, cosh, erf, exp, log, sin, sinh, sqrt, tan, tanh
+Names are loaded when first used, so that `derive --help` needs neither SymPy nor NumPy. Some public names (axes,
+formula, verify) are also names of rooms; the public name wins, whichever is loaded first.
+"""
 
-from derive.axes import (
-    AssumptionError,
-    Axis,
-    Bool,
-    DeriveError,
-    Int,
-    Scalar,
-    Size,
-    T,
-    Unsupported,
-    absolute,
-    argmax_over,
-    axes,
-    axis,
-    clip,
-    equals,
-    logsumexp_over,
-    max_over,
-    maximum,
-    mean_over,
-    min_over,
-    minimum,
-    one_hot,
-    prod_over,
-    sigmoid,
-    softplus,
-    sum_over,
-    where,
-)
-from derive.formula import Formula, assume, formula, let
-from derive.graph import chain
+import importlib
+import sys
+from types import ModuleType
+from typing import Any
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "sympy": "Abs asinh atan cos cosh erf exp log pi sin sinh sqrt tan tanh",
+    "derive.axes": "AssumptionError Axis Bool DeriveError Int Scalar ShapeError Size T Tensor Unsupported absolute "
+    "argmax_over axes axis clip equals logsumexp_over max_over maximum mean_over min_over minimum one_hot prod_over "
+    "sigmoid softplus sum_over where",
+    "derive.formula": "Formula assume formula let",
+    "derive.graph": "chain",
+    "derive.api": "Derivative catalogue equivalent gradient hessian jacobian jvp to_numpy verify vjp",
+}
+_WHERE = {name: home for home, names in _HOME.items() for name in names.split()}
+__all__ = sorted(_WHERE)
+
+
+def _public(name: str) -> Any:
+    value = getattr(importlib.import_module(_WHERE[name]), name)
+    globals()[name] = value
+    return value
+
+
+class _Package(ModuleType):
+    """The package itself: a public name that is also a room's name reads as the public one."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name in _WHERE:
+            return _public(name)
+        raise AttributeError(f"module 'derive' has no attribute {name!r}{_hint(name)}")
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in _WHERE and isinstance(value, ModuleType):
+            return  # the import system binds a room to the package; `from derive.axes import …` does not need it
+        super().__setattr__(name, value)
+
+    def __dir__(self) -> list[str]:
+        return sorted({*__all__, "__version__"})
+
+
+def _hint(name: str) -> str:
+    import difflib
+
+    near = difflib.get_close_matches(name, __all__, n=1)
+    return f"; did you mean '{near[0]}'?" if near else ""
+
+
+sys.modules[__name__].__class__ = _Package

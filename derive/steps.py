@@ -44,10 +44,14 @@ class Equation:
 
 @dataclass(frozen=True)
 class Derivation:
-    """The equations in the order in which a reader meets them; the last ones are the results."""
+    """The equations in the order in which a reader meets them; the last ones are the results.
+
+    `of` is the entry that is differentiated (y[b, c] for a Jacobian); None means L = Σ g·y.
+    """
 
     title: str
     equations: tuple[Equation, ...]
+    of: Any = None
 
     def steps(self) -> Iterator[tuple[Equation, Step]]:
         for equation in self.equations:

@@ -1,6 +1,7 @@
 """The oracle against values worked out by hand in NumPy, one node kind a line."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ from derive.axes import (
     ShapeError,
     Size,
     T,
+    TangentOf,
     Tensor,
     Unsupported,
     Where,
@@ -194,9 +196,19 @@ def test_a_definition_may_be_held():
     assert evaluate(sum_over(i, p[i]), POINT) == pytest.approx((U**2).sum())
 
 
+def test_a_definition_may_be_read_in_another_way():
+    square = Tensor("square", (i,), body=u[i] ** 2, role="found")
+    p = Tensor("p", (i,), body=u[i] ** 4, role="output")
+    read = POINT.with_(readings={p: square[i] ** 2})
+    np.testing.assert_allclose(evaluate(p[i], read, (i,)), U**4)
+    assert evaluate(sum_over(i, p[i]), read.with_(held={square: np.full(3, 2.0)})) == 12
+
+
 def test_a_derivative_has_the_value_that_is_given():
     node = AdjointOf(a[i, m]) * u[m]
-    np.testing.assert_allclose(evaluate(node, POINT.with_(adjoints={a: 2 * A}), (i, m)), 2 * A * U)
+    np.testing.assert_allclose(evaluate(node, POINT.with_(derivatives={AdjointOf(a[i, m]): 2 * A}), (i, m)), 2 * A * U)
+    jacobian = replace(POINT, of=(k,), derivatives={AdjointOf(u[i]): Y.T @ X.T, TangentOf(u[i]): U})
+    np.testing.assert_allclose(evaluate(AdjointOf(u[m]) * TangentOf(u[m]), jacobian, (k, m)), (Y.T @ X.T) * U)
     with pytest.raises(Unsupported, match=r"d/da\[i, m\]"):
         evaluate(node, POINT, (i, m))
 

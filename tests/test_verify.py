@@ -16,6 +16,7 @@ from derive.axes import (
     Scalar,
     Size,
     T,
+    TangentOf,
     Tensor,
     Unsupported,
     absolute,
@@ -338,14 +339,13 @@ def test_an_assumption_of_another_kind_brings_its_sampler():
     def sample(rng, shapes):
         return {"x": np.sort(rng.normal(size=shapes["x"])) + 10}
 
-    statement = equals(log(a[n] - a[n] + 1), 0)
-    with_sampler = build(_needs(statement, sample), "with_sampler", {}).trace()
+    with_sampler = build(_needs(sample), "with_sampler", {}).trace()
     assert sample_point(with_sampler, np.random.default_rng(0)).arrays["x"].min() > 5
     with pytest.raises(Unsupported, match=r"without: no sampler for the assumption .*sample="):
-        sample_point(build(_needs(statement, None), "without", {}).trace(), np.random.default_rng(0))
+        sample_point(build(_needs(None), "without", {}).trace(), np.random.default_rng(0))
 
 
-def _needs(statement, sample):
+def _needs(sample):
     def f(x: T[n]) -> T[n]:
         assume(equals(sum_over(n, sqrt(x[n]) ** 4), sum_over(n, x[n] ** 2)), sample=sample)
         return x[n]
@@ -488,6 +488,45 @@ def test_a_result_that_is_not_what_was_derived_is_found():
     assert [check.what for check in report.checked if not check.passed] == ["each target = its result"]
 
 
+S = Tensor("S", (b,), body=sum_over(c, exp(z[b, c])), role="found")
+(y,) = softmax.outputs
+reading = Equation("definition", y[b, c], None, (Step("name", y[b, c], exp(z[b, c]) / S[b]),))
+
+
+def one(target, after, *, tensor=None, before=(), of=None):
+    """A derivation of one step, after some definitions."""
+    return Derivation("one", (*before, Equation("adjoint", target, tensor, (Step("chain", target, after),))), of)
+
+
+def test_a_name_that_the_derivation_puts_into_the_formula():
+    target, right = AdjointOf(S[b]), -sum_over(c, g_bc[b, c] * y[b, c]) / S[b]
+    report = check_steps(softmax, one(target, right, before=[reading]), [g_bc])
+    assert report, str(report)
+    assert not check_steps(softmax, one(target, -right, before=[reading]), [g_bc])
+    report = check_steps(softmax, one(target, right), [g_bc])
+    assert not report and "S is no input and no intermediate" in report.where
+    misread = Equation("definition", y[b, c], None, (Step("name", y[b, c], exp(z[b, c]) / (2 * S[b])),))
+    assert "equation 1 (y[b, c]), step 1" in check_steps(softmax, one(target, right, before=[misread]), [g_bc]).where
+
+
+def test_steps_of_a_jacobian():
+    target = AdjointOf(z[b2, k])
+    right = p[b, c] * (Delta(c, k) - p[b, k]) * Delta(b, b2)
+    assert check_steps(softmax, one(target, right, of=y[b, c]))
+    assert not check_steps(softmax, one(target, p[b, c] * (Delta(c, k) - p[b, k]), of=y[b, c]))
+
+
+def test_steps_of_a_tangent():
+    w_dot = Tensor("w_dot", rw.axes, role="tangent", of="w")
+    h_dot = sum_over(i, rx[b, i] * w_dot[i, o])
+    assert check_steps(relu_layer, one(TangentOf(h[b, o]), h_dot))
+    assert check_steps(relu_layer, one(TangentOf(rw[i, o]), w_dot[i, o]), [w_dot])
+    assert not check_steps(relu_layer, one(TangentOf(h[b, o]), 2 * h_dot))
+    (y_relu,) = relu_layer.outputs
+    assert check_steps(relu_layer, one(TangentOf(y_relu[b, o]), where(h[b, o] > 0, h_dot, 0)))
+    assert not check_steps(relu_layer, one(TangentOf(y_relu[b, o]), where(h[b, o] > 0, 0, h_dot)))
+
+
 def test_a_derivative_of_what_the_formula_does_not_have_is_a_failure():
     stranger = Tensor("s", (n,), body=v[n], role="found")
     step = Step("invent", AdjointOf(stranger[n]), v[n])
@@ -525,6 +564,9 @@ WRONG_CODE = {
     "promotes": (forward, lambda g, p: {"z": backward(g, p)["z"] * np.float64(1)}),
     "missing": (forward, lambda g, p: {}),
     "raises": (forward, lambda g, p: {"z": g @ p @ g}),
+    "no pair": (lambda z: forward(z)[0], backward),
+    "several outputs": (lambda z: (forward(z), None), lambda g, p: {}),
+    "no dictionary": (forward, lambda g, p: [backward(g, p)["z"]]),
     "shape": (forward, lambda g, p: {"z": backward(g, p)["z"][None]}),
     "changes its input": (in_place, backward),
     "changes the upstream": (forward, spoils_g),

@@ -15,6 +15,10 @@ class ShapeError(DeriveError):
     """An index, a rank or a length that does not fit its declaration."""
 
 
+class NotIterable(DeriveError, TypeError):
+    """A tensor unpacked or looped over; a TypeError too, because that is what SymPy probes for."""
+
+
 class NameProblem(DeriveError):
     """A name that is unknown, taken, or no identifier."""
 

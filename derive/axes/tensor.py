@@ -11,7 +11,7 @@ from sympy.core.basic import Basic
 from sympy.core.expr import AtomicExpr
 from sympy.logic.boolalg import Boolean
 
-from .errors import DeriveError, ShapeError, Unsupported, checked_identifier
+from .errors import DeriveError, NotIterable, ShapeError, Unsupported, checked_identifier
 from .index import Axis
 
 
@@ -129,7 +129,7 @@ class Tensor(AtomicExpr):
         return entry(self, *letters)
 
     def __iter__(self) -> Any:
-        raise DeriveError(f"tensor {self.name} is written by its entries: {self.declared()}")
+        raise NotIterable(f"tensor {self.name} is written by its entries: {self.declared()}")
 
     def declared(self) -> str:
         return f"{self.name}[{', '.join(a.name for a in self.axes)}]"
@@ -187,6 +187,13 @@ class AdjointOf(Expr):
 
     def _sympystr(self, printer: Any) -> str:
         return f"d/d{printer._print(self.args[0])}"
+
+
+class TangentOf(AdjointOf):
+    """ẏ[b, o]: how an entry of y moves when the inputs move along their tangents ẋ."""
+
+    def _sympystr(self, printer: Any) -> str:
+        return f"dot({printer._print(self.args[0])})"
 
 
 class BoolEntry(Boolean):

@@ -38,17 +38,16 @@ class Backward:
         self.adjoints[head.id] = made
         return made
 
-    def push(self, head: Head) -> None:
-        """Hand the adjoint of a definition on to everything its body mentions."""
+    def push(self, head: Head, adjoint: list[Raw]) -> None:
+        """Hand the adjoint of a definition (over its slots) on to everything its body mentions."""
         algebra = self.reader.algebra
-        bar = self.adjoints[head.id]
         fresh = {slot: algebra.fresh(slot) for slot in head.slots}
-        at = (*fresh.values(), *self.extra)
         body = [(c, algebra.renamed(f, fresh), b) for c, f, b in algebra.raws(head.definition)]
         for target, letters, (coefficient, factors, bound) in partials(self.reader, body):
             own = frozenset(fresh.values())
-            part = algebra.product((coefficient, factors, bound | own), (1, {(bar.id, at): 1}, frozenset()))
-            self.pending.setdefault(target.id, []).append((target, letters, part))
+            for c, bar, over in adjoint:
+                part = algebra.product((coefficient, factors, bound | own), (c, algebra.renamed(bar, fresh), over))
+                self.pending.setdefault(target.id, []).append((target, letters, part))
 
     def pulled(self, head: Head, slots: tuple[Letter, ...]) -> list[Raw]:
         """∂L/∂head at `slots` as raw terms: each occurrence with a δ for every index, nothing contracted yet."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from derive.axes import Axis, DeriveError, Tensor
+from derive.axes import Axis, DeriveError, Entry, Tensor
 from derive.differentiate import reachable
 from derive.formula import Traced
 from derive.steps import Derivation
@@ -27,13 +27,13 @@ class Derived:
     upstreams: tuple[Tensor, ...]
     results: dict[str, Tensor]
     outcome: Outcome = field(repr=False)
-    title: str = ""
+    of: Entry | None = None
 
     @cached_property
     def derivation(self) -> Derivation:
         """Every equation with its steps."""
-        view = Presentation(self.outcome, _taken(self.traced, self.upstreams), full=True)
-        return Script(self.outcome, view, self.results, self.title or self.traced.name).derivation()
+        view = Presentation(self.outcome, taken_names(self.traced, self.upstreams), full=True)
+        return Script(self.outcome, view, self.results, self.traced.name, self.of).derivation()
 
 
 class Setting:
@@ -63,7 +63,7 @@ def _is_equation(statement: object) -> bool:
     return type(statement).__name__ == "Equality"
 
 
-def _taken(traced: Traced, upstreams: Iterable[Tensor]) -> set[str]:
+def taken_names(traced: Traced, upstreams: Iterable[Tensor]) -> set[str]:
     """Names that a discovered intermediate may not have: every tensor's, parameter's, letter's and length's."""
     tensors = [*traced.inputs, *traced.definitions, *upstreams]
     letters = {a for t in tensors for a in t.axes}
@@ -103,17 +103,18 @@ def _presented(
     outcome: Outcome,
     kind: str,
     upstreams: tuple[Tensor, ...] = (),
-    first: Callable[[str], tuple[Axis, ...]] = lambda _: (),
+    of: Entry | None = None,
 ) -> Derived:
-    """The results as tensors; `first` gives the letters that stand before the variable's own."""
-    view = Presentation(outcome, _taken(setting.traced, upstreams), full=False)
+    """The results as tensors; the letters of the entry that is differentiated stand before the variable's own."""
+    view = Presentation(outcome, taken_names(setting.traced, upstreams), full=False)
     results = {}
     for name, sheet in outcome.results.items():
         names = view.names(sheet.head, sheet.slots)
-        letters = (*first(name), *(names[a] for a in sheet.head.slots))
+        letters = (*(of.indices if of else ()), *(names[a] for a in sheet.head.slots))
         body = view.writer.write(sheet.value, names)
-        results[name] = Tensor(f"{name}_bar", letters, body=body, role="adjoint", of=name)
-    return Derived(setting.traced, kind, upstreams, results, outcome)
+        label, role = (f"{name}_dot", "tangent") if kind == "jvp" else (f"{name}_bar", "adjoint")
+        results[name] = Tensor(label, letters, body=body, role=role, of=name)
+    return Derived(setting.traced, kind, upstreams, results, outcome, of)
 
 
 def jacobian_of(traced: Traced, wrt: tuple[str, ...]) -> Derived:
@@ -122,7 +123,7 @@ def jacobian_of(traced: Traced, wrt: tuple[str, ...]) -> Derived:
         raise DeriveError(f"jacobian of {traced.name}: expected one output, given {len(traced.outputs)}")
     setting = Setting(traced)
     outcome = derived(_task_of_entries(setting, setting.outputs[0], traced.outputs[0].axes, setting.forward, wrt))
-    return _presented(setting, outcome, "jacobian", (), lambda _: traced.outputs[0].axes)
+    return _presented(setting, outcome, "jacobian", (), traced.outputs[0][traced.outputs[0].axes])
 
 
 def _task_of_entries(
@@ -150,7 +151,8 @@ def hessian_of(traced: Traced, wrt: str) -> Derived:
     axes = traced.input(wrt).axes
     forward = (*reachable(algebra, [head.definition]), head)
     outcome = derived(_task_of_entries(setting, head, axes, forward, (wrt,)))
-    return _presented(setting, outcome, "hessian", (), lambda _: axes)
+    gradient = Presentation(outcome, taken_names(traced, ()), full=False).entry(head, head.slots)
+    return _presented(setting, outcome, "hessian", (), gradient)
 
 
 def tangent_of(traced: Traced, wrt: tuple[str, ...]) -> Derived:

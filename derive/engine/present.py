@@ -33,15 +33,16 @@ class Presentation:
     # Which names.
 
     def _label(self) -> None:
-        """Labels for found names, then for autos (those with an adjoint, when full; else the worthwhile ones)."""
-        sheets = {s.head.id for s in self.outcome.sheets}
+        """A label for every name without a tensor, the same in both views; then which of them are printed."""
         for head in self._always():
             label = head.label if head.role == "adjoint" else _found_label(self.algebra, head)
             self.labels[head.id] = self._unique(label)
-        autos = [h for h in self._mentioned() if h.role == "auto"]
-        named = [h for h in autos if h.id in sheets] if self.full else self._worth_naming(autos)
-        for head in named:
+        autos = [h for h in self.outcome.forward if h.payload is None and h.role == "auto"]
+        for head in autos:
             self.labels[head.id] = self._unique(_auto_label(self.algebra, head))
+        sheets = {s.head.id for s in self.outcome.sheets}
+        shown = [h for h in autos if h.id in sheets] if self.full else self._worth_naming(self._mentioned())
+        self.shown = {h.id for h in (*self._always(), *shown)}
 
     def _always(self) -> list[Head]:
         """Names found, and those of an earlier pass that this one rests on."""
@@ -62,12 +63,10 @@ class Presentation:
 
     def _mentioned(self) -> list[Head]:
         """Names without a tensor that displayed polys rest on, earlier definitions first."""
-        if self.full:
-            return [h for h in self.outcome.forward if h.payload is None and h.role == "auto"]
         seen: dict[int, Head] = {}
         stack = list(self._displayed())
         while stack:
-            for head in _names(self.algebra, stack.pop()):
+            for head in names_in(self.algebra, stack.pop()):
                 if head.payload is None and head.role == "auto" and head.id not in seen:
                     seen[head.id] = head
                     stack.append(head.definition)
@@ -98,7 +97,7 @@ class Presentation:
         counts: Counter[int] = Counter()
         stack = [poly]
         while stack:
-            for head in _names(self.algebra, stack.pop()):
+            for head in names_in(self.algebra, stack.pop()):
                 if head.id in reductions:
                     counts[head.id] += 1
                 elif head.payload is None and head.role == "auto":
@@ -111,17 +110,24 @@ class Presentation:
         """Tensors in the order of definition, so that no body is written before what it rests on."""
         bars = {s.bar.id: s for s in self.outcome.sheets if s.bar is not None}
         shown = self.outcome.sheets if self.full else self.outcome.kept()
-        self.labels.update({s.bar.id: self._unique(f"{self.label(s.head)}_bar") for s in shown if s.bar is not None})
-        for head in sorted((h for h in self.algebra.heads if h.id in self.labels and h.id not in bars), key=lambda h: h.id):
+        suffix = "_dot" if any(s.bar and s.bar.role == "tangent" for s in shown) else "_bar"
+        self.labels.update({s.bar.id: self._unique(self.label(s.head) + suffix) for s in shown if s.bar is not None})
+        for head in (h for h in self.algebra.heads if h.id in self.shown and h.id not in bars):
             self.tensors[head.id] = self._defined(head, head.definition, head.slots, head.role)
         for sheet in shown:
             assert sheet.bar is not None
-            self.tensors[sheet.bar.id] = self._defined(sheet.bar, sheet.value, sheet.slots, "adjoint", sheet)
+            self.tensors[sheet.bar.id] = self._defined(sheet.bar, sheet.value, sheet.slots, sheet.bar.role, sheet)
 
     def label(self, head: Head) -> str:
         if head.payload is not None:
             return str(head.payload.name)
         return self.labels.get(head.id) or "u"
+
+    def label_for(self, head: Head) -> str:
+        """A label for a head of a later stage (a peak, a shifted sum), unique like the others."""
+        if head.id not in self.labels:
+            self.labels[head.id] = self._unique(head.label or "u")
+        return self.labels[head.id]
 
     def _defined(
         self, head: Head, poly: Poly, slots: tuple[Letter, ...], role: str, sheet: Sheet | None = None
@@ -156,7 +162,7 @@ class Presentation:
         return tensor[tuple(names[a] for a in head.slots)]
 
 
-def _names(algebra: Algebra, poly: Poly) -> list[Head]:
+def names_in(algebra: Algebra, poly: Poly) -> list[Head]:
     """Each occurrence of a name in a poly, through functions but not through names."""
     found, stack = [], [poly]
     while stack:

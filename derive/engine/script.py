@@ -7,7 +7,7 @@ from typing import Any
 
 from sympy import Eq, Expr, Integer
 
-from derive.axes import AdjointOf, Axis
+from derive.axes import AdjointOf, Axis, TangentOf, Tensor, tensors_of
 from derive.simplify import ASSUMED, Fact
 from derive.steps import Derivation, Equation, Step
 from derive.terms import Head, Letter, Node, Raw
@@ -24,8 +24,9 @@ WRITE_OUT = "write out names"
 class Script:
     """Writes the derivation of one outcome; `results` gives the tensors that hold the final forms."""
 
-    def __init__(self, outcome: Outcome, view: Presentation, results: Mapping[str, Any], title: str) -> None:
-        self.outcome, self.view, self.results, self.title = outcome, view, results, title
+    def __init__(self, outcome: Outcome, view: Presentation, results: Mapping[str, Any], title: str, of: Any = None) -> None:
+        self.outcome, self.view, self.results, self.title, self.of = outcome, view, results, title, of
+        self.target_of = TangentOf if any(t.role == "tangent" for t in results.values()) else AdjointOf
         self.algebra = outcome.reader.algebra
         self.facts: dict[tuple[Any, ...], Fact] = {}
 
@@ -35,17 +36,28 @@ class Script:
         results = [self._equation(sheet, "result", name) for name, sheet in self.outcome.results.items()]
         names = [self._name(h) for h in (*self.outcome.forward, *self.outcome.found)]
         facts = [self._fact(fact) for fact in self.facts.values()]
-        return Derivation(self.title, tuple([*(n for n in names if n), *facts, *adjoints, *results]))
+        return Derivation(self.title, tuple([*(n for n in names if n), *facts, *adjoints, *results]), self.of)
 
     def _name(self, head: Head) -> Equation | None:
         """A name that the formula did not give: what it stands for."""
         tensor = self.view.tensor(head)
-        if tensor is None or head.payload is not None:
+        if tensor is None:
             return None
+        if head.payload is not None:
+            return self._reading(head, tensor)
         target = tensor[tensor.axes]
         found = head in self.outcome.found
         step = Step("name", target, tensor.body, "a name for what occurs again")
         return Equation("found" if found else "definition", target, tensor, (step,))
+
+    def _reading(self, head: Head, tensor: Tensor) -> Equation | None:
+        """A definition of the formula written with the names that were introduced, where that changes it."""
+        names = self.view.names(head, head.slots)
+        body = self._write(head.definition, names)
+        if str(body) == str(tensor.body) or all(t.role != "found" for t in tensors_of(body)):
+            return None
+        target = tensor[tensor.axes]
+        return Equation("definition", target, tensor, (Step("name", target, body, "the definition, with these names"),))
 
     def _fact(self, fact: Fact) -> Equation:
         before, after = self._sides(fact)
@@ -83,14 +95,14 @@ class Script:
         if kind == "result":
             final.append((WRITE_OUT, "names that are used once are written out", self.results[name].body))
         for law, words, after in final:
-            if after != reached:
+            if str(after) != str(reached):  # names are unique in a document, so equal print is equal meaning
                 steps.append(Step(law, reached, after, words))
                 reached = after
         tensor = self.results[name] if kind == "result" else self.view.tensor(sheet.bar) if sheet.bar else None
         return Equation(kind, target, tensor, tuple(steps))
 
     def _target(self, sheet: Sheet) -> Expr:
-        return AdjointOf(self.view.entry(sheet.head, sheet.slots))
+        return self.target_of(self.view.entry(sheet.head, sheet.slots))
 
     def _raw(self, raws: Iterable[Raw], names: Mapping[Letter, Axis]) -> Expr:
         nodes = tuple(Node(c, tuple(sorted(f.items())), b) for c, f, b in raws)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from derive.differentiate import Backward
 from derive.rewrite import Record
-from derive.simplify import Rules, affinely, cost, discovered, normalised, oriented
+from derive.simplify import Rules, affinely, cost, discovered, expanded, normalised, oriented
 from derive.terms import Algebra, Head, Letter, Poly, Raw, Reader
 
 MOST_ROUNDS = 4  # of discovery: each names what the last one left unnamed
@@ -115,9 +115,12 @@ def _attempt(task: Task, found: tuple[Head, ...]) -> Outcome:
     for head in reversed(task.forward):
         if head.id not in relevant or (head.id not in task.seeds and head.id not in backward.pending):
             continue
+        if head.id not in backward.pending:  # an output that nothing else uses: its adjoint is the seed itself
+            backward.push(head, algebra.raws(task.seeds[head.id]))
+            continue
         sheet = _sheet(outcome, backward, head, inlined, task.seeds.get(head.id))
         sheet.bar = backward.adjoint(head, sheet.value)
-        backward.push(head)
+        backward.push(head, [(1, {(sheet.bar.id, sheet.slots): 1}, frozenset())])
         outcome.sheets.append(sheet)
         if head.id in statistics and not task.staged:
             inlined[sheet.bar.id] = sheet
@@ -195,14 +198,22 @@ def unfold(outcome: Outcome) -> None:
 
 
 def _settled(outcome: Outcome) -> Outcome:
-    """Write inputs through the names that centre them where that is strictly shorter (e^−x = 1/y − 1)."""
+    """The other ways to write each value, taken where they are strictly shorter."""
     algebra = outcome.reader.algebra
     for sheet in (*outcome.kept(), *outcome.results.values()):
-        other = affinely(outcome.rules, sheet.value)
-        if other != sheet.value and cost(algebra, other) < cost(algebra, sheet.value):
-            sheet.record.add("solve a definition", sheet.value, other, "a sum that is named gives its terms by the name")
-            sheet.value = other
+        for law, words, other in _alternatives(outcome, sheet.value):
+            if other != sheet.value and cost(algebra, other) < cost(algebra, sheet.value) - 1e-9:
+                sheet.record.add(law, sheet.value, other, words)
+                sheet.value = other
     return outcome
+
+
+def _alternatives(outcome: Outcome, value: Poly) -> Iterable[tuple[str, str, Poly]]:
+    """Inputs through the names that centre them (e^−x = 1/y − 1); brackets multiplied out, so that terms cancel."""
+    solved = affinely(outcome.rules, value)
+    yield "solve a definition", "a sum that is named gives its terms by the name", solved
+    for start in (value, solved):
+        yield "multiply out", "the brackets' terms cancel", normalised(outcome.rules, expanded(outcome.reader, start))
 
 
 def _relevant(algebra: Algebra, forward: Iterable[Head], wanted: Iterable[Head]) -> set[int]:

@@ -5,4 +5,22 @@ from .instance import Instance, elementwise, instantiate
 from .signature import Parameter
 from .trace import CURRENT, Assumption, Traced, Tracing, assume, let, told_apart, with_tensors
 
-__all__ = [name for name in dir() if not name.startswith("_")]
+__all__ = [
+    "Assumption",
+    "CURRENT",
+    "Formula",
+    "Instance",
+    "Parameter",
+    "REGISTRY",
+    "Traced",
+    "Tracing",
+    "assume",
+    "build",
+    "elementwise",
+    "formula",
+    "instantiate",
+    "let",
+    "register",
+    "told_apart",
+    "with_tensors",
+]

@@ -45,6 +45,8 @@ def host_product(g: Graph, coefficient: Fraction, powers: dict[Node, Fraction]) 
     for base, exponent in powers.items():
         if base.op == "number" and exponent.denominator == 1 and isinstance(base.attr, Fraction):
             coefficient *= base.attr ** int(exponent)
+        elif base.op == "number" and base.attr > 0:
+            coefficient *= Fraction(float(base.attr) ** float(exponent))
         elif base.op == "host_product" and exponent.denominator == 1:
             coefficient *= base.attr[0] ** int(exponent)
             for (inner, _), power in zip(base.args, base.attr[1], strict=True):
@@ -56,8 +58,8 @@ def host_product(g: Graph, coefficient: Fraction, powers: dict[Node, Fraction]) 
         return g.number(coefficient)
     if coefficient == 1 and len(flat) == 1 and next(iter(flat.values())) == 1:
         return View(next(iter(flat)), ())
-    inner = sorted(flat, key=lambda node: node.number)
-    return g.host("host_product", *(View(n, ()) for n in inner), attr=(coefficient, tuple(flat[n] for n in inner)))
+    bases = sorted(flat, key=lambda node: node.number)
+    return g.host("host_product", *(View(n, ()) for n in bases), attr=(coefficient, tuple(flat[n] for n in bases)))
 
 
 def host_sum(g: Graph, terms: Sequence[Term]) -> View:
@@ -70,6 +72,7 @@ def host_sum(g: Graph, terms: Sequence[Term]) -> View:
 
 
 def is_one(view: View) -> bool:
+    """Whether the view is the number 1."""
     return view.node.op == "number" and view.node.attr == 1
 
 
@@ -77,6 +80,7 @@ def is_one(view: View) -> bool:
 
 
 def elementwise(g: Graph, op: str, args: Sequence[View], hint: Hint, attr: Any = (), kind: str = "real") -> View:
+    """op(args), entry by entry."""
     return g.make(op, args, ordered(args, hint), attr, kind)
 
 
@@ -97,12 +101,15 @@ def multiplied(g: Graph, a: View, b: View, hint: Hint) -> View:
     for one, other in ((a, b), (b, a)):
         if one.node.op == "number" and abs(one.node.attr) == 1:
             return other if one.node.attr == 1 else elementwise(g, "negative", [other], hint)
-    if a.node.kind != "real" and b.node.kind != "real":
-        a, b = real(g, a), real(g, b)
+    if a.node.kind == "int" or b.node.kind != "real":
+        a = real(g, a)
+    if b.node.kind == "int" or a.node.kind != "real":
+        b = real(g, b)
     return elementwise(g, "multiply", operands(a, b), hint)
 
 
 def divided(g: Graph, a: View, b: View, hint: Hint) -> View:
+    """a / b."""
     return elementwise(g, "divide", [a, b], hint)
 
 
@@ -197,9 +204,9 @@ def _joined(g: Graph, group: list[Term], hint: Hint) -> list[Term]:
 
 
 def _in_order(g: Graph, terms: list[Term], hint: Hint) -> View:
-    """One node for the sum: positive terms first, arrays with more axes first; it is written as one chain in place."""
-    terms = sorted(terms, key=lambda t: (t[0] < 0, -len(t[1].letters)))
-    return elementwise(g, "terms", [v for _, v in terms], hint, tuple(s for s, _ in terms))
+    """One node for the sum; it is written as one chain in place."""
+    views, signs = _sorted_terms(terms)
+    return elementwise(g, "terms", views, hint, signs)
 
 
 def added(g: Graph, terms: Sequence[Term], hint: Hint) -> tuple[int, View]:
@@ -216,7 +223,22 @@ def added(g: Graph, terms: Sequence[Term], hint: Hint) -> tuple[int, View]:
     if len(arrays) == 1:
         return arrays[0]
     sign = 1 if any(s > 0 for s, _ in arrays) else -1
+    if any(s < 0 for s, _ in arrays) and _exists(g, [(-s, v) for s, v in arrays], hint):
+        sign = -1  # b − a, where a − b is at hand
     return sign, _in_order(g, [(s * sign, v) for s, v in arrays], hint)
+
+
+def _exists(g: Graph, terms: list[Term], hint: Hint) -> bool:
+    views, signs = _sorted_terms(terms)
+    return g.has("terms", views, ordered(views, hint), signs)
+
+
+def _sorted_terms(terms: list[Term]) -> tuple[list[View], tuple[int, ...]]:
+    """Positive before negative; the largest first, then small ones: what updates it may be computed from it."""
+    largest = max(len(v.letters) for _, v in terms)
+    lead, *rest = sorted(terms, key=lambda t: (t[0] < 0, -len(t[1].letters)))
+    rest.sort(key=lambda t: (len(t[1].letters) == largest, t[0] < 0))
+    return [lead[1], *(v for _, v in rest)], (lead[0], *(s for s, _ in rest))
 
 
 def _signed(constant: View) -> list[Term]:

@@ -1,14 +1,14 @@
 """Sums of products: which product is formed first, and by which array operation.
 
 `product` takes factors with exponents and the letters to sum over. Laws in order: a delta renames; a letter that no
-factor has multiplies by its length; a letter of one factor is summed there; numbers gather at the smallest operand; then
-factors meet two by two in the order of least cost, and each meeting is decided by the table CONTRACTIONS.
+factor has multiplies by its length; a letter of one factor is summed there; numbers gather at the smallest operand;
+then factors meet two by two in the order of least cost, and each meeting is decided by the table CONTRACTIONS.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import lru_cache
@@ -53,7 +53,7 @@ def _typical(length: Expr) -> int:
     return TYPICAL
 
 
-def _cost(letters: Sequence[Axis] | set[Axis]) -> int:
+def _cost(letters: Iterable[Axis]) -> int:
     cost = 1
     for letter in letters:
         cost *= _typical(letter.size)
@@ -62,7 +62,7 @@ def _cost(letters: Sequence[Axis] | set[Axis]) -> int:
 
 def product(g: Graph, p: Product, reduced: Sequence[Axis], hint: Hint) -> View:
     """Σ over `reduced` of the product."""
-    factors = _without_exponents(g, p, hint)
+    factors = _without_exponents(g, p, reduced, hint)
     left = list(reduced)
     factors = _without_deltas(factors, left)
     for letter in [a for a in left if not any(a in f.letters for f in factors)]:
@@ -87,13 +87,15 @@ def _one_factor(g: Graph, factor: View, left: list[Axis], number: View, hint: Hi
     return summed(g, factor, left, number, hint) if left else multiplied(g, factor, number, hint)
 
 
-def _without_exponents(g: Graph, p: Product, hint: Hint) -> list[View]:
+def _without_exponents(g: Graph, p: Product, reduced: Sequence[Axis], hint: Hint) -> list[View]:
     """Factors with exponent one: x/y by a division where y is as large as x, by a reciprocal where it is smaller."""
     factors = []
     divisors = []
     for view, exponent in p.arrays:
         if exponent < 0 and exponent.denominator == 1:
             divisors.append(power(g, view, -exponent, hint))
+        elif exponent.denominator == 1 and exponent > 1 and any(a in view.letters for a in reduced):
+            factors += [power(g, view, exponent - 1, hint), view]  # Σ x² is a dot product
         else:
             factors.append(power(g, view, exponent, hint))
     for divisor in divisors:
@@ -242,9 +244,8 @@ def _meet(g: Graph, a: View, b: View, over: Sequence[Axis], hint: Hint) -> View:
     meeting = Meeting(a, b, tuple(over), hint)
     first = min((rank.get(x, 99) for x in meeting.rows), default=100)
     second = min((rank.get(x, 99) for x in meeting.columns), default=100)
-    if (first, a.node.number) > (second, b.node.number) and not (not meeting.columns and meeting.rows):
-        meeting = Meeting(b, a, tuple(over), hint)
-    elif not meeting.rows and meeting.columns:
+    one_sided = bool(meeting.rows) != bool(meeting.columns)  # then the smaller operand comes second
+    if not meeting.rows if one_sided else (first, a.node.number) > (second, b.node.number):
         meeting = Meeting(b, a, tuple(over), hint)
     return decide(CONTRACTIONS, g, meeting)
 
@@ -302,7 +303,11 @@ def _einsum(g: Graph, m: Meeting) -> View | None:
 CONTRACTIONS = (
     Law("dot", "vdot: one pass, no product array", _dot),
     Law("row dots", "vecdot takes .12 ns an element where a product and a sum take .34", _row_dots),
-    Law("entry dots", "einsum of two equal shapes: half of a product and a sum; the product, where it is at hand", _entry_dots),
+    Law(
+        "entry dots",
+        "einsum of two equal shapes: half of a product and a sum; the product, where it is at hand",
+        _entry_dots,
+    ),
     Law("matrix-vector", "BLAS gemv", _matrix_vector),
     Law("matrix product", "BLAS gemm, batched over shared letters", _matrix_product),
     Law("tensordot", "several letters on a side: reshaped into one gemm", _tensordot),

@@ -1,9 +1,9 @@
 """Array nodes without names of letters: equal work is one object, whatever its letters are called.
 
 A node has axes 0 … rank−1. Each of its arguments carries a label for every axis of its own: a label below the rank is
-that axis of the result, a label above it is summed or reduced away, and a repeated label is a diagonal. Two nodes of the
-same operation, arguments and labels are the same node (hash-consing), so scope is never confused: a letter that is bound
-here and free there has no name that could clash.
+that axis of the result, a label above it is summed or reduced away, and a repeated label is a diagonal. Two nodes of
+the same operation, arguments and labels are the same node (hash-consing), so scope is never confused: a letter that is
+bound here and free there has no name that could clash.
 """
 
 from __future__ import annotations
@@ -70,9 +70,7 @@ class Graph:
             labelled.append((view.node, tuple([label[a] for a in view.letters])))
         return op, tuple(labelled), tuple([a.size for a in letters]), attr
 
-    def make(
-        self, op: str, args: Sequence[View], letters: Sequence[Axis], attr: Any = (), kind: str = "real"
-    ) -> View:
+    def make(self, op: str, args: Sequence[View], letters: Sequence[Axis], attr: Any = (), kind: str = "real") -> View:
         """The node `op(args)` over `letters`, which become its axes in this order."""
         key = self._key(op, args, letters, attr)
         node = self.table.get(key)

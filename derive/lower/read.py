@@ -7,6 +7,7 @@ from fractions import Fraction
 from typing import Any
 
 from sympy import Add, And, Function, Mul, Not, Or, Pow
+from sympy.core.function import Application
 from sympy.core.numbers import Float, NumberSymbol, Rational
 from sympy.core.relational import Relational
 from sympy.logic.boolalg import BooleanAtom
@@ -33,9 +34,9 @@ from derive.axes import (
 )
 
 from . import selection
-from .algebra import ONE, Hint, Term, added, elementwise, multiplied, power, real
+from .algebra import ONE, Hint, Term, added, elementwise, multiplied, real
 from .contract import Product, product
-from .node import Graph, View, union
+from .node import Graph, View
 
 # Functions of the language → elementwise operations, named as NumPy names them. `special.` needs SciPy.
 FUNCTIONS = {
@@ -79,7 +80,8 @@ class Reader:
     def fallible(self, tensor: Tensor) -> bool:
         """Whether a definition divides, or calls a function that is not finite everywhere."""
         if tensor not in self._fallible:
-            self._fallible[tensor] = any(map(selection.can_fail, tensor.body.atoms(Function, Pow)))
+            body: Any = tensor.body
+            self._fallible[tensor] = any(map(selection.can_fail, body.atoms(Function, Pow)))
         return self._fallible[tensor]
 
 
@@ -227,7 +229,11 @@ def _factor(r: Reader, parts: Product, factor: Any, exponent: Fraction, hint: Hi
         inner = r.read(factor.exp, hint).node
         if inner.op == "number" and (exponent == 1 or inner.attr.denominator == 1 == exponent.denominator):
             return _factor(r, parts, factor.base, inner.attr * exponent, hint)
-    view = r.read(factor, hint)
+    if isinstance(factor, Add) and exponent.denominator == 1:
+        sign, view = added(r.graph, _terms(r, factor, hint), hint)
+        parts.coefficient *= sign ** int(exponent)
+    else:
+        view = r.read(factor, hint)
     if exponent < 0 or exponent.denominator != 1:
         view = selection.guarded(r, real(r.graph, view), "power", hint)
     _times(parts, view if exponent == 1 else real(r.graph, view), exponent)
@@ -353,5 +359,5 @@ READERS: tuple[tuple[type, Callable[[Reader, Any, Hint], View]], ...] = (
     (BooleanAtom, selection.truth),
     (Sigmoid, _sigmoid),
     (Softplus, _softplus),
-    (Function, _function),
+    (Application, _function),
 )

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
-from sympy import Pow
+from sympy import Pow, true
 from sympy.core.relational import GreaterThan, LessThan, StrictGreaterThan, StrictLessThan
 
 from .algebra import ONE, Hint, Law, decide, elementwise, multiplied, real
@@ -82,6 +82,7 @@ def positive(node: Node) -> bool:
 
 
 def not_negative(node: Node) -> bool:
+    """Whether a node is at least zero by its form."""
     square = node.op == "multiply" and node.args[0] == node.args[1]
     return square or node.op == "absolute" or positive(node)
 
@@ -106,6 +107,7 @@ def finite(node: Node) -> bool:
 
 
 def relation(r: Reader, term: Any, hint: Hint) -> View:
+    """A comparison."""
     args = [r.read(term.lhs, hint), r.read(term.rhs, hint)]
     kind = "host" if all(a.host for a in args) else "bool"
     return elementwise(r.graph, RELATIONS[term.rel_op], args, hint, kind=kind)
@@ -126,7 +128,8 @@ def connective(op: str) -> Callable[[Reader, Any, Hint], View]:
 
 
 def truth(r: Reader, term: Any, hint: Hint) -> View:
-    return r.graph.number(ONE if term == True else Fraction(0))  # noqa: E712 - SymPy's own true
+    """A settled condition, as the number 1 or 0."""
+    return r.graph.number(ONE if term is true else Fraction(0))
 
 
 # Selections

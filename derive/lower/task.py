@@ -27,6 +27,11 @@ class Task:
     elementwise: bool = False
 
     @property
+    def parameters(self) -> tuple[Scalar | Size, ...]:
+        """What is given by keyword: scalars, then sizes."""
+        return (*self.scalars, *self.sizes)
+
+    @property
     def scalar_loss(self) -> bool:
         """One scalar output: its value and gradient can be had in one go."""
         return len(self.outputs) == 1 and not self.outputs[0].axes and not self.elementwise

@@ -72,9 +72,15 @@ def _printed(
 ) -> tuple[Piece, str]:
     free = free_axes(expression)
     given = tuple(free if letters is None else letters)
-    known = Names.of([expression], given) if names is None else names
+    known = Names.of([expression], [a for a in given if not _alias_of(a, given)]) if names is None else names
     if checked_notation(notation) == "matrix":
         piece = Matrices(known, style).show(expression, given)
         if piece is not None:
             return piece, "matrix"
     return Printer(known, style, dict.fromkeys([*given, *free])).show(expression), "index"
+
+
+def _alias_of(letter: Axis, others: Iterable[Axis]) -> bool:
+    """Whether d_1 stands beside d: then it is written d′."""
+    stem = letter.name.rpartition("_")
+    return stem[2].isdigit() and any(o.name == stem[0] and o.size == letter.size for o in others)

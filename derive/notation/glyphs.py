@@ -26,6 +26,7 @@ ACCENTS = {
     "dot": ("\u0307", r"\dot"),
 }
 WIDE_ACCENTS = {r"\hat": r"\widehat", r"\bar": r"\overline", r"\tilde": r"\widetilde", r"\dot": r"\dot"}
+PRIMES = {2: "″", 3: "‴"}
 LOWERED = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 RAISED = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
 
@@ -46,7 +47,7 @@ class Glyph:
         return len(unicodedata.normalize("NFC", self.text)) == 1 or not self.latex.startswith(r"\mathrm")
 
     def in_text(self) -> str:
-        return unicodedata.normalize("NFC", self.text) + self.mark_text + "′" * self.primes
+        return unicodedata.normalize("NFC", self.text) + self.mark_text + PRIMES.get(self.primes, "′" * self.primes)
 
     def as_index(self) -> str:
         """LaTeX with the mark below: o_1, d', \\varepsilon_1."""

@@ -19,6 +19,7 @@ from derive.axes import Axis, Size, Tensor
 from .glyphs import Glyph, glyph, raw
 
 Key = tuple[str, str]
+Written = tuple[str, str]
 Scope = Mapping[Axis, Glyph]
 
 OVER = {"adjoint": "bar", "tangent": "dot"}
@@ -30,13 +31,17 @@ def key_of(tensor: Tensor) -> Key:
     return tensor.name, tensor.of if tensor.role in OVER else ""
 
 
-def _free_of(candidates: Iterable[Glyph], used: set[str]) -> Glyph:
+def _free_of(candidates: Iterable[Glyph], used: set[Written]) -> Glyph:
     """The first candidate not yet written, else the last one with primes; it is then taken."""
     written = list(candidates)
     choices = [*written, *(written[-1].primed(n) for n in range(1, len(used) + 2))]
-    chosen = next(g for g in choices if g.in_text() not in used and g.as_index() not in used)
-    used |= {chosen.in_text(), chosen.as_index()}
+    chosen = next(g for g in choices if not _forms(g) & used)
+    used |= _forms(chosen)
     return chosen
+
+
+def _forms(written: Glyph) -> set[Written]:
+    return {("text", written.in_text()), ("latex", written.as_index())}
 
 
 def _of_tensor(tensor: Tensor) -> tuple[Glyph, Glyph]:
@@ -63,6 +68,7 @@ class Names:
     symbols: Mapping[Basic, Glyph]
     loss: Glyph
     ranks: Mapping[Key, int] = field(default_factory=dict)
+    met: frozenset[Axis] = frozenset()  # every letter of the document, declared or bound
 
     @staticmethod
     def of(expressions: Iterable[Basic], letters: Iterable[Axis] = (), tensors: Iterable[Tensor] = ()) -> Names:
@@ -73,7 +79,7 @@ class Names:
         entered: dict[Key, Tensor] = {}
         for tensor in (t for t in met if isinstance(t, Tensor)):
             entered.setdefault(key_of(tensor), tensor)
-        used: set[str] = set()
+        used: set[Written] = set()
         is_loss = any(t.name == "L" and t.role == "output" and not t.axes for t in entered.values())
         loss = LOSSES[0] if is_loss or not any(t.name == "L" for t in entered.values()) else LOSSES[1]
         if not is_loss:
@@ -87,12 +93,13 @@ class Names:
             letter = glyph(size.name.removeprefix("N_").lower())
             counted = Glyph("N", "N", f"_{letter.in_text()}", letter.as_index())
             symbols[size] = _free_of([counted] if size.name.startswith("N_") else [glyph(size.name), counted], used)
-        return Names(tuple(dict.fromkeys(letters)), written, symbols, loss, {k: t.ndim for k, t in entered.items()})
+        return Names(tuple(dict.fromkeys(letters)), written, symbols, loss, {k: t.ndim for k, t in entered.items()},
+                     frozenset(a for a in met if isinstance(a, Axis)))  # fmt: skip
 
     @cached_property
     def known(self) -> Scope:
         """The declared letters; of two with one name and different lengths the second gets a prime."""
-        used: set[str] = set()
+        used: set[Written] = set()
         return {letter: _free_of([glyph(letter.name)], used) for letter in self.declared}
 
     @cached_property
@@ -137,9 +144,9 @@ class Names:
             return self.known[letter]
         stem = re.fullmatch(r"(.+?)_\d+", letter.name)
         if stem:
-            for declared, written in self.known.items():
-                if declared.name == stem[1] and declared.size == letter.size:
-                    return written
+            original = letter.alias(stem[1])
+            if original in self.known or original in self.met:
+                return self.known.get(original) or glyph(stem[1])
         return glyph(letter.name)
 
 

@@ -29,6 +29,7 @@ class Factor:
     transposed: bool = False
     symmetric: bool = False
     square_of: Piece | None = None
+    diagonal_of: Piece | None = None
 
 
 Matrix = tuple[Factor, ...]  # a matrix product; a vector is a column
@@ -64,6 +65,11 @@ def transposed(matrix: Matrix) -> Matrix:
     return tuple(f if f.symmetric else replace(f, transposed=not f.transposed) for f in reversed(matrix))
 
 
+def turns(matrix: Matrix) -> int:
+    """How many factors of a product are transposed."""
+    return sum(factor.transposed for factor in matrix)
+
+
 @dataclass(frozen=True)
 class Forms:
     """Matrix operations in one style."""
@@ -90,6 +96,10 @@ class Forms:
         power = self._one_of("⁻¹", "^{-1}")
         return Factor(Piece(piece.source + power, POW, 0, piece.tall) if inverse else piece, symmetric=True)
 
+    def diagonal_of(self, matrix: Piece) -> Factor:
+        """The vector of a matrix's diagonal entries."""
+        return Factor(self.named("diag", matrix), diagonal_of=matrix)
+
     def norm(self, of: Piece, frobenius: bool) -> Piece:
         below = self._one_of("_F", "_F") if frobenius else ""
         if self.style.is_latex:
@@ -103,10 +113,11 @@ class Forms:
         return Piece(base.source + self._one_of("ᵀ", r"^\top"), POW, 0, base.tall)
 
     def pieces(self, matrix: Matrix) -> list[Piece]:
-        return [self.factor(factor) for factor in matrix]
+        shown = [factor for factor in matrix if factor != self.identity] or matrix[:1]
+        return [self.factor(factor) for factor in shown]
 
     def piece(self, matrix: Matrix) -> Piece:
-        return juxtaposed(self.pieces(matrix), self.style)
+        return juxtaposed(self.pieces(matrix), self.style, tight=True)
 
     def entrywise(self, above: Sequence[Matrix], below: Sequence[Matrix] = ()) -> Matrix:
         """A ⊙ B ⊘ C."""
@@ -135,6 +146,7 @@ class Network:
     """The factors of one term, reduced letter by letter; scalars gather on the way."""
 
     forms: Forms
+    letters: tuple[Axis, ...]  # of the result
     edges: list[Edge] = field(default_factory=list)
     weights: dict[Axis, list[Weight]] = field(default_factory=dict)
     above: list[Piece] = field(default_factory=list)
@@ -205,7 +217,8 @@ class Network:
             return forms.norm(square, frobenius=True) if square else None
         if parts[0] == parts[1]:
             return forms.norm(forms.piece(parts[0]), frobenius=True)
-        return forms.named("tr", forms.piece((*transposed(parts[0]), *parts[1])))
+        left, right = min((parts, edge.turned().parts), key=lambda side: sum(map(turns, side)))
+        return forms.named("tr", forms.piece((*transposed(left), *right)))
 
     def _dot(self, weights: Sequence[Weight]) -> Piece:
         """Σ a b = aᵀ b, Σ a = 𝟏ᵀ a, Σ a² = ‖a‖²."""
@@ -217,6 +230,11 @@ class Network:
             return forms.norm(plain[0][0].square_of, frobenius=False)
         if len(weights) == len(plain) == 2 and plain[0] == plain[1]:
             return forms.norm(forms.piece(plain[0]), frobenius=False)
+        if len(weights) == len(plain) == 1 and len(plain[0]) == 1 and plain[0][0].diagonal_of:
+            return forms.named("tr", plain[0][0].diagonal_of)
+        if len(weights) == len(plain) == 2:
+            products = ((*transposed(a), *b) for a, b in (plain, plain[::-1]))
+            return forms.piece(min(products, key=turns))
         if len(weights) == 1 or not plain:
             return forms.piece((*transposed((forms.ones,)), *forms.vector(weights)))
         rest = list(weights)

@@ -18,6 +18,7 @@ from derive.axes import (
     Entry,
     MeanOver,
     Reduction,
+    TangentOf,
     Tensor,
     Unsupported,
     Where,
@@ -89,9 +90,11 @@ class Factors:
 class Printer:
     """Prints expressions in one style, with one document's names."""
 
-    def __init__(self, names: Names, style: Style, free: Iterable[Axis] = ()) -> None:
-        self.names, self.style = names, style
+    def __init__(self, names: Names, style: Style, free: Iterable[Axis] = (), of: Entry | None = None) -> None:
+        """`free` are the letters of the equation; `of` is what ∂/∂x is taken of, by default the loss."""
+        self.names, self.style, self.of = names, style, of
         self.scope: dict[Axis, Glyph] = names.scope(free)
+        self.taken = tuple(self.scope.values())  # also of binders whose letter is bound again further in
 
     def show(self, node: Basic) -> Piece:
         """The printed expression; Unsupported for a node without a row."""
@@ -107,7 +110,7 @@ class Printer:
 
     def _sum(self, node: Basic) -> Piece:
         terms: list[tuple[bool, Piece]] = []
-        for part in _flattened(node, sympy.Add):
+        for part in flattened(node, sympy.Add):
             terms.append(self._term(part))
         return sum_of(terms, self.style)
 
@@ -157,7 +160,7 @@ class Printer:
         return Piece(self.style.form(row))
 
     def _letter(self, node: Basic) -> Piece:
-        glyph = self.scope.get(node) or self.names.letter(node, self.scope.values())
+        glyph = self.scope.get(node) or self.names.letter(node, self.taken)
         return Piece(self.style.symbol(glyph))
 
     def _symbol(self, node: Basic) -> Piece:
@@ -178,10 +181,14 @@ class Printer:
         return [self.show(n).source for n in nodes], units
 
     def _glyph_of_letter(self, letter: Axis) -> Glyph:
-        return self.scope.get(letter) or self.names.letter(letter, self.scope.values())
+        return self.scope.get(letter) or self.names.letter(letter, self.taken)
 
     def _adjoint(self, node: Basic) -> Piece:
-        return self.style.adjoint(self.names.loss, self.show(node.args[0]))
+        return derivative(self, node, lambda entry: self.show(entry).source)
+
+    def _tangent(self, node: Basic) -> Piece:
+        indices, units = self._indices(node.entry.indices)
+        return self.style.entry(self.glyph_of(node.entry.tensor).accented("dot"), indices, units)
 
     def _delta(self, node: Basic) -> Piece:
         if "δ" in self.names.written:
@@ -206,17 +213,16 @@ class Printer:
         return self.style.cases(rows, self.show(otherwise))
 
     def _reduction(self, node: Basic) -> Piece:
-        outer = self.scope
-        self.scope = dict(outer)
+        outer, self.scope = (self.scope, self.taken), dict(self.scope)
         try:
             bound: list[Glyph] = []
             for letter in node.args[1:]:
-                self.scope.pop(letter, None)
-                bound.append(self.names.letter(letter, [*outer.values(), *bound]))
+                bound.append(self.names.letter(letter, self.taken))
                 self.scope[letter] = bound[-1]
+                self.taken = (*self.taken, bound[-1])
             body = self.show(node.args[0])
         finally:
-            self.scope = outer
+            self.scope, self.taken = outer
         body = body if body.level >= MUL else self.style.paren(body)
         gap = r"\, " if self.style.is_latex and body.level == ATOM and body.source.startswith(r"\mathbf") else " "
         head = self.style.form(REDUCTIONS[type(node)]) + self.style.letters(bound)
@@ -254,7 +260,7 @@ class Printer:
         shown = [self.show(argument) for argument in arguments]
         inside = Piece(", ".join(piece.source for piece in shown), tall=max(piece.tall for piece in shown))
         enclosed = self.style.paren(inside)
-        return Piece(name + enclosed.source, tall=inside.tall)
+        return Piece(name + enclosed.source, tall=max(1, inside.tall))
 
     def _fenced(self, node: Basic) -> Piece:
         return self.style.fence(FENCES[type(node)], self.show(node.args[0]))
@@ -262,7 +268,9 @@ class Printer:
     def _relation(self, node: Basic) -> Piece:
         left, right = (self.show(side) for side in node.args)
         row = RELATIONS[type(node)]
-        return Piece(left.source + self.style.form(row) + right.source, row.level, right.open, max(left.tall, right.tall))
+        return Piece(
+            left.source + self.style.form(row) + right.source, row.level, right.open, max(left.tall, right.tall)
+        )
 
     def _connective(self, node: Basic) -> Piece:
         row = CONNECTIVES[type(node)]
@@ -276,10 +284,23 @@ class Printer:
         return Piece((r"\lnot " if self.style.is_latex else "¬") + inside.source, MUL, 0, inside.tall)
 
 
-def _flattened(node: Basic, kind: type) -> list[Basic]:
+def derivative(printer: Printer, node: AdjointOf, written: Callable[[Entry], str], turned: str = "") -> Piece:
+    """∂L/∂x, or ∂y/∂x where y is what the derivation is of; ∂²L/∂x∂x where y is itself ∂L/∂x."""
+    style, of, loss = printer.style, printer.of, printer.names.loss
+    if of is None:
+        return style.derivative(style.symbol(loss), [written(node.entry)])
+    variable = of.tensor.of or of.tensor.name.removesuffix("_bar")
+    if of.tensor.role == "adjoint" and variable == node.entry.tensor.name:
+        first = node.entry.tensor[of.indices]
+        return style.derivative(style.symbol(loss), [written(first), written(node.entry) + turned])
+    return style.derivative(written(of), [written(node.entry)])
+
+
+def flattened(node: Basic, kind: type) -> list[Basic]:
+    """The arguments of nested sums (or products) as one list, in source order."""
     found: list[Basic] = []
     for part in node.args:
-        found += _flattened(part, kind) if isinstance(part, kind) else [part]
+        found += flattened(part, kind) if isinstance(part, kind) else [part]
     return found
 
 
@@ -293,6 +314,7 @@ NODES: Mapping[type, Callable[[Printer, Any], Piece]] = {
     Axis: Printer._letter,
     sympy.Symbol: Printer._symbol,
     Entry: Printer._entry,
+    TangentOf: Printer._tangent,
     BoolEntry: Printer._entry,
     AdjointOf: Printer._adjoint,
     Delta: Printer._delta,

@@ -23,12 +23,17 @@ class Piece:
     open: int = 0
     tall: int = 0
 
+    @property
+    def reaches(self) -> bool:
+        """Whether it is a product that swallows what follows; a sum is enclosed before anything can."""
+        return self.open > 0 and self.level >= MUL
+
 
 class Style(Protocol):
     """What a way of writing must know; the printer does the rest."""
 
-    is_latex: bool
-
+    @property
+    def is_latex(self) -> bool: ...
     def form(self, row: Row) -> str: ...
     def paren(self, piece: Piece) -> Piece: ...
     def fence(self, row: FenceRow, piece: Piece) -> Piece: ...
@@ -38,7 +43,7 @@ class Style(Protocol):
     def symbol(self, glyph: Glyph) -> str: ...
     def entry(self, glyph: Glyph, indices: Sequence[str], units: bool) -> Piece: ...
     def cases(self, rows: Sequence[tuple[Piece, Piece]], last: Piece) -> Piece: ...
-    def adjoint(self, loss: Glyph, of: Piece) -> Piece: ...
+    def derivative(self, above: str, below: Sequence[str]) -> Piece: ...
     def letters(self, written: Sequence[Glyph]) -> str: ...
     def float(self, digits: str, exponent: str) -> Piece: ...
 
@@ -65,8 +70,8 @@ def sum_of(terms: Sequence[tuple[bool, Piece]], style: Style) -> Piece:
     return Piece(source, ADD, terms[-1][1].open, tall)
 
 
-def juxtaposed(pieces: Sequence[Piece], style: Style) -> Piece:
-    """A product without a fraction: factors side by side, numbers told apart by a dot."""
+def juxtaposed(pieces: Sequence[Piece], style: Style, *, tight: bool = False) -> Piece:
+    """A product without a fraction: factors side by side (`tight`: as matrices stand), numbers told apart by a dot."""
     if not pieces:
         return Piece("1")
     if len(pieces) == 1:
@@ -78,16 +83,18 @@ def juxtaposed(pieces: Sequence[Piece], style: Style) -> Piece:
         shown.append(style.paren(piece) if loose else piece)
     source = shown[0].source
     for piece in shown[1:]:
-        source += AT_PRODUCT + _between(piece.source, style) + piece.source
+        source += AT_PRODUCT + _between(piece.source, style, tight) + piece.source
     return Piece(source, MUL, shown[-1].open, max(piece.tall for piece in shown))
 
 
-def _between(following: str, style: Style) -> str:
-    if following[0].isdigit():
+def _between(following: str, style: Style, tight: bool) -> str:
+    if following[0] in "0123456789":
         return r" \cdot " if style.is_latex else " · "
     if not style.is_latex:
         return " "
-    tight = following.startswith(("(", r"\bigl", r"\Bigl", r"\biggl", r"\sum", r"\prod", r"\log", r"\exp", r"\tanh"))
+    tight = tight or following.startswith(
+        ("(", r"\bigl", r"\Bigl", r"\biggl", r"\sum", r"\prod", r"\log", r"\exp", r"\tanh")
+    )
     return " " if tight else r"\, "
 
 
@@ -113,8 +120,8 @@ class TextStyle:
     def product(self, above: Sequence[Piece], below: Sequence[Piece]) -> Piece:
         if not below:
             return juxtaposed(above, self)
-        reaching = [piece for piece in above if piece.open]
-        near = [piece for piece in above if not piece.open]
+        reaching = [piece for piece in above if piece.reaches]
+        near = [piece for piece in above if not piece.reaches]
         divisor = juxtaposed(below, self)
         bare = divisor.level >= POW or (len(below) == 1 and divisor.open == NO_FACTOR)
         divisor = divisor if bare else self.paren(divisor)
@@ -123,7 +130,9 @@ class TextStyle:
         if not reaching:
             return Piece(f"{dividend.source}{AT_PRODUCT} / {divisor.source}", MUL, divisor.open)
         tight = dividend.level == divisor.level == ATOM
-        fraction = Piece(f"({dividend.source}/{divisor.source})" if tight else f"({dividend.source} / {divisor.source})")
+        fraction = Piece(
+            f"({dividend.source}/{divisor.source})" if tight else f"({dividend.source} / {divisor.source})"
+        )
         return juxtaposed([fraction, *reaching], self)
 
     def power(self, base: Piece, exponent: Piece) -> Piece:
@@ -148,8 +157,9 @@ class TextStyle:
             source = deeper(f"where({condition.source}, {value.source}, {source})")
         return Piece(source)
 
-    def adjoint(self, loss: Glyph, of: Piece) -> Piece:
-        return Piece(f"∂{loss.in_text()}/∂{of.source}", MUL)
+    def derivative(self, above: str, below: Sequence[str]) -> Piece:
+        order = "" if len(below) == 1 else str(len(below)).translate(RAISED)
+        return Piece(f"∂{order}{above}/{''.join(f'∂{of}' for of in below)}", MUL)
 
     def letters(self, written: Sequence[Glyph]) -> str:
         units = all(g.single for g in written)
@@ -194,9 +204,9 @@ class LatexStyle:
         if all(piece.source.isdigit() for piece in below):
             return self._over_number(above, below)
         divisor = unmarked(juxtaposed(below, self).source)
-        if len(above) == 1 and above[0].level == ADD and not above[0].open and _width(above[0]) < SHORT_SUM:
+        if len(above) == 1 and above[0].level == ADD and above[0].tall < 2 and _width(above[0]) < SHORT_SUM:
             return self._fraction(above[0].source, divisor)
-        small = [p for p in above if not p.open and p.level > ADD and p.tall < 2 and _width(p) < SMALL]
+        small = [p for p in above if not p.reaches and p.level > ADD and p.tall < 2 and _width(p) < SMALL]
         rest = [p for p in above if p not in small]
         fraction = self._fraction(juxtaposed(small, self).source, divisor)
         return juxtaposed([fraction, *rest], self)
@@ -207,6 +217,8 @@ class LatexStyle:
         over = juxtaposed(number, self).source, juxtaposed(below, self).source
         if not rest:
             return self._fraction(*over)
+        if max(piece.tall for piece in rest) > 1:
+            return juxtaposed([self._fraction(*over), *rest], self)
         return juxtaposed([Piece(rf"\tfrac{{{unmarked(over[0])}}}{{{unmarked(over[1])}}}", tall=1), *rest], self)
 
     def _fraction(self, above: str, below: str) -> Piece:
@@ -228,8 +240,10 @@ class LatexStyle:
         lines.append(rf"{unmarked(last.source)} & \text{{otherwise}}")
         return Piece(r"\begin{cases} " + r" \\ ".join(lines) + r" \end{cases}", MUL, NO_TERM, tall=3)
 
-    def adjoint(self, loss: Glyph, of: Piece) -> Piece:
-        return Piece(rf"\frac{{\partial {loss.latex}}}{{\partial {unmarked(of.source)}}}", tall=2)
+    def derivative(self, above: str, below: Sequence[str]) -> Piece:
+        order = "" if len(below) == 1 else f"^{len(below)}"
+        under = r"\, ".join(rf"\partial {of}" for of in below)
+        return Piece(rf"\frac{{\partial{order} {above}}}{{{under}}}", tall=2)
 
     def letters(self, written: Sequence[Glyph]) -> str:
         return f"_{{{','.join(g.as_index() for g in written)}}}"
@@ -252,5 +266,3 @@ LATEX: Style = LatexStyle()
 def width_of(source: str, style: Style) -> float:
     """Columns in text, em in LaTeX."""
     return latex_width(source) if style.is_latex else text_width(source)
-
-

@@ -34,6 +34,7 @@ from derive.axes import (
     Size,
     Softplus,
     SumOver,
+    TangentOf,
     Tensor,
     Unsupported,
     Where,
@@ -188,7 +189,7 @@ class Evaluator:
         """The value of a definition: its body over its own letters."""
         if tensor in self.values:
             return
-        self.values[tensor] = self.over(tensor.body, tensor.axes)
+        self.values[tensor] = self.over(self.point.readings.get(tensor, tensor.body), tensor.axes)
         if len(self.points) == 1:
             self.point._values[tensor] = self.values[tensor]
 
@@ -204,13 +205,13 @@ class Evaluator:
         if kind in FUNCTIONS:
             return FUNCTIONS[kind](*(self.value(argument, scope) for argument in node.args))
         if kind is Entry or kind is BoolEntry:
-            return self.entry(self.array(node.tensor), node, scope)
+            return self.entry(self.array(node.tensor), node.indices, scope)
         if kind is Axis:
             return scope.letter(node)
         if isinstance(node, Reduction):
             return self.reduction(node, scope)
-        if kind is AdjointOf:
-            return self.adjoint(node, scope)
+        if isinstance(node, AdjointOf):
+            return self.derivative(node, scope)
         return self.atom(node)
 
     def atom(self, node: Basic) -> Any:
@@ -224,13 +225,13 @@ class Evaluator:
             raise unknown(node)
         return ATOMS[type(node)](node, self.point)
 
-    def entry(self, array: Array, node: Any, scope: Scope) -> Array:
+    def entry(self, array: Array, indices: Sequence[Basic], scope: Scope) -> Array:
         """`array[point, index, …]`, every index an array over the scope."""
-        indices = [self.value(index, scope) for index in node.indices]
-        for letter, index, size in zip(node.indices, indices, array.shape[1:], strict=True):
-            if not isinstance(letter, Axis) and not (np.min(index) >= 0 and np.max(index) < size):
-                raise ShapeError(f"{node}: index {letter} leaves 0 … {size - 1}")
-        return array[(scope.along(0, array.shape[0]), *indices)]
+        places = [self.value(index, scope) for index in indices]
+        for index, place, size in zip(indices, places, array.shape[1:], strict=True):
+            if not isinstance(index, Axis) and not (np.min(place) >= 0 and np.max(place) < size):
+                raise ShapeError(f"index {index} leaves 0 … {size - 1}")
+        return array[(scope.along(0, array.shape[0]), *places)]
 
     def reduction(self, node: Any, scope: Scope) -> Any:
         if type(node) not in REDUCTIONS:
@@ -244,11 +245,12 @@ class Evaluator:
         inner = scope.inner(node.axes, lengths)
         return inner, spread(self.value(node.body, inner), scope.depth, lengths)
 
-    def adjoint(self, node: Any, scope: Scope) -> Array:
-        tensor = node.entry.tensor
-        if tensor not in self.point.adjoints:
+    def derivative(self, node: Any, scope: Scope) -> Array:
+        whole = node.func(node.entry.func(node.entry.tensor, *node.entry.tensor.axes))
+        if whole not in self.point.derivatives:
             raise Unsupported(f"no value is known for {node}: a derivative has none until it is derived or measured")
-        return self.entry(np.asarray(self.point.adjoints[tensor])[None], node.entry, scope)
+        leading = () if isinstance(node, TangentOf) else self.point.of
+        return self.entry(np.asarray(self.point.derivatives[whole])[None], (*leading, *node.entry.indices), scope)
 
 
 def spread(value: Any, depth: int, lengths: tuple[int, ...]) -> Array:

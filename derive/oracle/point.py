@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from sympy import Expr
 from sympy.core.basic import Basic
 
-from derive.axes import DeriveError, NameProblem, Scalar, ShapeError, Size, Tensor, did_you_mean
+from derive.axes import Axis, DeriveError, NameProblem, Scalar, ShapeError, Size, Tensor, did_you_mean
 
 Array = NDArray[Any]
 
@@ -21,20 +21,23 @@ Array = NDArray[Any]
 class Point:
     """Where an expression is evaluated: arrays by tensor name, lengths, scalars by name.
 
-    `held` gives defined tensors a value in place of their body; `adjoints` holds ∂L/∂X, the value of AdjointOf(X[…]).
+    `held` gives defined tensors a value in place of their body, `readings` another body. `derivatives` holds values
+    for AdjointOf(X[…]) and TangentOf(X[…]), by that node over X's letters; an adjoint's letters `of` come first.
     """
 
     arrays: Mapping[str, Array]
     sizes: Mapping[Basic, int] = field(default_factory=dict)
     scalars: Mapping[str, float] = field(default_factory=dict)
     held: Mapping[Tensor, Array] = field(default_factory=dict)
-    adjoints: Mapping[Tensor, Array] = field(default_factory=dict)
+    readings: Mapping[Tensor, Basic] = field(default_factory=dict)
+    derivatives: Mapping[Basic, Array] = field(default_factory=dict)
+    of: tuple[Axis, ...] = ()
     _values: dict[Tensor, Array] = field(default_factory=dict, repr=False)
 
     def with_(self, **changes: Mapping[Any, Any]) -> Point:
-        """The same point with entries of `arrays`, `scalars`, `held` or `adjoints` exchanged; nothing is remembered."""
-        kept = {name: getattr(self, name) for name in ("arrays", "sizes", "scalars", "held", "adjoints")}
-        return Point(**{name: {**value, **changes.get(name, {})} for name, value in kept.items()})
+        """The same point with entries of its mappings exchanged (`arrays=…`, `held=…`); nothing is remembered."""
+        exchanged: dict[str, Any] = {name: {**getattr(self, name), **change} for name, change in changes.items()}
+        return replace(self, **exchanged, _values={})
 
     def __str__(self) -> str:
         return ", ".join(f"{name}={number}" for name, number in sorted((str(s), n) for s, n in self.sizes.items()))

@@ -2,6 +2,7 @@
 
 from .cost import cost, number_of_terms
 from .discover import discovered
+from .expand import expanded
 from .facts import ASSUMED, LAWS, affinely, normalised, oriented
 from .rules import Fact, Fold, Rules
 
@@ -14,6 +15,7 @@ __all__ = [
     "affinely",
     "cost",
     "discovered",
+    "expanded",
     "normalised",
     "number_of_terms",
     "oriented",

@@ -34,6 +34,8 @@ def _atom(algebra: Algebra, head: Head) -> float:
         return 1.5 + sum(0.5 * len(p) for p in head.args)
     if head.kind == "symbol":
         return 0.6
+    if head.kind == "name" and head.role == "auto" and not any(bound for (_, bound), _ in head.definition):
+        return max(1.0, _sum(algebra, flat(algebra, head.definition)))
     return 1.0
 
 

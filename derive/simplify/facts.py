@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from fractions import Fraction
 
 from derive.rewrite import Law, Record, exhaust
@@ -48,6 +49,7 @@ def oriented(rules: Rules, definitions: Iterable[Head], assumptions: Iterable[Po
     heads = list(definitions)
     for head in heads:
         rules.orient(head, _folded(rules, head.definition))
+    _promote(rules)
     equations = [(ASSUMED, poly) for poly in assumptions]
     equations += [(head.id, _equation(rules, head)) for head in heads if _reduces(head.definition)]
     for source, equation in equations:
@@ -57,6 +59,15 @@ def oriented(rules: Rules, definitions: Iterable[Head], assumptions: Iterable[Po
         if through != direct:
             _enter(rules, source, through)
     return rules
+
+
+def _promote(rules: Rules) -> None:
+    """An affine fold that the product folds turn into one product is a product fold: e^−z = (1 − p)/p."""
+    for lead, fold in list(rules.affine.items()):
+        body = rules.divided(_folded(rules, fold.body))
+        rules.affine[lead] = replace(fold, body=body)
+        if len(body) == 1 and lead not in rules.folds:
+            rules.folds[lead] = rules.affine.pop(lead)
 
 
 def _folded(rules: Rules, poly: Poly) -> Poly:

@@ -118,8 +118,26 @@ class Rules:
                 self.algebra.term(1, {(head.id, head.slots): 1}, ()),
                 *(((t, -c),) for t, c in body if t != (factors, bound)),
             )
-            self.affine[lead] = Fold(lead, letters, self.algebra.scaled(rest, Fraction(1) / coefficient), head.id, int(factors[0][1]))
+            rest = self.algebra.scaled(rest, Fraction(1) / coefficient)
+            self.affine[lead] = Fold(lead, letters, rest, head.id, int(factors[0][1]))
             return
+
+    def divided(self, poly: Poly) -> Poly:
+        """1/p − 1 as (1 − p)/p, where 1 − p is a name already."""
+        algebra = self.algebra
+        least: Factors = {}
+        for atom in {a for (factors, bound), _ in poly if not bound for a, _ in factors}:
+            least[atom] = min(dict(factors).get(atom, 0) for (factors, _), _ in poly)
+        least = {a: p for a, p in least.items() if p < 0}
+        if not least or any(bound for (_, bound), _ in poly):
+            return poly
+        inverse = algebra.term(1, {a: number(-p) for a, p in least.items()}, ())
+        (body,), letters = algebra.closed_over((algebra.mul(inverse, poly),))
+        for scale in (1, -1):
+            known = algebra.find(("name", algebra.scaled(body, scale)))
+            if known is not None:
+                return algebra.term(scale, {**least, (known.id, letters): 1}, ())
+        return poly
 
     # Application.
 

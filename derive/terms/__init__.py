@@ -5,4 +5,23 @@ from .factor import Node, factored
 from .read import Reader
 from .write import Writer, plus, times
 
-__all__ = [name for name in dir() if not name.startswith("_")]
+__all__ = [
+    "Algebra",
+    "Atom",
+    "Factors",
+    "Head",
+    "Letter",
+    "Node",
+    "Poly",
+    "Power",
+    "Raw",
+    "Reader",
+    "Term",
+    "UNIT",
+    "Writer",
+    "ZERO",
+    "factored",
+    "number",
+    "plus",
+    "times",
+]

@@ -169,6 +169,7 @@ def _admissible(shared: Factors, terms: list[Raw]) -> Factors:
         grows = touching and any(
             not set(letters) & bound and not set(letters) <= inside for rest in rests for _, letters in rest
         )
+        grows = grows or any(head == MEAN and letters[0] in bound for rest in rests for head, letters in rest)
         if not loose and not grows:
             return shared
         kept = {atom: p for atom, p in shared.items() if not set(atom[1]) & (loose or bound)}

@@ -122,6 +122,9 @@ class Writer:
         factors = [f for f in node.factors if f[0][0] != MEAN]
         outer = [f for f in factors if not set(f[0][1]) & node.bound]
         inner = [f for f in factors if f not in outer]
+        if any(self._is_exp(f) for f in inner):  # Σ exp(z) exp(−m) stays one exponential, exp(z − m)
+            inner += [f for f in outer if self._is_exp(f)]
+            outer = [f for f in outer if not self._is_exp(f)]
         bracket = self.nodes(node.inner, scope) if node.inner else Integer(1)
         bracket_inside = any(self._mentions(n, node.bound) for n in node.inner)
         parts = [] if node.coefficient == 1 else [rational(node.coefficient)]
@@ -135,6 +138,10 @@ class Writer:
         if not bracket_inside:
             parts.append(bracket)
         return self._guarded(times(*parts), tests, scope)
+
+    def _is_exp(self, factor: tuple[Atom, Power]) -> bool:
+        head = self.algebra.heads[factor[0][0]]
+        return head.kind == "op" and head.label == "exp"
 
     def _is_guard(self, factor: tuple[Atom, Power]) -> bool:
         head = self.algebra.heads[factor[0][0]]
@@ -175,7 +182,7 @@ class Writer:
         """Factors in order: symbols, then tensors and functions; the exponentials of a product as one."""
         heads = self.algebra.heads
         order = sorted(factors, key=lambda f: (heads[f[0][0]].kind != "symbol", f[1] < 0, f[0]))
-        exps = [f for f in order if heads[f[0][0]].label == "exp" and heads[f[0][0]].kind == "op"]
+        exps = [f for f in order if self._is_exp(f)]
         parts = [self._atom(atom, power, names) for atom, power in order if (atom, power) not in exps]
         if exps:
             exponent = self.algebra.add(
@@ -217,6 +224,8 @@ class Writer:
             self._bind(Node(1, (), frozenset(over)), scope)
             return REDUCTIONS[head.label](self.write(polys[0], scope), *(scope[a] for a in over))
         arguments = [self.write(p, names) for p in polys]
+        if head.label == "max2":
+            return Where(sympy.StrictGreaterThan(*arguments, evaluate=False), *arguments)
         if head.label == "pow":
             return Pow(*arguments, evaluate=False)
         return CALLS[head.label](*arguments, evaluate=False)

@@ -13,7 +13,7 @@ from derive.oracle import Array, Point
 
 from .gradient import checked_results
 from .measure import EXACT, value_of
-from .report import Ledger, Report
+from .report import Ledger, Report, scaled_error
 from .sample import Sampler, shape_of
 from .subject import Subject, checked_upstreams, place_of, whole, widened
 
@@ -45,12 +45,12 @@ class _Code:
         before = {name: np.copy(array) for name, array in given.items()}
         given |= {symbol.name: point.scalars[symbol.name] for symbol in self.subject.scalars}
         given |= {size.name: point.sizes[size] for size in self.subject.sizes}
-        made = self._called("forward", at, self.forward, **given)
+        made = self._called("forward", "(y, saved)", at, self.forward, **given)
         if made is not None:
             self._outputs("forward", made[0], at)
             self._backward(arrays, made[1], at)
         if self.value_and_grad is not None:
-            made = self._called("value_and_grad", at, self.value_and_grad, **given)
+            made = self._called("value_and_grad", "(y, gradients)", at, self.value_and_grad, **given)
             if made is not None:
                 self._outputs("value_and_grad", made[0], at)
                 self._gradients("value_and_grad", made[1], 1.0, at)
@@ -58,12 +58,20 @@ class _Code:
             same = np.array_equal(array, given[name])
             self.ledger.enter("inputs are left as they were", same, 0.0, f"{name} was changed{at.words()}")
 
-    def _called(self, what: str, at: _Place, function: Callable[..., Any], *args: Any, **given: Any) -> Any:
+    def _called(
+        self, what: str, expected: str, at: _Place, function: Callable[..., Any], *args: Any, **given: Any
+    ) -> Any:
+        """What the function returns, or None when it raises or returns something else than expected: a failure."""
         try:
-            return function(*args, **given)
+            made = function(*args, **given)
         except Exception as problem:  # whatever generated code raises is a finding
             self.ledger.enter(what, False, np.inf, f"raised {type(problem).__name__}: {problem}{at.words()}")
             return None
+        pair = isinstance(made, tuple) and len(made) == 2
+        if pair if expected.startswith("(") else isinstance(made, Mapping):
+            return made
+        self.ledger.enter(what, False, np.inf, f"returned {type(made).__name__}, expected {expected}{at.words()}")
+        return None
 
     def _backward(self, arrays: Mapping[str, Array], saved: Any, at: _Place) -> None:
         if self.backward is None:
@@ -72,15 +80,19 @@ class _Code:
         upstreams: tuple[Any, ...] = tuple(arrays[g.name] for g in self.upstreams) or (at.kind(scale),)
         copies = [np.copy(g) for g in upstreams]
         g: Any = upstreams[0] if len(upstreams) == 1 else upstreams
-        grads = self._called("backward", at, self.backward, g, saved)
+        grads = self._called("backward", "a dictionary of gradients", at, self.backward, g, saved)
         if grads is not None:
             self._gradients("backward", grads, scale, at)
         same = all(np.array_equal(a, b) for a, b in zip(copies, upstreams, strict=True))
         self.ledger.enter("inputs are left as they were", same, 0.0, f"an upstream was changed{at.words()}")
 
     def _outputs(self, what: str, made: Any, at: _Place) -> None:
-        several = len(self.subject.outputs) > 1
-        for tensor, found in zip(self.subject.outputs, made if several else (made,), strict=True):
+        outputs = made if isinstance(made, tuple) else (made,)
+        if len(outputs) != len(self.subject.outputs):
+            expected = f"{len(outputs)} outputs, expected {len(self.subject.outputs)}{at.words()}"
+            self.ledger.enter(what, False, np.inf, expected)
+            return
+        for tensor, found in zip(self.subject.outputs, outputs, strict=True):
             self._number(f"{what}: {tensor.name}", found, value_of(tensor, at.point), at)
 
     def _gradients(self, what: str, grads: Mapping[str, Any], scale: float, at: _Place) -> None:
@@ -95,11 +107,7 @@ class _Code:
         typed = array.dtype == at.kind
         wrong = f"{what}: {array.dtype}, expected {np.dtype(at.kind)}{at.words()}"
         self.ledger.enter(f"{np.dtype(at.kind)} in, {np.dtype(at.kind)} out", typed, 0.0 if typed else np.inf, wrong)
-        error = None
-        if array.shape == expected.shape:
-            with np.errstate(all="ignore"):
-                error = np.abs(array - expected) / (1 + np.max(np.abs(expected), initial=0))
-            error = np.where(np.isfinite(error), error, np.inf)
+        error = scaled_error(array, expected) if array.shape == expected.shape else None
         place = place_of(what.split(": ")[1], at.point, at.trial, at.seed)
         self.ledger.compare(f"{what}, {np.dtype(at.kind)}", array, expected, FLOAT_TYPES[at.kind], place, error=error)
 

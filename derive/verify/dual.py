@@ -118,7 +118,8 @@ def _last(array: Array, count: int) -> Array:
 
 def _entry(dual: Dual, node: Any, scope: Scope) -> Pair:
     array, tangent = dual.array(node.tensor), dual.tangent(node.tensor)
-    return dual.entry(array, node, scope), tangent if _constant(tangent) else dual.entry(tangent, node, scope)
+    slope = tangent if _constant(tangent) else dual.entry(tangent, node.indices, scope)
+    return dual.entry(array, node.indices, scope), slope
 
 
 def _sum(dual: Dual, node: Basic, scope: Scope) -> Pair:

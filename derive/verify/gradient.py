@@ -16,31 +16,32 @@ from .measure import (
     COMPLEX,
     EXACT,
     MEASURED,
-    basis,
+    Move,
     best,
-    complex_slope,
+    complex_slopes,
+    entries,
     is_analytic,
     random_direction,
     slopes,
     value_of,
 )
-from .report import Ledger, Place, Report
+from .report import Ledger, Place, Report, scaled_error
 from .sample import Sampler, shape_of
 from .subject import Subject, checked_upstreams, loss, place_of, real_inputs, roots_of, whole
 
 KINK_TRIALS = 8
+ON_KINKS = "on kinks, by convention"
 
 
-def dual_gradient(subject: Subject, upstreams: Sequence[Tensor], point: Point, tensor: Tensor) -> Array:
-    """∂L/∂x of an input, entry by entry, by dual numbers."""
-    shape = point.arrays[tensor.name].shape
-    directions = [{tensor.name: direction} for direction in basis(shape)]
-    total = np.zeros(len(directions))
+def dual_slopes(subject: Subject, upstreams: Sequence[Tensor], point: Point, moves: Sequence[Move]) -> Array:
+    """The derivative of L along each move of an input, by dual numbers."""
+    total = np.zeros(len(moves))
+    directions = [{x.name: direction} for x, direction in moves]
     for number, output in enumerate(subject.outputs):
-        _, tangent = tangents_at(whole(output), [point] * len(directions), directions, output.axes)
+        _, tangent = tangents_at(whole(output), [point] * len(moves), directions, output.axes)
         g = point.arrays[upstreams[number].name] if upstreams else np.ones(())
-        total = total + (tangent * g).reshape(len(directions), -1).sum(axis=1)
-    return total.reshape(shape)
+        total = total + (tangent * g).reshape(len(moves), -1).sum(axis=1)
+    return total
 
 
 def checked_results(subject: Subject, results: Mapping[str, Tensor]) -> dict[Tensor, Tensor]:
@@ -53,8 +54,21 @@ def checked_results(subject: Subject, results: Mapping[str, Tensor]) -> dict[Ten
 
 
 @dataclass(frozen=True)
+class Found:
+    """The value of a result at a point, and the words for its place."""
+
+    x: Tensor
+    value: Array
+    place: Place
+
+    @property
+    def entries(self) -> list[Move]:
+        return entries(self.x, self.value.shape)
+
+
+@dataclass(frozen=True)
 class _Witnesses:
-    """The comparisons for one formula; each method is one witness and fills one row for each input."""
+    """The comparisons for one formula: each method is one witness, and fills one row for each input."""
 
     subject: Subject
     upstreams: tuple[Tensor, ...]
@@ -63,32 +77,42 @@ class _Witnesses:
     def loss(self, points: Sequence[Point]) -> Array:
         return loss(self.subject, self.upstreams, points)
 
-    def along_a_direction(self, x: Tensor, found: Array, point: Point, rng: Random, place: Place) -> None:
-        direction = random_direction(rng, found.shape)
-        derived = np.asarray((found * direction).sum())
-        nearest, error = best(derived, slopes(self.loss, point, x, direction[None])[:, 0])
-        self.ledger.compare(f"d/d{x.name} along random directions", derived, nearest, MEASURED, place, error=error)
+    def along_directions(self, results: Sequence[Found], point: Point, rng: Random) -> None:
+        moves = [(found.x, random_direction(rng, found.value.shape)) for found in results]
+        measured = slopes(self.loss, point, moves)
+        for number, (found, (_, direction)) in enumerate(zip(results, moves, strict=True)):
+            derived = np.asarray((found.value * direction).sum())
+            nearest, error = best(derived, measured[:, number])
+            what = f"d/d{found.x.name} along random directions"
+            self.ledger.compare(what, derived, nearest, MEASURED, found.place, error=error)
 
-    def entry_by_entry(self, x: Tensor, found: Array, point: Point, place: Place) -> None:
-        measured = slopes(self.loss, point, x, basis(found.shape)).reshape(-1, *found.shape)
-        nearest, error = best(found, measured)
-        self.ledger.compare(f"d/d{x.name} entry by entry", found, nearest, MEASURED, place, error=error)
+    def entry_by_entry(self, results: Sequence[Found], point: Point) -> None:
+        for found in results:
+            measured = slopes(self.loss, point, found.entries).reshape(-1, *found.value.shape)
+            nearest, error = best(found.value, measured)
+            what = f"d/d{found.x.name} entry by entry"
+            self.ledger.compare(what, found.value, nearest, MEASURED, found.place, error=error)
 
-    def dual(self, x: Tensor, found: Array, point: Point, place: Place) -> None:
-        expected = dual_gradient(self.subject, self.upstreams, point, x)
-        error = np.abs(found - expected) / (1 + np.abs(expected).max())
-        self.ledger.compare(f"d/d{x.name} by dual numbers", found, expected, EXACT, place, error=error)
+    def dual(self, results: Sequence[Found], point: Point, what: str) -> None:
+        """By dual numbers, entry by entry; where those are not finite, on a kink, no convention holds."""
+        moves = [move for found in results for move in found.entries]
+        if not moves:
+            return
+        expected = dual_slopes(self.subject, self.upstreams, point, moves)
+        for found in results:
+            here, expected = expected[: found.value.size].reshape(found.value.shape), expected[found.value.size :]
+            if what != ON_KINKS or np.all(np.isfinite(here)):
+                error = scaled_error(found.value, here)
+                self.ledger.compare(f"d/d{found.x.name} {what}", found.value, here, EXACT, found.place, error=error)
 
-    def complex_step(self, x: Tensor, found: Array, point: Point, rng: Random, place: Place) -> None:
-        direction = random_direction(rng, found.shape)
-        derived, expected = (found * direction).sum(), complex_slope(self.loss, point, x, direction)
-        error = np.abs(derived - expected) / (1 + np.abs(found * direction).sum())
-        self.ledger.compare(f"d/d{x.name} by complex step", derived, expected, COMPLEX, place, error=error)
-
-    def on_kinks(self, x: Tensor, found: Array, point: Point, place: Place) -> None:
-        expected = dual_gradient(self.subject, self.upstreams, point, x)
-        if np.all(np.isfinite(expected)):
-            self.ledger.compare(f"d/d{x.name} on kinks, by convention", found, expected, EXACT, place)
+    def complex_step(self, results: Sequence[Found], point: Point, rng: Random) -> None:
+        moves = [(found.x, random_direction(rng, found.value.shape)) for found in results]
+        expected = complex_slopes(self.loss, point, moves)
+        for found, (_, direction), number in zip(results, moves, expected, strict=True):
+            terms = found.value * direction
+            error = np.abs(terms.sum() - number) / (1 + np.abs(terms).sum())
+            what = f"d/d{found.x.name} by complex step"
+            self.ledger.compare(what, terms.sum(), number, COMPLEX, found.place, error=error)
 
 
 def check_gradient(
@@ -107,35 +131,34 @@ def check_gradient(
     witnesses = _Witnesses(subject, checked_upstreams(subject, upstreams), Ledger())
     sampler = Sampler(subject, tuple(whole(tensor) for tensor in (*upstreams, *results.values())))
     analytic = is_analytic(roots_of(subject))
-    for trial in range(trials):
+    for trial in range(trials if results else 0):
         rng = np.random.default_rng([seed, trial])
         point = sampler.point(rng, shape_of(trial))
-        for x, found, place in _found(gradients, point, trial, seed, witnesses.ledger):
-            witnesses.along_a_direction(x, found, point, rng, place)
-            witnesses.dual(x, found, point, place)
-            if analytic:
-                witnesses.complex_step(x, found, point, rng, place)
+        found = _found(gradients, point, trial, seed, witnesses.ledger)
+        if not found:
+            continue
+        witnesses.along_directions(found, point, rng)
+        witnesses.dual(found, point, "by dual numbers")
+        if analytic:
+            witnesses.complex_step(found, point, rng)
     point = sampler.point(np.random.default_rng([seed, trials]), "small")
-    for x, found, place in _found(gradients, point, trials, seed, witnesses.ledger):
-        witnesses.entry_by_entry(x, found, point, place)
+    witnesses.entry_by_entry(_found(gradients, point, trials, seed, witnesses.ledger), point)
     for trial in range(trials + 1, trials + 1 + (KINK_TRIALS if sampler.kinks else 0)):
         on_kink = sampler.on_kinks(np.random.default_rng([seed, trial]))
         if on_kink is not None:
-            for x, found, place in _found(gradients, on_kink, trial, seed, witnesses.ledger):
-                witnesses.on_kinks(x, found, on_kink, place)
+            found = _found(gradients, on_kink, trial, seed, witnesses.ledger)
+            witnesses.dual(found, on_kink, ON_KINKS)
     return witnesses.ledger.report()
 
 
-def _found(
-    gradients: Mapping[Tensor, Tensor], point: Point, trial: int, seed: int, ledger: Ledger
-) -> list[tuple[Tensor, Array, Place]]:
+def _found(gradients: Mapping[Tensor, Tensor], point: Point, trial: int, seed: int, ledger: Ledger) -> list[Found]:
     """The value of each result, of those that have the shape of their variable; the others are failures."""
     kept = []
     for x, result in gradients.items():
-        found, place = value_of(result, point), place_of(f"d/d{x.name}", point, trial, seed)
+        value, place = value_of(result, point), place_of(f"d/d{x.name}", point, trial, seed)
         expected = point.arrays[x.name].shape
-        if found.shape == expected:
-            kept.append((x, found, place))
+        if value.shape == expected:
+            kept.append(Found(x, value, place))
         else:
-            ledger.enter(f"shape of d/d{x.name}", False, np.inf, f"{place(())}: {found.shape}, expected {expected}")
+            ledger.enter(f"shape of d/d{x.name}", False, np.inf, f"{place(())}: {value.shape}, expected {expected}")
     return kept

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -11,17 +11,15 @@ from derive.oracle import Array, Point, evaluate_at
 
 from .dual import tangents_at
 from .gradient import checked_results
-from .measure import EXACT, MEASURED, STEPS, basis, best, slopes, value_of
-from .report import Ledger, Place, Report
+from .measure import EXACT, MEASURED, basis, best, entries, slopes, slopes_along, value_of
+from .report import Ledger, Place, Report, scaled_error
 from .sample import Sampler, shape_of
 from .subject import Subject, leaves, place_of, whole
 
 
 def _exact(ledger: Ledger, what: str, found: Array, expected: Array, place: Place) -> None:
     """One row: equal to the dual numbers, relative to the largest entry."""
-    error = None
-    if found.shape == expected.shape:
-        error = np.abs(found - expected) / (1 + np.max(np.abs(expected), initial=0))
+    error = scaled_error(found, expected) if found.shape == expected.shape else None
     ledger.compare(f"{what} by dual numbers", found, expected, EXACT, place, error=error)
 
 
@@ -44,9 +42,11 @@ def check_jacobian(
         shape, place = point.arrays[x.name].shape, place_of(what, point, trial, seed)
         found, seeds = value_of(result, point), basis(shape)
         _, tangents = tangents_at(whole(y), [point] * len(seeds), [{x.name: d} for d in seeds], y.axes)
-        _exact(ledger, what, found, np.moveaxis(tangents, 0, -1).reshape(*tangents.shape[1:], *shape), place)
-        measured = np.moveaxis(slopes(lambda points: evaluate_at(whole(y), points, y.axes), point, x, seeds), 1, -1)
-        _differences(ledger, what, found, measured.reshape(*measured.shape[:-1], *shape), place)
+        _exact(ledger, what, found, np.moveaxis(tangents, 0, -1).reshape((*tangents.shape[1:], *shape)), place)
+        measured = np.moveaxis(
+            slopes(lambda points: evaluate_at(whole(y), points, y.axes), point, entries(x, shape)), 1, -1
+        )
+        _differences(ledger, what, found, measured.reshape((*measured.shape[:-1], *shape)), place)
     return ledger.report()
 
 
@@ -72,7 +72,7 @@ def check_hessian(
             _, tangents = tangents_at(whole(subject.outputs[0]), [p for p, _ in pairs], [d for _, d in pairs])
             return tangents.reshape(len(points), *seeds.shape[1:])
 
-        measured = slopes(gradient, point, b, basis(point.arrays[b.name].shape))
+        measured = slopes(gradient, point, entries(b, point.arrays[b.name].shape))
         measured = np.moveaxis(measured, 1, -1).reshape(len(measured), *seeds.shape[1:], *point.arrays[b.name].shape)
         found, place = value_of(result, point), place_of(what, point, trial, seed)
         if found.shape != measured.shape[1:]:
@@ -109,18 +109,10 @@ def check_jvp(subject: Subject, results: Sequence[Tensor], trials: int = 20, see
             found = value_of(result, point)
             _, tangents = tangents_at(whole(y), [point], [direction], y.axes)
             _exact(ledger, f"{y.name}_dot", found, tangents[0], place)
-            _differences(ledger, f"{y.name}_dot", found, _along(y, point, direction), place)
+
+            def output(points: Sequence[Point], y: Tensor = y) -> Array:
+                return evaluate_at(whole(y), points, y.axes)
+
+            measured = slopes_along(output, point, direction)
+            _differences(ledger, f"{y.name}_dot", found, measured, place)
     return ledger.report()
-
-
-def _along(y: Tensor, point: Point, direction: Mapping[str, Array]) -> Array:
-    """dy/dt at x + t·ẋ, all inputs at once: one measurement for each step."""
-    points = [
-        point.with_(arrays={name: point.arrays[name] + sign * h * d for name, d in direction.items()})
-        for h in STEPS
-        for sign in (1, -1)
-    ]
-    values = evaluate_at(whole(y), points, y.axes)
-    pairs = values.reshape(len(STEPS), 2, *values.shape[1:])
-    widths = 2 * np.asarray(STEPS).reshape(-1, *(1,) * (pairs.ndim - 2))
-    return np.asarray((pairs[:, 0] - pairs[:, 1]) / widths)

@@ -29,8 +29,8 @@ def _values(
     return value[0].astype(float), tangent[0].astype(float)
 
 
-def distance(kink: Basic, point: Point, direction: Mapping[str, Array]) -> float:
-    """How far the point is from the kink; inf where it cannot be crossed, since nothing varies along `direction`."""
+def gaps(kink: Basic, point: Point, direction: Mapping[str, Array]) -> Array:
+    """How far the point is from the kink, at each entry; inf where nothing varies along `direction`: no crossing."""
     letters = free_axes(kink)
     if isinstance(kink, MaxOver):
         value, tangent = _values(kink.body, point, direction, (*letters, *kink.axes))
@@ -40,7 +40,7 @@ def distance(kink: Basic, point: Point, direction: Mapping[str, Array]) -> float
     else:
         sides = [_values(side, point, direction, letters) for side in kink.args]
         value, tangent = sides[0] if len(sides) == 1 else [a - b for a, b in zip(*sides, strict=True)]
-    return float(np.min(np.where(tangent == 0, np.inf, np.abs(value)), initial=np.inf))
+    return np.asarray(np.where(tangent == 0, np.inf, np.abs(value)))
 
 
 def levels(kinks: Iterable[Basic], scalars: Mapping[str, float]) -> tuple[float, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 import sympy
@@ -28,6 +28,7 @@ from .report import relative_error
 from .subject import bodies, whole
 
 Function = Callable[[Sequence[Point]], Array]  # values at several points, points first
+Move = tuple[Tensor, Array]  # what varies, and in which direction
 
 MEASURED = 1e-6  # tolerance against finite differences, times 1 + |value|
 EXACT = 1e-9  # tolerance between two exact evaluations
@@ -65,22 +66,47 @@ def basis(shape: tuple[int, ...]) -> Array:
     return np.eye(count).reshape(count, *shape)
 
 
+def entries(tensor: Tensor, shape: tuple[int, ...]) -> list[Move]:
+    """The moves that vary each entry of a tensor by itself."""
+    return [(tensor, direction) for direction in basis(shape)]
+
+
 def random_direction(rng: Random, shape: tuple[int, ...]) -> Array:
     """A random direction whose largest entry is 1."""
     direction = rng.normal(size=shape)
     return np.asarray(direction / np.abs(direction).max())
 
 
-def slopes(
-    function: Function, point: Point, tensor: Tensor, directions: Array, steps: Sequence[float] = STEPS
-) -> Array:
-    """(f(x + hd) − f(x − hd)) / 2h for each step h and direction d: axes are step, direction, then those of f."""
-    base = value_of(tensor, point)
-    moves = [sign * h * d for h in steps for d in directions for sign in (1, -1)]
-    values = function([moved(point, tensor, base + move) for move in moves])
-    pairs = values.reshape(len(steps), len(directions), 2, *values.shape[1:])
+def _differences(values: Array, steps: Sequence[float], count: int) -> Array:
+    """(f₊ − f₋) / 2h from values ordered by step, then move, then sign."""
+    pairs = values.reshape(len(steps), count, 2, *values.shape[1:])
     widths = 2 * np.asarray(steps).reshape(-1, *(1,) * (pairs.ndim - 2))
     return np.asarray((pairs[:, :, 0] - pairs[:, :, 1]) / widths)
+
+
+def slopes(function: Function, point: Point, moves: Sequence[Move], steps: Sequence[float] = STEPS) -> Array:
+    """(f(x + hd) − f(x − hd)) / 2h for each step h and move (x, d): axes are step, move, then those of f."""
+    start = {tensor: value_of(tensor, point) for tensor in dict.fromkeys(tensor for tensor, _ in moves)}
+    points = [moved(point, x, start[x] + sign * h * d) for h in steps for x, d in moves for sign in (1, -1)]
+    return _differences(function(points), steps, len(moves))
+
+
+def slopes_along(
+    function: Function, point: Point, direction: Mapping[str, Array], steps: Sequence[float] = STEPS
+) -> Array:
+    """The same, with all inputs moved at once along one direction: axes are step, then those of f."""
+    points = [
+        point.with_(arrays={name: point.arrays[name] + sign * h * d for name, d in direction.items()})
+        for h in steps
+        for sign in (1, -1)
+    ]
+    return np.asarray(_differences(function(points), steps, 1)[:, 0])
+
+
+def extrapolated(measured: Array) -> Array:
+    """The limit h → 0 of differences measured at three doubled steps."""
+    once, twice, four = measured
+    return np.asarray((16 * (4 * once - twice) - (4 * twice - four)) / 45)
 
 
 def best(found: Array, measured: Array) -> tuple[Array, Array]:
@@ -91,15 +117,13 @@ def best(found: Array, measured: Array) -> tuple[Array, Array]:
 
 
 def measured_gradient(function: Function, point: Point, tensor: Tensor) -> Array:
-    """∂f/∂X for a scalar f and an input or intermediate X: differences extrapolated from three doubled steps."""
-    base = value_of(tensor, point)
-    once, twice, four = slopes(function, point, tensor, basis(base.shape), DOUBLING)
-    better, good = (4 * once - twice) / 3, (4 * twice - four) / 3
-    return np.asarray((16 * better - good) / 15).reshape(base.shape)
+    """∂f/∂X for an input or intermediate X: the axes are those of f, then those of X."""
+    shape = value_of(tensor, point).shape
+    found = extrapolated(slopes(function, point, entries(tensor, shape), DOUBLING))
+    return np.moveaxis(found, 0, -1).reshape((*found.shape[1:], *shape))
 
 
-def complex_slope(function: Function, point: Point, tensor: Tensor, direction: Array) -> Array:
-    """Im f(x + ihd) / h: no cancellation, so the derivative to the last digits."""
-    base = value_of(tensor, point)
-    value = function([moved(point, tensor, base + 1j * IMAGINARY * direction)])
-    return np.asarray(value[0].imag / IMAGINARY)
+def complex_slopes(function: Function, point: Point, moves: Sequence[Move]) -> Array:
+    """Im f(x + ihd) / h for each move (x, d): no cancellation, so the derivative to the last digits."""
+    values = function([moved(point, x, value_of(x, point) + 1j * IMAGINARY * d) for x, d in moves])
+    return np.asarray(values.imag / IMAGINARY)

@@ -73,6 +73,12 @@ def relative_error(found: Any, expected: Any, scale: Any = None) -> Array:
     return np.where(same, 0.0, np.where(np.isfinite(error), error, np.inf))
 
 
+def scaled_error(found: Any, expected: Any) -> Array:
+    """|found − expected| / (1 + the largest |expected|): for exact values of one shape, where terms may cancel."""
+    size = np.abs(np.asarray(expected) * 1.0)
+    return relative_error(found, expected, np.max(size, initial=0, where=np.isfinite(size)))
+
+
 @dataclass
 class Ledger:
     """Comparisons while they are made: one row for each statement, which keeps its worst number."""
@@ -94,7 +100,7 @@ class Ledger:
         if found.shape != expected.shape:
             self.enter(what, False, np.inf, f"{place(())}: shape {found.shape}, expected {expected.shape}")
             return False
-        errors = relative_error(found, expected) if error is None else error
+        errors = np.nan_to_num(relative_error(found, expected) if error is None else error, nan=np.inf, posinf=np.inf)
         index = tuple(int(i) for i in np.unravel_index(np.argmax(errors), errors.shape)) if errors.size else ()
         worst = float(errors[index]) if errors.size else 0.0
         pair = f"{found[index]:.12g}, expected {expected[index]:.12g}" if errors.size else "no entries"

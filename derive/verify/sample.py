@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -13,7 +13,7 @@ from derive.axes import Axis, DeriveError, Size, Tensor, letters_of
 from derive.oracle import Array, Point, evaluate, length
 
 from .assumptions import Bound, Random, Repair, broken, repairs, within
-from .kinks import distance, kinks_of, levels
+from .kinks import gaps, kinks_of, levels
 from .subject import Assumed, Subject, bodies, leaves, real_inputs, roots_of, whole
 
 MARGIN = 1e-3  # how far a point stays from every kink
@@ -126,11 +126,15 @@ class Sampler:
         for output in self.subject.outputs:
             if not np.all(np.isfinite(evaluate(whole(output), point, output.axes))):
                 return f"{output.name} is not finite; state where the formula is defined, as in assume(x[n] > 0)"
-        direction = {t.name: rng.normal(size=point.arrays[t.name].shape) for t in real_inputs(self.subject)}
-        for kink in self.kinks:
-            if distance(kink, point, direction) < MARGIN:
+        for kink, gap in self.gaps(point, rng):
+            if np.any(gap < MARGIN):
                 return f"the point is within {MARGIN} of the kink {kink}"
         return ""
+
+    def gaps(self, point: Point, rng: Random) -> Iterator[tuple[Basic, Array]]:
+        """Each kink with the point's distances from it."""
+        direction = {t.name: rng.normal(size=point.arrays[t.name].shape) for t in real_inputs(self.subject)}
+        return ((kink, gaps(kink, point, direction)) for kink in self.kinks)
 
     def point(self, rng: Random, shape: str = "random") -> Point:
         """A point that satisfies the assumptions, where every output is finite, at least MARGIN from every kink."""
@@ -143,7 +147,10 @@ class Sampler:
         raise DeriveError(f"{self.subject.name}: found no point in {TRIES} tries: at the last, {why}")
 
     def on_kinks(self, rng: Random, shape: str = "random") -> Point | None:
-        """A point whose free inputs lie on a coarse grid, so that many comparisons are ties; None if none is finite."""
+        """A point whose free inputs lie on a coarse grid, so that many comparisons are ties; None if none is found.
+
+        Every output is finite there, and a comparison is an exact tie or no tie: rounding decides nothing.
+        """
         for _ in range(TRIES // 10):
             point = self.draw(rng, self.lengths(rng, shape))
             grid = levels(self.kinks, point.scalars)
@@ -151,7 +158,8 @@ class Sampler:
             coarse = {t.name: rng.choice(grid, size=point.arrays[t.name].shape) for t in free}
             point = point.with_(arrays=coarse)
             outputs: Iterable[Array] = (evaluate(whole(o), point, o.axes) for o in self.subject.outputs)
-            if all(np.all(np.isfinite(y)) for y in outputs):
+            clear = all(np.all((gap == 0) | (gap > MARGIN)) for _, gap in self.gaps(point, rng))
+            if clear and all(np.all(np.isfinite(y)) for y in outputs):
                 return point
         return None
 

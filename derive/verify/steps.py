@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from sympy.core.basic import Basic
 
-from derive.axes import Axis, Tensor, definitions, free_axes
-from derive.oracle import Point, evaluate
+from derive.axes import AdjointOf, Axis, Entry, TangentOf, Tensor, definitions, free_axes
+from derive.oracle import Array, Point, evaluate, evaluate_at
 from derive.steps import Derivation, Equation
 
-from .measure import EXACT, MEASURED, measured_gradient
-from .report import Ledger, Report
+from .measure import DOUBLING, EXACT, MEASURED, extrapolated, measured_gradient, slopes_along
+from .report import Ledger, Report, scaled_error
 from .sample import Sampler, shape_of
-from .subject import Subject, checked_upstreams, derived_entries, loss, place_of, roots_of, whole
+from .subject import Subject, checked_upstreams, derivatives_in, loss, place_of, roots_of, whole
 
 
 @dataclass(frozen=True)
@@ -27,14 +27,15 @@ class Claim:
     where: str
     left: Basic
     right: Basic
-    letters: tuple[Axis, ...]
-    adjoints: tuple[Tensor, ...]  # those whose derivative either side speaks of
 
+    @property
+    def letters(self) -> tuple[Axis, ...]:
+        return tuple(dict.fromkeys((*free_axes(self.left), *free_axes(self.right))))
 
-def _claim(what: str, where: str, left: Any, right: Any) -> Claim:
-    left, right = (whole(side) if isinstance(side, Tensor) else side for side in (left, right))
-    letters = tuple(dict.fromkeys((*free_axes(left), *free_axes(right))))
-    return Claim(what, where, left, right, letters, derived_entries((left, right)))
+    @cached_property
+    def derivatives(self) -> tuple[AdjointOf, ...]:
+        """The derivatives that either side speaks of; their values are measured."""
+        return derivatives_in((self.left, self.right))
 
 
 def claims_of(derivation: Derivation) -> Iterator[Claim]:
@@ -42,10 +43,10 @@ def claims_of(derivation: Derivation) -> Iterator[Claim]:
     for number, equation in enumerate(derivation.equations, start=1):
         name = f"equation {number} ({equation.target})"
         for place, step in enumerate(equation.steps, start=1):
-            yield _claim(f"step: {step.law}", f"{name}, step {place}", step.before, step.after)
-        yield _claim("each target = its result", name, equation.target, equation.result)
+            yield Claim(f"step: {step.law}", f"{name}, step {place}", step.before, step.after)
+        yield Claim("each target = its result", name, equation.target, equation.result)
         if _holds(equation):
-            yield _claim("each named result = its equation", name, equation.tensor, equation.result)
+            yield Claim("each named result = its equation", name, whole(equation.tensor), equation.result)
 
 
 def _holds(equation: Equation) -> bool:
@@ -56,27 +57,82 @@ def _holds(equation: Equation) -> bool:
     )
 
 
+Named = tuple[str, tuple[Axis, ...]]  # by what a tensor of the derivation is known as one of the formula's own
+
+
+def named(tensor: Tensor) -> Named:
+    """The tensor's name and letters."""
+    return tensor.name, tensor.axes
+
+
+def readings_of(derivation: Derivation, own: Mapping[Named, Tensor]) -> dict[Tensor, Basic]:
+    """How the derivation reads the formula's definitions: y[b, c] = exp(z[b, c])/S[b], for a name S that it gave."""
+    stated = ((e.target, e.result) for e in derivation.equations if e.kind == "definition")
+    return {
+        own[named(target.tensor)]: result
+        for target, result in stated
+        if isinstance(target, Entry) and named(target.tensor) in own and target == whole(target.tensor)
+    }
+
+
 def check_steps(
     subject: Subject, derivation: Derivation, upstreams: Sequence[Tensor] = (), trials: int = 3, seed: int = 0
 ) -> Report:
-    """before = after for every step, to 1e-9; to 1e-6 where AdjointOf(X[…]) is measured by differences of L = Σ g·y.
+    """before = after for every step, to 1e-9; to 1e-6 where a derivative is measured.
 
-    X is an input or a named intermediate of the formula, which is then varied in place of its definition.
+    AdjointOf(X[…]) is ∂L/∂X for L = Σ g·y, or for the entry `derivation.of`, by differences; X is an input, a named
+    intermediate of the formula, or a name of the derivation that an equation of kind "definition" puts into the
+    formula (y[b, c] = exp(z[b, c])/S[b]); it is varied in place of its definition. TangentOf(X[…]) is Ẋ along ẋ.
     """
-    upstreams, ledger = checked_upstreams(subject, upstreams), Ledger()
+    ledger, claims = Ledger(), tuple(claims_of(derivation))
     _replayed(derivation, ledger)
-    claims = tuple(claims_of(derivation))
-    sampler = Sampler(subject, tuple(side for claim in claims for side in (claim.left, claim.right)))
-    wanted = tuple(dict.fromkeys(tensor for claim in claims for tensor in claim.adjoints))
-    own = {tensor.name: tensor for tensor in (*subject.inputs, *definitions(roots_of(subject)))}
+    roots = roots_of(subject) if derivation.of is None else (derivation.of,)
+    own = {named(tensor): tensor for tensor in (*subject.inputs, *definitions(roots))}
+    readings = readings_of(derivation, own)
+    own |= {named(tensor): tensor for tensor in definitions(readings.values())}
+    meter = Meter(subject, derivation.of, tuple(g for g in upstreams if g.role != "tangent"))
+    sides = (side for claim in claims for side in (claim.left, claim.right))
+    sampler = Sampler(subject, (*sides, *roots, *(whole(tensor) for tensor in upstreams)))
+    wanted = dict.fromkeys(node for claim in claims for node in claim.derivatives)
+    measured = {node: own[named(node.entry.tensor)] for node in wanted if named(node.entry.tensor) in own}
     for trial in range(trials):
         point = sampler.point(np.random.default_rng([seed, trial]), shape_of(trial))
-        function = lambda points: loss(subject, upstreams, points)  # noqa: E731
-        adjoints = {x: measured_gradient(function, point, own[x.name]) for x in wanted if x.name in own}
-        point = point.with_(adjoints=adjoints)
+        read = point.with_(readings=readings)
+        values = {node: meter.value(node, x, read) for node, x in measured.items()}
+        point = replace(point, derivatives=values, of=meter.letters)
         for claim in claims:
             _compare(claim, point, ledger, trial, seed)
     return ledger.report()
+
+
+@dataclass(frozen=True)
+class Meter:
+    """Measures the derivatives that a derivation speaks of: of L = Σ g·y, or of the entry `of`."""
+
+    subject: Subject
+    of: Entry | None
+    upstreams: tuple[Tensor, ...]
+
+    @property
+    def letters(self) -> tuple[Axis, ...]:
+        return free_axes(self.of) if self.of is not None else ()
+
+    def value(self, node: AdjointOf, x: Tensor, point: Point) -> Array:
+        """∂L/∂x, ∂of/∂x or ẋ, as the node asks."""
+        if isinstance(node, TangentOf):
+            return self.tangent(x, point)
+        if self.of is None:
+            upstreams = checked_upstreams(self.subject, self.upstreams)
+            return measured_gradient(lambda points: loss(self.subject, upstreams, points), point, x)
+        return measured_gradient(lambda points: evaluate_at(self.of, points, self.letters), point, x)
+
+    def tangent(self, x: Tensor, point: Point) -> Array:
+        """Ẋ: how X changes when each input x moves along x_dot; an input without one stays."""
+        dots = {t.name: point.arrays.get(f"{t.name}_dot") for t in self.subject.inputs}
+        moving = {name: dot for name, dot in dots.items() if dot is not None}
+        if x.body is None:
+            return moving.get(x.name, np.zeros_like(point.arrays[x.name]))
+        return extrapolated(slopes_along(lambda points: evaluate_at(whole(x), points, x.axes), point, moving, DOUBLING))
 
 
 def _replayed(derivation: Derivation, ledger: Ledger) -> None:
@@ -88,20 +144,19 @@ def _replayed(derivation: Derivation, ledger: Ledger) -> None:
 
 
 def _compare(claim: Claim, point: Point, ledger: Ledger, trial: int, seed: int) -> None:
-    unknown = [tensor.name for tensor in claim.adjoints if tensor not in point.adjoints]
+    unknown = [node.entry.tensor.name for node in claim.derivatives if node not in point.derivatives]
     if unknown:
-        what = f"{claim.where}: {', '.join(unknown)} is no input and no intermediate of the formula"
+        names = ", ".join(unknown)
+        what = f"{claim.where}: {names} is no input and no intermediate of the formula, nor defined as part of it"
         return ledger.enter(claim.what, False, np.inf, what)
-    left, right = (np.asarray(evaluate(side, point, claim.letters)) * 1.0 for side in (claim.left, claim.right))
-    with np.errstate(all="ignore"):
-        error = np.abs(left - right) / (1 + np.max(np.abs(right), initial=0))
-    error = np.where(np.isfinite(error), error, np.inf)
+    letters = tuple(dict.fromkeys((*point.of, *claim.letters))) if claim.derivatives else claim.letters
+    left, right = (evaluate(side, point, letters) for side in (claim.left, claim.right))
+    error = scaled_error(left, right)
     place = place_of("", point, trial, seed)
-    letters = [letter.name for letter in claim.letters]
 
     def words(index: tuple[int, ...]) -> str:
-        entry = ", ".join(f"{letter}={i}" for letter, i in zip(letters, index, strict=False))
+        entry = ", ".join(f"{letter.name}={i}" for letter, i in zip(letters, index, strict=False))
         return f"{claim.where}{f' [{entry}]' if entry else ''}{place(())}"
 
-    tolerance = MEASURED if claim.adjoints else EXACT
+    tolerance = MEASURED if claim.derivatives else EXACT
     ledger.compare(claim.what, left, right, tolerance, words, error=error)

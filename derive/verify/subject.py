@@ -117,10 +117,10 @@ def leaves(roots: Iterable[Basic]) -> tuple[Tensor, ...]:
     return tuple(dict.fromkeys(tensor for tensor in found if tensor.body is None))
 
 
-def derived_entries(roots: Iterable[Basic]) -> tuple[Tensor, ...]:
-    """The tensors X of which a derivative AdjointOf(X[…]) is written anywhere in the roots."""
-    found = (node.entry.tensor for body in bodies(roots) for node in body.atoms(AdjointOf))
-    return tuple(dict.fromkeys(found))
+def derivatives_in(roots: Iterable[Basic]) -> tuple[AdjointOf, ...]:
+    """AdjointOf(X) and TangentOf(X), each X whole, for every such derivative written anywhere in the roots."""
+    found = (node.func(whole(node.entry.tensor)) for body in bodies(roots) for node in body.atoms(AdjointOf))
+    return tuple(sorted(dict.fromkeys(found), key=str))
 
 
 def real_inputs(subject: Subject) -> tuple[Tensor, ...]:

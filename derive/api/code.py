@@ -1,0 +1,97 @@
+"""`to_numpy`: a formula as NumPy code, forward and backward, with its checks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any
+
+from derive import backends, oracle
+from derive import verify as checks
+from derive.axes import AssumptionError, Tensor
+from derive.engine import CodeView, gradient_of
+from derive.formula import Formula
+from derive.lower import Task, lower
+from derive.steps import Derivation
+from derive.verify import Report
+
+from .derivative import _formula, real_inputs
+
+
+class NumpyModule:
+    """NumPy code of one formula: `source` is a standalone module, the methods are that same code.
+
+    forward(**inputs) → (y, saved); backward(g, saved) → a dictionary of gradients; value_and_grad(**inputs) for a
+    scalar output. Sizes and scalars by keyword. Inputs are never modified; the dtype of the inputs is kept.
+    """
+
+    def __init__(self, formula: Formula, **static: Any) -> None:
+        self.formula = formula
+        self.traced = formula.trace(**static)
+        self._derived = gradient_of(self.traced, real_inputs(self.traced)) if real_inputs(self.traced) else None
+        self._view = CodeView(self._derived) if self._derived else None
+        self._module = backends.Module(lower(self._task()))
+
+    def _task(self) -> Task:
+        traced, view = self.traced, self._view
+        assert view is not None and self._derived is not None
+        return Task(
+            name=traced.name, doc=self.formula.doc, inputs=traced.inputs, scalars=traced.scalars,
+            outputs=view.outputs, upstreams=self._derived.upstreams, gradients=view.gradients, sizes=traced.sizes,
+            elementwise=traced.elementwise,
+        )  # fmt: skip
+
+    @property
+    def source(self) -> str:
+        """The module's text: NumPy only."""
+        return self._module.source
+
+    def forward(self, **given: Any) -> tuple[Any, Any]:
+        """(y, saved)."""
+        return self._module.forward(**given)
+
+    def backward(self, g: Any = None, saved: Any = None) -> dict[str, Any]:
+        """Gradients of every real input, for the upstream gradient g (1 where left out for a scalar output)."""
+        return self._module.backward(g, saved)
+
+    def value_and_grad(self, **given: Any) -> tuple[Any, dict[str, Any]]:
+        """(value, gradients) in one go, for a scalar output."""
+        return self._module.value_and_grad(**given)
+
+    @cached_property
+    def stability(self) -> Derivation:
+        """The steps that made the code safe, each with before and after."""
+        assert self._view is not None
+        return self._view.derivation()
+
+    @property
+    def gradients(self) -> Mapping[str, Tensor]:
+        return self._derived.results if self._derived else {}
+
+    def verify(self, trials: int = 20, seed: int = 0) -> Report:
+        """The code against the oracle, and every step that made it safe."""
+        assert self._derived is not None
+        scalar = self.traced.outputs[0].axes == () and len(self.traced.outputs) == 1 and not self.traced.elementwise
+        report = checks.check_code(
+            self.traced, self.forward, self.backward, self.value_and_grad if scalar else None,
+            results=self._derived.results, upstreams=self._derived.upstreams, trials=trials, seed=seed,
+        )  # fmt: skip
+        if self.stability.equations:
+            report += checks.check_steps(self.traced, self.stability, self._derived.upstreams, trials=3, seed=seed)
+        return report
+
+    def check(self, **given: Any) -> None:
+        """Test arrays against the declared shapes and the stated assumptions; raises ShapeError or AssumptionError."""
+        traced = self.traced
+        defaults = {s.name: s.default for s in traced.scalars if s.default is not None}
+        point = oracle.point_from_arrays(traced.inputs, {**defaults, **given}, scalars=traced.scalars,
+                                         sizes=traced.sizes, what=traced.name)  # fmt: skip
+        for assumption in traced.assumptions:
+            problem = checks.broken(assumption.statement, point)
+            if problem:
+                raise AssumptionError(f"{traced.name}: {problem}")
+
+
+def to_numpy(f: Formula, **static: Any) -> NumpyModule:
+    """NumPy code for a formula and all its gradients, through `sympy.lambdify`."""
+    return NumpyModule(_formula(f, "to_numpy"), **static)

@@ -1,0 +1,6 @@
+"""Array programs as code of a library: readable source, and callables."""
+
+from .module import Module
+from .numpy import emit
+
+__all__ = ["Module", "emit"]

@@ -1,0 +1,89 @@
+"""A program ready to run: source, and forward, backward, value_and_grad as callables."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from typing import Any
+
+from derive.lower import DeriveError, NameProblem, Program, ShapeError, did_you_mean
+
+from . import runtime
+from .numpy import compiled, emit, printer_for
+
+
+class Module:
+    """NumPy code of a formula. Inputs and parameters are keywords; inputs are never written to."""
+
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        self._declared = tuple((a.name, a.kind, a.shape) for a in program.inputs)
+        self._compiled: dict[str, Callable[..., Any]] = {}
+
+    @cached_property
+    def source(self) -> str:
+        """A standalone module: the text of what the methods run."""
+        return emit(self.program)
+
+    def forward(self, **given: Any) -> tuple[Any, Any]:
+        """The output (a tuple of several), and what backward needs."""
+        made: tuple[Any, Any] = self._function("forward")(*self._arguments(given))
+        return made
+
+    def backward(self, g: Any = None, saved: Any = None) -> dict[str, Any]:
+        """The gradient of each input, for the upstream gradient g: 1 if left out for a scalar output."""
+        if saved is None:
+            raise DeriveError(f"{self.program.name}.backward: expected what forward saved, as in backward(g, saved)")
+        templates = saved[-len(self.program.outputs) :]
+        function = self._function("backward")
+        try:
+            g = runtime.upstream(self.program.name, g, templates)
+        except (TypeError, ValueError) as problem:
+            raise ShapeError(str(problem)) from None
+        gradients: dict[str, Any] = function(g, saved)
+        return gradients
+
+    def value_and_grad(self, **given: Any) -> tuple[Any, dict[str, Any]]:
+        """The value and the gradients in one go; for a formula with one scalar output."""
+        made: tuple[Any, dict[str, Any]] = self._function("value_and_grad")(*self._arguments(given))
+        return made
+
+    def compiled(self, name: str) -> Callable[..., Any]:
+        """The function that `sympy.lambdify` made, without checks; arguments by position."""
+        return self._function(name)
+
+    def _function(self, name: str) -> Callable[..., Any]:
+        if name not in self._compiled:
+            found = next((f for f in self.program.functions if f.name == name), None)
+            if found is None:
+                known = ", ".join(f.name for f in self.program.functions)
+                raise DeriveError(f"{self.program.name}: there is no {name}; this module has {known}")
+            self._compiled[name] = compiled(found, self.program, printer_for(self.program))
+        return self._compiled[name]
+
+    def _arguments(self, given: Mapping[str, Any]) -> list[Any]:
+        """Checked arrays, then parameters, in the order of the functions."""
+        program = self.program
+        names = [a.name for a in program.inputs]
+        known = [*names, *(name for name, _ in program.parameters)]
+        for name in given:
+            if name not in known:
+                raise NameProblem(f"{program.name}: unknown input {name!r}{did_you_mean(name, known)}")
+        for name in names:
+            if name not in given:
+                raise DeriveError(f"{program.name}: input {name} is missing: expected {', '.join(names)}")
+        try:
+            arrays = runtime.checked(program.name, self._declared, [given[name] for name in names])
+        except (TypeError, ValueError) as problem:
+            raise ShapeError(str(problem)) from None
+        return [*arrays, *(self._parameter(name, default, given) for name, default in program.parameters)]
+
+    def _parameter(self, name: str, default: Any, given: Mapping[str, Any]) -> Any:
+        kind = int if name in self.program.sizes else float
+        value = given.get(name, default)
+        if value is None:
+            raise DeriveError(f"{self.program.name}: parameter {name} is missing: it has no default")
+        try:
+            return kind(value)
+        except (TypeError, ValueError):
+            raise DeriveError(f"{self.program.name}: parameter {name}: expected a number, given {value!r}") from None

@@ -1,0 +1,178 @@
+"""NumPy: an array program as a standalone module, and as callables made by `sympy.lambdify` from the same text."""
+
+from __future__ import annotations
+
+import inspect
+import math
+import textwrap
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from sympy import Symbol, lambdify
+
+from derive.lower import Array, Assign, Function, NameProblem, Program, Statement
+
+from . import runtime
+from .printer import NumpyPrinter
+
+INDENT = " " * 4
+
+
+@dataclass(frozen=True)
+class Target:
+    """The left side of an assignment as lambdify prints it, with the statements that stand before it."""
+
+    text: str
+
+
+def printer_for(program: Program) -> NumpyPrinter:
+    """A printer whose modules do not clash with names of the program."""
+    if "special" in program.taken:
+        raise NameProblem(f"{program.name}: the name special is that of a module in emitted code; rename it")
+    names = {"special": "special"}
+    for module in ("np", "math"):
+        name = module
+        while name in program.taken:
+            name += "_"
+        names[module] = name
+    return NumpyPrinter(names)
+
+
+def paragraphs(body: Sequence[Statement], printer: NumpyPrinter) -> list[tuple[Target, Any]]:
+    """Statements as the pairs (target, value) that lambdify assigns, in order.
+
+    A statement without a value of its own, an update in place or a loop, is printed before the target of the next
+    assignment; the last ones before an assignment to the name `_`.
+    """
+    pairs: list[tuple[Target, Any]] = []
+    before: list[str] = []
+    for statement in body:
+        lines = printer.lines(statement)
+        if isinstance(statement, Assign):
+            target = lines[-1][: len(lines[-1]) - len(printer.doprint(statement.value)) - len(" = ")]
+            pairs.append((Target(_joined([*before, *lines[:-1], target])), statement.value))
+            before = []
+        else:
+            before += lines
+    if before:
+        pairs.append((Target(_joined([*before, "_"])), Ellipsis))
+    return pairs
+
+
+def _joined(lines: Sequence[str]) -> str:
+    return f"\n{INDENT}".join(lines)
+
+
+def compiled(function: Function, program: Program, printer: NumpyPrinter) -> Callable[..., Any]:
+    """The function, by `sympy.lambdify` with our printer: its `cse` hands over the program's own statements."""
+    namespace = {printer.modules["np"]: np, printer.modules["math"]: math, "row_blocks": runtime.row_blocks}
+    pairs = paragraphs(function.body, printer)
+    made: Callable[..., Any] = lambdify(
+        [Symbol(name) for name in function.parameters],
+        function.result,
+        modules=[namespace],
+        printer=printer,
+        use_imps=False,
+        cse=lambda result: (pairs, result),
+        docstring_limit=0,
+    )
+    return made
+
+
+# The standalone module
+
+
+def emit(program: Program) -> str:
+    """The program as a module that needs NumPy alone (and SciPy, where its header says so)."""
+    printer = printer_for(program)
+    functions = "\n\n\n".join(_function(f, program, printer) for f in program.functions)
+    helpers: list[Callable[..., Any]] = [runtime.checked, *([runtime.upstream] if program.gradients else [])]
+    constants = f"INPUTS = ({''.join(_row(a) for a in program.inputs)}\n)"
+    if "row_blocks(" in functions:
+        helpers.append(runtime.row_blocks)
+        constants = f"{_block()}\n{constants}"
+    sources = "\n\n\n".join(inspect.getsource(h).rstrip().replace("np.", f"{printer.modules['np']}.") for h in helpers)
+    parts = [_header(program), _imports(printer), constants, f"\n{functions}", f"\n{sources}"]
+    return "\n\n".join(parts) + "\n"
+
+
+def _block() -> str:
+    line = next(text for text in inspect.getsource(runtime).splitlines() if text.startswith("BLOCK"))
+    return line
+
+
+def _row(array: Array) -> str:
+    return f"\n{INDENT}{_declared(array)!r},"
+
+
+def _declared(array: Array) -> tuple[Any, ...]:
+    return array.name, array.kind, array.shape
+
+
+def _shape(array: Array) -> str:
+    if array.shape is None:
+        return f"{array.name}: any shape"
+    return f"{array.name}: ({', '.join('?' if s is None else str(s) for s in array.shape)})"
+
+
+def _header(program: Program) -> str:
+    lines = [f"{program.name}: {program.doc.strip().splitlines()[0] if program.doc.strip() else 'array code.'}", ""]
+    lines += [f"{INDENT}{part}" for f in program.formulas for part in textwrap.wrap(f, 110, subsequent_indent=INDENT)]
+    lines += ["", "Inputs: " + "; ".join(map(_shape, program.inputs)) + "."]
+    lines += ["Outputs: " + "; ".join(map(_shape, program.outputs)) + "."]
+    if program.gradients:
+        lines += ["A gradient has the shape of its input; all floats have one dtype, which the results keep."]
+    text = "\n".join(lines).replace("\\", "\\\\").replace('"""', "'''")
+    return f'"""{text}\n"""'
+
+
+def _imports(printer: NumpyPrinter) -> str:
+    lines = ["from __future__ import annotations", ""]
+    if "math" in printer.used:
+        lines.append("import math" + ("" if printer.modules["math"] == "math" else f" as {printer.modules['math']}"))
+    lines += ["from typing import Any", "", f"import numpy as {printer.modules['np']}"]
+    if "special" in printer.used:
+        lines.append("from scipy import special")
+    return "\n".join(lines)
+
+
+def _function(function: Function, program: Program, printer: NumpyPrinter) -> str:
+    body = body_lines(function, printer)
+    return "\n".join([_signature(function, program), *(INDENT + line for line in [*_checks(function, program), *body])])
+
+
+def body_lines(function: Function, printer: NumpyPrinter) -> list[str]:
+    """The statements of a function, as lambdify compiles them too."""
+    lines = []
+    for target, value in paragraphs(function.body, printer):
+        text = f"{target.text} = {printer.doprint(value)}"
+        lines += text.split(f"\n{INDENT}")
+    return [*lines, f"return {printer.doprint(function.result)}"]
+
+
+def _signature(function: Function, program: Program) -> str:
+    if function.name == "backward":
+        doc = f"The gradients of {', '.join(program.gradients)} for the upstream gradient, with what forward saved."
+        given = ", ".join(f"{p}: Any = None" for p in function.parameters)
+        return f'def backward({given}) -> dict[str, Any]:\n{INDENT}"""{doc}"""'
+    names = [f"{a.name}: Any" for a in program.inputs] + (["*"] if program.parameters else [])
+    for name, default in program.parameters:
+        kind = "int" if name in program.sizes else "float"
+        names.append(f"{name}: {kind}" + ("" if default is None else f" = {default!r}"))
+    what = {"forward": "The value, and what backward needs.", "value_and_grad": "The value and its gradients."}
+    return f'def {function.name}({", ".join(names)}) -> tuple[Any, Any]:\n{INDENT}"""{what[function.name]}"""'
+
+
+def _checks(function: Function, program: Program) -> list[str]:
+    if function.name == "backward":
+        g = function.parameters[0]
+        return [f'{g} = upstream("{program.name}", {g}, saved[{-len(program.outputs)}:])']
+    names = [a.name for a in program.inputs]
+    tuple_ = f"({names[0]},)" if len(names) == 1 else f"({', '.join(names)})"
+    target = f"({names[0]},)" if len(names) == 1 else ", ".join(names)
+    lines = [f'{target} = checked("{program.name}", INPUTS, {tuple_})'] if names else []
+    for name, _ in program.parameters:
+        lines.append(f"{name} = {'int' if name in program.sizes else 'float'}({name})")
+    return lines

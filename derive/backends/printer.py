@@ -1,0 +1,240 @@
+"""The array program as NumPy source: a row for each operation, with its precedence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+from sympy.printing.pycode import PythonCodePrinter
+
+from derive.lower import Assign, Code, Into, Num, Op, Rows, Statement, Unsupported, Update, Var
+
+
+@dataclass(frozen=True)
+class Row:
+    """How an operation is written: a template over its operands, and how tightly it and they bind."""
+
+    template: str
+    binds: int = 100
+    needs: tuple[int, ...] = (0,)  # least precedence of each operand, the last one for all that follow
+
+
+CHOICE, OR, AND, COMPARE, BAR, AMPERSAND, SUM, PRODUCT, SIGN, POWER, ATOM = range(1, 12)
+
+OPERATIONS: dict[str, Row] = {
+    "add": Row("{0} + {1}", SUM, (SUM, PRODUCT)),
+    "subtract": Row("{0} - {1}", SUM, (SUM, PRODUCT)),
+    "multiply": Row("{0} * {1}", PRODUCT, (PRODUCT, SIGN)),
+    "divide": Row("{0} / {1}", PRODUCT, (PRODUCT, SIGN)),
+    "floor_divide": Row("{0} // {1}", PRODUCT, (PRODUCT, SIGN)),
+    # `@` binds like `*` in Python: beside another product it always stands in parentheses
+    "matmul": Row("{0} @ {1}", PRODUCT, (SIGN, SIGN)),
+    "negative": Row("-{0}", SIGN, (SIGN,)),
+    "power": Row("{0}**{1}", POWER, (ATOM, SIGN)),
+    "greater": Row("{0} > {1}", COMPARE, (BAR,)),
+    "greater_equal": Row("{0} >= {1}", COMPARE, (BAR,)),
+    "less": Row("{0} < {1}", COMPARE, (BAR,)),
+    "less_equal": Row("{0} <= {1}", COMPARE, (BAR,)),
+    "equal": Row("{0} == {1}", COMPARE, (BAR,)),
+    "not_equal": Row("{0} != {1}", COMPARE, (BAR,)),
+    "logical_and": Row("{0} & {1}", AMPERSAND, (AMPERSAND, SUM)),
+    "logical_or": Row("{0} | {1}", BAR, (BAR, AMPERSAND)),
+    "logical_not": Row("~{0}", SIGN, (SIGN,)),
+    "choice": Row("{1} if {0} else {2}", CHOICE, (OR,)),
+    "T": Row("{0}.T", ATOM, (ATOM,)),
+    "mT": Row("{0}.mT", ATOM, (ATOM,)),
+    "vecdot": Row("np.vecdot({0}, {1})"),
+    "vdot": Row("np.vdot({0}, {1})"),
+    "where": Row("np.where({0}, {1}, {2})"),
+    "len": Row("len({0})"),
+    "float": Row("float({0})"),
+    "shape": Row("{0}.shape", ATOM, (ATOM,)),
+    "dtype": Row("{0}.dtype", ATOM, (ATOM,)),
+    "float64": Row("np.dtype(np.float64)"),
+    "typed": Row("dtype.type({0})"),
+    "cast": Row("{0}.astype(dtype)", ATOM, (ATOM,)),
+    "copy": Row("np.array({0})"),
+    "eye": Row("np.eye({0}, dtype=dtype)"),
+    "arange": Row("np.arange({0})"),
+    "diagonal": Row("{0}.diagonal()", ATOM, (ATOM,)),
+    "all": Row("{0}[...]", ATOM, (ATOM,)),
+    "template": Row("({0}.shape, {0}.dtype)"),
+}
+METHODS = {"max": "max", "sum": "sum", "prod": "prod"}
+OPERATOR = {"add": "+", "subtract": "-", "multiply": "*", "divide": "/"}
+UNARY = frozenset(
+    "exp log sqrt sin cos tan sinh cosh tanh arcsin arccos arctan arcsinh arccosh arctanh absolute sign floor ceil "
+    "log1p expm1 log2 log10 exp2 maximum minimum arctan2 hypot".split()
+)
+HOST = {"absolute": "abs", "maximum": "max", "minimum": "min", "arcsin": "math.asin", "arccos": "math.acos"} | {
+    "arctan": "math.atan", "arcsinh": "math.asinh", "arccosh": "math.acosh", "arctanh": "math.atanh",
+    "arctan2": "math.atan2", "special.erf": "math.erf", "special.erfc": "math.erfc", "special.gamma": "math.gamma",
+    "special.gammaln": "math.lgamma",
+}  # fmt: skip
+
+
+class NumpyPrinter(PythonCodePrinter):
+    """Prints expressions and statements of an array program. `modules` are the names of numpy, math, special."""
+
+    def __init__(self, modules: dict[str, str]) -> None:
+        super().__init__({"fully_qualified_modules": False, "allow_unknown_functions": True})
+        self.modules = modules
+        self.used: set[str] = set()
+
+    def doprint(self, expr: Any, assign_to: Any = None) -> str:
+        """The text of an expression or a target."""
+        text: str = self._print(expr)
+        return text
+
+    def _print_Var(self, var: Var) -> str:
+        return var.name
+
+    def _print_Num(self, number: Num) -> str:
+        return self._number(number.value)
+
+    def _print_Op(self, op: Op) -> str:
+        return self.text(op)[0]
+
+    def _print_Target(self, target: Any) -> str:
+        text: str = target.text
+        return text
+
+    @staticmethod
+    def _number(value: Fraction) -> str:
+        whole = value.denominator == 1 and abs(value) < 10**15
+        return str(int(value)) if whole else repr(float(value))
+
+    def text(self, code: Code) -> tuple[str, int]:
+        """An expression and how tightly it binds."""
+        if isinstance(code, Var):
+            return code.name, ATOM
+        if isinstance(code, Num):
+            return self._number(code.value), ATOM if code.value >= 0 else SIGN
+        special: Callable[[Op], str] | None = getattr(self, f"_op_{code.name}", None)
+        if special is not None:
+            return special(code), ATOM
+        if code.name in OPERATIONS:
+            row = OPERATIONS[code.name]
+            needs = [row.needs[min(k, len(row.needs) - 1)] for k in range(len(code.args))]
+            args = [self.bound(arg, least) for arg, least in zip(code.args, needs, strict=True)]
+            return self._template(row.template).format(*args), row.binds
+        if code.name in UNARY or code.name.startswith("special."):
+            return self._call(code.name, [self.bound(arg, 0) for arg in code.args]), ATOM
+        if code.name in METHODS:
+            axis = f"axis={code.attr[0]}" if len(code.attr) == 1 else f"axis={code.attr}" if code.attr else ""
+            return f"{self.bound(code.args[0], ATOM)}.{METHODS[code.name]}({axis})", ATOM
+        raise Unsupported(f"numpy: no row for the operation {code.name}")
+
+    def bound(self, code: Code, least: int) -> str:
+        """The text of an operand, in parentheses where it binds less tightly than `least`."""
+        text, binds = self.text(code)
+        return f"({text})" if binds < least else text
+
+    def _template(self, template: str) -> str:
+        return template.replace("np.", f"{self.modules['np']}.")
+
+    def _call(self, op: str, args: Sequence[str]) -> str:
+        module, _, name = op.rpartition(".")
+        self.used.add(module or "np")
+        if module == "special":
+            self.module_imports["scipy"].add("special")  # lambdify imports it
+        return f"{self.modules[module or 'np']}.{name}({', '.join(args)})"
+
+    # Operations whose text depends on what is static
+
+    def _all(self, op: Op) -> list[str]:
+        return [self.bound(arg, 0) for arg in op.args]
+
+    def _op_host(self, op: Op) -> str:
+        name = HOST.get(op.attr, f"math.{op.attr}")
+        if not name.startswith("math."):
+            return f"{name}({', '.join(self._all(op))})"
+        return self._call(name, self._all(op))
+
+    def _op_number(self, op: Op) -> str:
+        return str(op.attr)
+
+    def _op_tuple(self, op: Op) -> str:
+        inner = ", ".join(self._all(op))
+        return f"({inner},)" if len(op.args) == 1 else f"({inner})"
+
+    def _op_dict(self, op: Op) -> str:
+        return "{" + ", ".join(f'"{k}": {v}' for k, v in zip(op.attr, self._all(op), strict=True)) + "}"
+
+    def _op_item(self, op: Op) -> str:
+        return f"{self.bound(op.args[0], ATOM)}[{op.attr}]"
+
+    def _op_rows(self, op: Op) -> str:
+        return f"{self.bound(op.args[0], ATOM)}[{op.attr}]"
+
+    def _op_expand(self, op: Op) -> str:
+        (array,) = op.args
+        kept = [":" if kept else "None" for kept in op.attr]
+        if isinstance(array, Op) and array.name == "rows" and op.attr[0]:
+            kept[0] = array.attr
+            array = array.args[0]
+        return f"{self.bound(array, ATOM)}[{', '.join(kept)}]"
+
+    def _op_first(self, op: Op) -> str:
+        return f"{self.bound(op.args[0], ATOM)}[..., 0]"
+
+    def _op_transpose(self, op: Op) -> str:
+        return f"{self.bound(op.args[0], ATOM)}.transpose({', '.join(map(str, op.attr))})"
+
+    def _op_reshape(self, op: Op) -> str:
+        return f"{self.bound(op.args[0], ATOM)}.reshape({self.bound(op.args[1], 0)})"
+
+    def _op_tensordot(self, op: Op) -> str:
+        return self._call("tensordot", [*self._all(op), f"axes={tuple(map(list, op.attr))}"])
+
+    def _op_einsum(self, op: Op) -> str:
+        return self._call("einsum", [f'"{op.attr}"', *self._all(op)])
+
+    def _shape(self, lengths: Sequence[str]) -> str:
+        return lengths[0] if len(lengths) == 1 else f"({', '.join(lengths)})"
+
+    def _op_ones(self, op: Op) -> str:
+        return self._call("ones", [self._shape(self._all(op)), "dtype"])
+
+    def _op_zeros(self, op: Op) -> str:
+        return self._call("zeros", [self._shape(self._all(op)), "dtype"])
+
+    def _op_empty(self, op: Op) -> str:
+        return self._call("empty", [self._shape(self._all(op)), {"real": "dtype"}.get(op.attr, op.attr)])
+
+    def _op_full(self, op: Op) -> str:
+        *shape, value = self._all(op)
+        return self._call("full", [self._shape(shape), value, "dtype"])
+
+    def _op_into(self, op: Op) -> str:
+        value, out = op.args
+        assert isinstance(value, Op)
+        return self.into(value, out)
+
+    def into(self, value: Op, out: Code) -> str:
+        """The call that writes op(args) into `out`."""
+        return self._call(value.name, [*self._all(value), f"out={self.bound(out, 0)}"])
+
+    # Statements
+
+    def lines(self, statement: Statement, indent: str = "") -> list[str]:
+        """The lines of a statement."""
+        note = [f"{indent}# {statement.note}"] if not isinstance(statement, Rows) and statement.note else []
+        match statement:
+            case Assign(targets, value):
+                names = [self._target(target) for target in targets]
+                return [*note, f"{indent}{' = '.join([*names, self.bound(value, 0)])}"]
+            case Update(op, target, value):
+                return [*note, f"{indent}{self.bound(target, 0)} {OPERATOR[op]}= {self.bound(value, 0)}"]
+            case Into(value, out):
+                return [*note, f"{indent}{self.into(value, out)}"]
+            case Rows(index, count, width, body):
+                head = f"{indent}for {index} in row_blocks({self.bound(count, 0)}, {self.bound(width, 0)}):"
+                return [head, *(line for inner in body for line in self.lines(inner, indent + "    "))]
+
+    def _target(self, target: Code) -> str:
+        if isinstance(target, Op) and target.name == "tuple":
+            return ", ".join(self._all(target)) + ("," if len(target.args) == 1 else "")
+        return self.bound(target, 0)

@@ -1,0 +1,338 @@
+"""`lower`: a task becomes a program of forward, backward, and both fused."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sympy import Expr, Symbol
+
+from derive.axes import Axis, Size, Tensor, Unsupported, definitions
+
+from .code import length_code
+from .node import Graph, Node, View, reachable
+from .plan import SOURCES, VIEWS, is_host
+from .program import Array, Assign, Code, Function, Into, Op, Program, Rows, Statement, Update, Var
+from .read import Reader
+from .seed import seeded
+from .task import Task
+from .write import Body, Names
+
+KINDS = {"real": "real", "int": "int", "bool": "bool"}
+# Names that emitted code uses for itself; the printer renames its modules where an input is called so.
+RESERVED = frozenset(
+    "dtype shape template saved gradients row_blocks checked upstream forward backward value_and_grad float int len "
+    "max min abs".split()
+)
+NEEDS_DTYPE = frozenset("ones full zeros empty eye typed cast".split())
+LONGEST_NOTE = 100
+# Arithmetic this cheap is done again in the backward pass, where its operands are at hand, instead of being kept.
+REPEATED = frozenset("multiply terms negative cast".split())
+
+
+def lower(task: Task) -> Program:
+    """The array program of a task. Raises Unsupported, naming the node, where no law applies."""
+    return _Lowering(task).program()
+
+
+@dataclass
+class _Lowering:
+    task: Task
+    graph: Graph = field(default_factory=Graph)
+    taken: set[str] = field(default_factory=set)
+    symbols: dict[str, str] = field(default_factory=dict)  # size → variable
+    labels: dict[Node, str] = field(default_factory=dict)
+    notes: dict[Node, str] = field(default_factory=dict)
+    arrays: dict[Node, str] = field(default_factory=dict)  # inputs
+
+    def program(self) -> Program:
+        task = self.task
+        seed = seeded(task) if task.scalar_loss else task
+        self.taken = {t.name for t in (*task.inputs, *seed.upstreams)} | {s.name for s in task.parameters}
+        self.taken |= RESERVED
+        self.symbols = {s.name: s.name for s in task.sizes}
+        self.flat = (Axis("elements", Size("N")),) if task.elementwise else ()
+        outputs = self._roots(task.outputs, self._reader(seed, None))
+        self.outputs = outputs
+        functions = []
+        if task.gradients:
+            gradients = self._roots(seed.gradients, self._reader(seed, None), outputs)
+            saved = self._saved(outputs, gradients)
+            functions = [self._forward(outputs, gradients, saved), self._backward(seed.upstreams, gradients, saved)]
+            if task.scalar_loss:
+                one = self._roots(task.gradients, self._reader(seed, 1), outputs)
+                functions.append(self._fused(outputs, one))
+        else:
+            functions = [self._forward(outputs, [], [])]
+        return self._declared(task, seed, tuple(functions))
+
+    def _declared(self, task: Task, seed: Task, functions: tuple[Function, ...]) -> Program:
+        shown = definitions(t.body for t in (*task.outputs, *task.gradients) if t.body is not None)
+        every = [*(t for t in shown if t not in task.outputs), *task.outputs, *task.gradients]
+        sizes = tuple(s.name for s in task.sizes)
+        return Program(
+            name=task.name,
+            doc=task.doc,
+            inputs=tuple(self._array(t) for t in task.inputs),
+            outputs=tuple(self._array(t) for t in task.outputs),
+            gradients=tuple(t.of or t.name for t in task.gradients),
+            upstreams=tuple(t.name for t in seed.upstreams),
+            parameters=tuple((s.name, s.default) for s in task.parameters),
+            sizes=sizes,
+            scalar_loss=task.scalar_loss,
+            formulas=tuple(f"{t.declared() if t.axes else t.name} = {t.body}" for t in dict.fromkeys(every)),
+            functions=functions,
+            taken=frozenset(self.taken),
+        )
+
+    def _array(self, tensor: Tensor) -> Array:
+        shape = None if self.flat else tuple(_spelled(a.size) for a in tensor.axes)
+        return Array(tensor.name, tensor.dtype, shape, _spelled(tensor.bound) if tensor.bound is not None else None)
+
+    # Reading
+
+    def _reader(self, task: Task, upstream: int | None) -> Reader:
+        """A reader of the task's expressions; with `upstream` given, that number stands for the upstream gradient."""
+        g = self.graph
+        sources: dict[Tensor, View] = {}
+        for t in task.inputs:
+            sources[t] = g.make("input", (), (*t.axes, *self.flat), t.name, t.dtype)
+            self.arrays[sources[t].node] = t.name
+        for t in task.upstreams:
+            if t.axes or self.flat:
+                sources[t] = g.make("input", (), (*t.axes, *self.flat), t.name)
+            else:
+                sources[t] = g.number(upstream) if upstream else g.host("scalar", attr=t.name)
+        return Reader(g, sources, task.name)
+
+    def _roots(self, tensors: Sequence[Tensor], reader: Reader, before: Sequence[Node] = ()) -> list[Node]:
+        """The nodes of outputs or gradients: of the declared shape, each with memory of its own."""
+        roots: list[Node] = []
+        every = [d for t in tensors if t.body is not None for d in definitions([t.body])]
+        for tensor in dict.fromkeys(every):
+            self._label(reader.define(tensor).node, tensor)
+        for tensor in tensors:
+            view = reader.define(tensor)
+            node = self._root(view, (*tensor.axes, *self.flat)).node
+            if node in roots or node in before:
+                node = self.graph.make("copy", [View(node, view.letters)], view.letters, tensor.name).node
+            self._label(node, tensor)
+            roots.append(node)
+        return roots
+
+    def _root(self, view: View, letters: tuple[Axis, ...]) -> View:
+        g = self.graph
+        if view.node.kind in ("int", "bool"):
+            view = g.make("cast", [view], view.letters)
+        if not letters:
+            return g.make("constant", [view], ()) if view.host else view
+        if set(view.letters) != set(letters):
+            return g.make("broadcast", [view], letters)
+        if view.letters != letters:
+            view = g.make("permute", [view], letters)
+        if view.node.op == "input" or view.node.op in VIEWS:
+            return g.make("copy", [view], letters)
+        return view
+
+    def _label(self, node: Node, tensor: Tensor) -> None:
+        if node.op in SOURCES or node in self.labels:
+            return
+        self.labels[node] = tensor.name
+        text = f"{tensor.declared() if tensor.axes else tensor.name} = {tensor.body}"
+        if len(text) <= LONGEST_NOTE:
+            self.notes[node] = text
+
+    def _saved(self, outputs: Sequence[Node], gradients: Sequence[Node]) -> list[Node]:
+        """What backward reads of inputs and forward values; cheap arithmetic on those is repeated instead."""
+        forward = set(reachable(outputs))
+        needed = reachable(gradients)
+        own = [n for n in needed if n not in forward]
+        wanted = {a for n in own for a, _ in n.args if a in forward} | {n for n in gradients if n in forward}
+        available = {n for n in forward if n.op in SOURCES or is_host(n)}
+        kept = [n for n in needed if n in wanted and n not in available]
+        saved: set[Node] = {n for n in kept if n.op not in REPEATED and n.kind != "bool"}
+        for node in kept:
+            if node in saved:
+                continue
+            cheap = len(node.args) <= 2 and all(a in available or a in saved for a, _ in node.args)
+            if not cheap:
+                saved.add(node)
+        reads = reachable(gradients, dict.fromkeys(saved))
+        inputs = [n for n in self.arrays if n in reads]
+        return [*inputs, *(n for n in needed if n in saved)]
+
+    # Functions
+
+    def _body(self, known: Mapping[Node, str]) -> Body:
+        self.used: dict[str, None] = {}
+        return Body(known, self.labels, self.notes, Names(set(self.taken)), self._size)
+
+    def _size(self, length: Expr) -> Code:
+        for symbol in sorted(length.free_symbols, key=str):
+            if symbol.name not in self.symbols:
+                self.symbols[symbol.name] = Names(self.taken).fresh(symbol.name)
+                self.taken.add(self.symbols[symbol.name])
+            self.used.setdefault(symbol.name)
+        renaming = {s: Symbol(self.symbols[s.name]) for s in length.free_symbols if self.symbols[s.name] != s.name}
+        return length_code(length.xreplace(renaming) if renaming else length)
+
+    def _parameters(self) -> tuple[str, ...]:
+        return (*(t.name for t in self.task.inputs), *(s.name for s in self.task.parameters))
+
+    def _forward(self, outputs: list[Node], gradients: list[Node], saved: list[Node]) -> Function:
+        body = self._body(self.arrays)
+        names = body.write([*outputs, *(n for n in saved if n not in self.arrays)])
+        self.kept = [(n, body.variable[n]) for n in saved]
+        extra = self._extra(gradients, saved)
+        values = [*(Var(name) for _, name in self.kept), *(Var(name) for name in extra if gradients)]
+        self.unpacked = [*(name for _, name in self.kept), *extra]
+        results = [self._shaped(names[n]) for n in outputs]
+        meta = [Op("template", (names[n],)) for n in outputs] if self.task.gradients else []
+        if self.flat and meta:
+            meta = [Op("tuple", (Var("shape"), Var("dtype")))] * len(meta)
+        body.statements.append(Assign((Var("saved"),), Op("tuple", (*values, *meta))))
+        result = Op("tuple", (_one_or_tuple(results), Var("saved")))
+        return self._function("forward", self._parameters(), body, self.arrays, result)
+
+    def _extra(self, gradients: Sequence[Node], saved: Sequence[Node]) -> list[str]:
+        """Scalars and sizes that backward cannot know otherwise."""
+        reads = reachable(gradients, dict.fromkeys(saved))
+        used = {node.attr for node in reads if node.op == "scalar"}
+        return [s.name for s in self.task.scalars if s.name in used] + [s.name for s in self.task.sizes]
+
+    def _backward(self, upstreams: Sequence[Tensor], gradients: list[Node], saved: list[Node]) -> Function:
+        known = dict(self.kept)
+        for node in self.graph.table.values():
+            if node.op == "input" and node not in self.arrays:
+                known[node] = node.attr
+        body = self._body(known)
+        names = body.write(gradients)
+        found = Op("dict", tuple(self._shaped(names[n]) for n in gradients), tuple(t.of for t in self.task.gradients))
+        body.statements.append(Assign((Var("gradients"),), found))
+        unpack: list[Statement] = []
+        given = tuple(t.name for t in upstreams)
+        if len(given) > 1:
+            unpack.append(Assign((Op("tuple", tuple(map(Var, given))),), Var("g")))
+        blank = ["_"] * len(self.outputs)
+        names_ = [*self.unpacked, *blank]
+        if self.flat:
+            names_ = [*self.unpacked, *blank[:-1], "template"]
+        if self.unpacked or self.flat:
+            unpack.append(Assign((Op("tuple", tuple(map(Var, names_))),), Var("saved")))
+        parameters = (given[0] if len(given) == 1 else "g", "saved")
+        return self._function("backward", parameters, body, known, Var("gradients"), unpack)
+
+    def _fused(self, outputs: list[Node], gradients: list[Node]) -> Function:
+        body = self._body(self.arrays)
+        names = body.write([*outputs, *gradients])
+        grads = Op("dict", tuple(names[n] for n in gradients), tuple(t.of for t in self.task.gradients))
+        body.statements.append(Assign((Var("gradients"),), grads))
+        result = Op("tuple", (_one_or_tuple([names[n] for n in outputs]), Var("gradients")))
+        return self._function("value_and_grad", self._parameters(), body, self.arrays, result)
+
+    def _shaped(self, code: Code) -> Code:
+        return Op("reshape", (code, Var("shape"))) if self.flat else code
+
+    def _function(
+        self,
+        name: str,
+        parameters: tuple[str, ...],
+        body: Body,
+        known: Mapping[Node, str],
+        result: Code,
+        unpack: Sequence[Statement] = (),
+    ) -> Function:
+        """The function with what its statements take for granted: lengths, the dtype, flat arrays."""
+        real = [label for node, label in known.items() if node.kind == "real" and node.rank == max_rank(known)]
+        real = real or [label for node, label in known.items() if node.kind == "real"]
+        start = [*unpack, *self._flattened(name, known)]
+        start += self._lengths(known, parameters)
+        if any(_needs_dtype(s) for s in body.statements) or _uses(result, "typed") or _names(result, "dtype"):
+            start.append(Assign((Var("dtype"),), Op("dtype", (Var(real[0]),)) if real else Op("float64")))
+        return Function(name, parameters, (*start, *body.statements), result)
+
+    def _flattened(self, name: str, known: Mapping[Node, str]) -> list[Statement]:
+        if not self.flat:
+            return []
+        arrays = [
+            label
+            for node, label in known.items()
+            if node.op == "input" and (name != "backward" or node not in self.arrays)
+        ]
+        shape = Op("item", (Var("template"),), 0) if name == "backward" else Op("shape", (Var(arrays[0]),))
+        flat = [Assign((Var(a),), Op("reshape", (Var(a), Op("number", (), -1)))) for a in arrays]
+        return [Assign((Var("shape"),), shape), *flat]
+
+    def _lengths(self, known: Mapping[Node, str], parameters: Sequence[str]) -> list[Statement]:
+        """Assignments for the lengths in use, from the shapes of arrays at hand."""
+        needed = [
+            s for s in self.used if self.symbols[s] not in parameters and self.symbols[s] not in self.unpacked_names()
+        ]
+        found: list[Statement] = []
+        for node, label in sorted(known.items(), key=lambda item: -item[0].rank):
+            dims = [d.name if d.is_Symbol else None for d in node.dims]
+            new = [d for d in dict.fromkeys(dims) if d in needed]
+            if new and len(new) == len(dims) > 1:
+                target = Op("tuple", tuple(Var(self.symbols[str(d)]) for d in dims))
+                found.append(Assign((target,), Op("shape", (Var(label),))))
+            else:
+                for d in new:
+                    place = dims.index(d)
+                    length = Op("item", (Op("shape", (Var(label),)),), place) if place else Op("len", (Var(label),))
+                    found.append(Assign((Var(self.symbols[str(d)]),), length))
+            needed = [s for s in needed if s not in new]
+        if needed:
+            raise Unsupported(f"{self.task.name}: length {needed[0]} is no axis of an input: declare it as a Size")
+        return found
+
+    def unpacked_names(self) -> list[str]:
+        return getattr(self, "unpacked", []) if self.task.sizes else []
+
+
+def max_rank(nodes: Mapping[Node, str]) -> int:
+    """The rank of the largest real array."""
+    return max((n.rank for n in nodes if n.kind == "real"), default=0)
+
+
+def _spelled(length: Expr) -> str | int | None:
+    if length.is_Integer:
+        return int(length)
+    return length.name if length.is_Symbol else None
+
+
+def _one_or_tuple(codes: Sequence[Code]) -> Code:
+    return codes[0] if len(codes) == 1 else Op("tuple", tuple(codes))
+
+
+def _parts(code: Any) -> Iterator[Code]:
+    yield code
+    if isinstance(code, Op):
+        for arg in code.args:
+            yield from _parts(arg)
+
+
+def _uses(code: Code, op: str) -> bool:
+    return any(isinstance(part, Op) and part.name == op for part in _parts(code))
+
+
+def _names(code: Code, name: str) -> bool:
+    return any(isinstance(part, Var) and part.name == name for part in _parts(code))
+
+
+def _codes(statement: Statement) -> Iterator[Code]:
+    match statement:
+        case Assign(targets, value):
+            yield from (*targets, value)
+        case Update(_, target, value):
+            yield from (target, value)
+        case Into(value, out):
+            yield from (value, out)
+        case Rows(_, count, width, body):
+            yield from (count, width)
+            for inner in body:
+                yield from _codes(inner)
+
+
+def _needs_dtype(statement: Statement) -> bool:
+    return any(isinstance(part, Op) and part.name in NEEDS_DTYPE for c in _codes(statement) for part in _parts(c))

@@ -1,0 +1,129 @@
+"""Which values share memory: a value takes over the array of an operand that nobody reads any more.
+
+A chain is a sequence of values in one array, each written in place of the one before. An array is ours when an
+operation of this function made it: inputs, saved values and views of them are never written. A chain that is closed
+lends its array to a later one of the same shape.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from .node import Node
+from .plan import VIEWS, Plan, Segment
+
+# Operations that can write into memory they are given, entry by entry.
+ENTRYWISE = frozenset(
+    "multiply divide terms negative exp log sqrt sin cos tan sinh cosh tanh arcsin arccos arctan arcsinh arccosh "
+    "arctanh absolute sign floor ceil log1p expm1 log2 log10 exp2 power maximum minimum arctan2 hypot "
+    "special.erf special.erfc special.erfinv special.gamma special.gammaln special.digamma".split()
+)
+FOREVER = 1 << 60
+
+
+@dataclass(eq=False)
+class Chain:
+    """Values that live in one array, in order; `whole`: of all rows, though its statements stand in a loop."""
+
+    members: list[Node]
+    segment: Segment
+    whole: bool = False
+    lent_to: list[Chain] = field(default_factory=list)
+    lender: Chain | None = None
+
+
+@dataclass(frozen=True)
+class Memory:
+    """The chain of each value that has an array of its own."""
+
+    chain: Mapping[Node, Chain]
+    leaves: Mapping[Node, tuple[Node, ...]]
+    last: Mapping[Node, int]
+
+
+def leaves_of(node: Node, inline: frozenset[Node]) -> tuple[Node, ...]:
+    """The named values that a statement reads, also through what is inlined in it."""
+    found: list[Node] = []
+    stack = [arg for arg, _ in reversed(node.args)]
+    while stack:
+        part = stack.pop()
+        if part in inline:
+            stack.extend(arg for arg, _ in reversed(part.args))
+        else:
+            found.append(part)
+    return tuple(found)
+
+
+def memory(plan: Plan, targets: Sequence[Node], notes: Mapping[Node, str]) -> Memory:
+    """Chains for the statements of a plan."""
+    items = [node for _, group in plan.segments for node in group if node not in plan.inline]
+    leaves = {node: leaves_of(node, plan.inline) for node in items}
+    last: dict[Node, int] = {}
+    for place, node in enumerate(items):
+        for leaf in leaves[node]:
+            last[leaf] = place
+    for target in targets:
+        last[target] = FOREVER
+    chain: dict[Node, Chain] = {}
+    open_: list[Chain] = []
+    for place, node in enumerate(items):
+        if node.rank < plan.large or node.kind == "bool" or node in plan.accumulators or node.op in VIEWS:
+            continue
+        taken = next((a for a in _candidates(node, plan.inline) if a in chain and last[a] == place), None)
+        if taken is not None and node.op in ENTRYWISE:
+            chain[node] = chain[taken]
+            chain[node].members.append(node)
+            continue
+        chain[node] = Chain([node], plan.place[node])
+        if node.op in ENTRYWISE:
+            _borrow(chain[node], open_, last, place, notes)
+        open_.append(chain[node])
+    for node, own in chain.items():
+        outside = any(plan.place[user] != plan.place[node] for user in items if node in leaves[user])
+        if outside or last.get(node) == FOREVER or plan.place[own.members[0]] != plan.place[node]:
+            own.whole = True
+    for own in open_:
+        _unlend_whole(own)
+    return Memory(chain, leaves, last)
+
+
+def steps(node: Node, place: int | None) -> list[int]:
+    """The order in which a sum takes its summands, if it is written in the place of that one."""
+    every = list(range(len(node.args)))
+    if place is None:
+        return every
+    plus = place if node.attr[place] > 0 else next(k for k in every if node.attr[k] > 0)
+    first = [plus] if plus == place else [plus, place]
+    return [*first, *(k for k in every if k not in first)]
+
+
+def _candidates(node: Node, inline: frozenset[Node]) -> list[Node]:
+    """Operands in whose place the result can be written: same axes, same kind, not read after the first step."""
+    found = []
+    for place, (arg, labels) in enumerate(node.args):
+        same = labels == tuple(range(node.rank)) and arg.dims == node.dims and arg.kind == node.kind
+        later = [node.args[k][0] for k in steps(node, place)[2:]] if node.op == "terms" else []
+        if same and not any(arg is other or (other in inline and arg in leaves_of(other, inline)) for other in later):
+            found.append(arg)
+    return found
+
+
+def _borrow(new: Chain, chains: list[Chain], last: Mapping[Node, int], place: int, notes: Mapping[Node, str]) -> None:
+    for old in chains:
+        final = old.members[-1]
+        closed = last.get(final, -1) < place and not any(member in notes for member in old.members)
+        busy = any(last.get(other.members[-1], -1) >= place for other in old.lent_to)
+        same = final.dims == new.members[0].dims and final.kind == new.members[0].kind
+        if closed and same and not busy and old.segment == new.segment and old.lender is None:
+            old.lent_to.append(new)
+            new.lender = old
+            return
+
+
+def _unlend_whole(own: Chain) -> None:
+    """An array that outlives its loop is its own; so is one whose lender is kept in whole."""
+    lender = own.lender
+    if lender is not None and (own.whole or lender.whole):
+        lender.lent_to.remove(own)
+        own.lender = None

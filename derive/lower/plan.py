@@ -1,0 +1,175 @@
+"""When each node is computed: straight, or in a loop over blocks of rows.
+
+Passes over a large array are bound by memory; taken block by block, each finds in the cache what the last one left. A
+node can take part when row r of it needs row r of its arguments alone (a map), or when it is a sum over rows (an
+accumulator). Nodes are fused by levels: a loop reads what was complete before it, and its own rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from sympy import Expr
+
+from .node import Labels, Node
+
+FEWEST_PASSES = 3  # below this many passes over large arrays a loop gains nothing
+
+SOURCES = frozenset("input number size scalar full eye arange constant".split())
+VIEWS = frozenset("diagonal permute".split())
+REDUCTIONS = frozenset("max prod sum vecdot vdot matmul einsum matvec tensordot".split())
+BARRIERS = frozenset("tensordot matvec copy".split())
+
+Segment = tuple[int, Expr | None]  # level, and the number of rows in a loop
+
+
+def is_host(node: Node) -> bool:
+    """Whether a node is a Python number."""
+    return node.kind == "host"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Nodes in their order of computation, in segments; which are inlined where they are used."""
+
+    segments: tuple[tuple[Segment, tuple[Node, ...]], ...]
+    place: Mapping[Node, Segment]
+    accumulators: frozenset[Node]
+    inline: frozenset[Node]
+    large: int  # rank from which arrays are large
+
+
+def mode(node: Node) -> str:
+    """How a node depends on rows: "map", "sum", or "" for neither."""
+    if node.op in SOURCES or node.op in BARRIERS or is_host(node):
+        return ""
+    if node.op == "matmul" and node.rank > 1:
+        return ""  # a matrix product is fastest whole
+    if node.rank and _only_first(node, 0):
+        return "map"
+    reduced = {label for _, labels in node.args for label in labels if label >= node.rank}
+    rows = [label for label in reduced if any(labels and labels[0] == label for _, labels in node.args)]
+    summing = node.op in {"vdot", "einsum", "matmul", "sum"} and node.rank < 2
+    if summing and len(rows) == 1 and _only_first(node, rows[0]) and rows_of(node, "sum") is not None:
+        return "sum"
+    return ""
+
+
+def _only_first(node: Node, label: int) -> bool:
+    """Whether every argument that has the label has it as its first axis, and one has it."""
+    having = [labels for _, labels in node.args if label in labels]
+    return bool(having) and all(labels[0] == label and label not in labels[1:] for labels in having)
+
+
+def rows_of(node: Node, how: str) -> Expr | None:
+    """The number of rows that a map or a sum runs over."""
+    if how == "map":
+        return node.dims[0]
+    for arg, labels in node.args:
+        if labels and labels[0] >= node.rank:
+            return arg.dims[0]
+    return None
+
+
+def _sliced(labels: Labels, node: Node, how: str) -> bool:
+    """Whether this argument is read row by row."""
+    if not labels:
+        return False
+    return labels[0] == 0 if how == "map" else labels[0] >= node.rank
+
+
+@dataclass
+class _Levels:
+    """The level of each node, given which loops are worth it."""
+
+    nodes: Sequence[Node]
+    refused: set[Node] = field(default_factory=set)
+    place: dict[Node, Segment] = field(default_factory=dict)
+    modes: dict[Node, str] = field(default_factory=dict)
+
+    def assign(self) -> None:
+        self.place = {}
+        for node in self.nodes:
+            how = self.modes.setdefault(node, mode(node)) if node not in self.refused else ""
+            rows = rows_of(node, how) if how else None
+            level = 0
+            for arg, labels in node.args:
+                if arg not in self.place:
+                    continue  # a parameter
+                before, loop = self.place[arg]
+                together = loop is not None and loop == rows and self.modes[arg] == "map"
+                together = together and _sliced(labels, node, how)
+                level = max(level, before if loop is None or together else before + 1)
+            self.place[node] = (level, rows)
+
+    def loops(self) -> dict[Segment, list[Node]]:
+        found: dict[Segment, list[Node]] = {}
+        for node in self.nodes:
+            if self.place[node][1] is not None:
+                found.setdefault(self.place[node], []).append(node)
+        return found
+
+
+def passes(nodes: Sequence[Node], large: int) -> int:
+    """How often the nodes go over large arrays."""
+    count = 0
+    for node in nodes:
+        if node.op in VIEWS:
+            continue
+        if node.rank >= large:
+            count += len(node.args) - 1 if node.op == "terms" else 1
+        elif node.op in REDUCTIONS and any(arg.rank >= large for arg, _ in node.args):
+            count += 1
+    return count
+
+
+def plan(nodes: Sequence[Node], targets: Sequence[Node], named: Mapping[Node, str]) -> Plan:
+    """The plan for `nodes`, each listed after its arguments."""
+    every = [*nodes, *(arg for node in nodes for arg, _ in node.args)]
+    large = min(2, max((node.rank for node in every), default=0)) or 1
+    levels = _Levels(nodes)
+    while True:
+        levels.assign()
+        weak = [group for group in levels.loops().values() if passes(group, large) < FEWEST_PASSES]
+        if not weak:
+            break
+        levels.refused.update(node for group in weak for node in group)
+    order: dict[Segment, list[Node]] = {}
+    for node in sorted(nodes, key=lambda n: (levels.place[n][0], levels.place[n][1] is not None)):
+        order.setdefault(levels.place[node], []).append(node)
+    sums = frozenset(n for n in nodes if levels.place[n][1] is not None and levels.modes[n] == "sum")
+    inline = _inlined(nodes, set(targets), named, levels.place, sums, large)
+    return Plan(tuple((s, tuple(g)) for s, g in order.items()), levels.place, sums, inline, large)
+
+
+MOST_INLINED = 7  # operations in one expression
+
+
+def _inlined(
+    nodes: Sequence[Node],
+    targets: set[Node],
+    named: Mapping[Node, str],
+    place: Mapping[Node, Segment],
+    sums: frozenset[Node],
+    large: int,
+) -> frozenset[Node]:
+    """Nodes written where they are used: numbers, views, and small values that one statement of their segment needs."""
+    users: dict[Node, list[Node]] = {}
+    for node in nodes:
+        for arg, _ in node.args:
+            users.setdefault(arg, []).append(node)
+    inline: set[Node] = set()
+    size: dict[Node, int] = {}
+    for node in nodes:
+        size[node] = 1 + sum(size.get(arg, 0) for arg, _ in node.args if arg in inline and not is_host(arg))
+        if is_host(node) or (node.op in VIEWS and node not in targets):
+            inline.add(node)
+            continue
+        use = users.get(node, [])
+        small = node.rank < large or node.kind == "bool" or node.op == "cast"
+        alone = len(use) == 1 and node not in targets and node not in named and node not in sums
+        source = node.op in SOURCES and place[use[0]][1] is not None if alone else False
+        if alone and small and place[use[0]] == place[node] and size[node] <= MOST_INLINED and not source:
+            inline.add(node)
+    return frozenset(inline)

@@ -1,0 +1,119 @@
+"""The array program: functions of plain statements over named arrays. Backends print it and decide nothing.
+
+An expression is a `Var`, a `Num` or an `Op` on expressions; `attr` holds what is static (axes, permutations, keywords).
+Statements assign, update in place, write into memory at hand, or repeat for blocks of rows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Var:
+    """A name."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Num:
+    """A Python number."""
+
+    value: Fraction
+
+
+@dataclass(frozen=True, slots=True)
+class Op:
+    """An operation on expressions."""
+
+    name: str
+    args: tuple[Code, ...] = ()
+    attr: Any = ()
+
+
+Code = Var | Num | Op
+
+
+@dataclass(frozen=True, slots=True)
+class Assign:
+    """targets = … = value."""
+
+    targets: tuple[Code, ...]
+    value: Code
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """target op= value, in place."""
+
+    op: str
+    target: Code
+    value: Code
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Into:
+    """op(args), written into the memory of `out`."""
+
+    value: Op
+    out: Code
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """The body, for each block of rows: `index` is the slice, `width` the elements of a row."""
+
+    index: str
+    count: Code
+    width: Code
+    body: tuple[Statement, ...]
+
+
+Statement = Assign | Update | Into | Rows
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """def name(parameters): body; return result."""
+
+    name: str
+    parameters: tuple[str, ...]
+    body: tuple[Statement, ...]
+    result: Code
+
+
+@dataclass(frozen=True, slots=True)
+class Array:
+    """A declared array: kind "real", "int" or "bool"; lengths by name, by number, or None where they are derived."""
+
+    name: str
+    kind: str
+    shape: tuple[str | int | None, ...] | None  # None: any shape
+    bound: str | int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """Everything a backend prints. `functions`: forward, and with gradients backward and value_and_grad."""
+
+    name: str
+    doc: str
+    inputs: tuple[Array, ...]
+    outputs: tuple[Array, ...]
+    gradients: tuple[str, ...]
+    upstreams: tuple[str, ...]
+    parameters: tuple[tuple[str, float | int | None], ...]  # Scalars, then Sizes, with their defaults
+    sizes: tuple[str, ...]  # which of the parameters are integers
+    scalar_loss: bool
+    formulas: tuple[str, ...]
+    functions: tuple[Function, ...]
+    taken: frozenset[str]  # names that the functions use
+
+    def function(self, name: str) -> Function:
+        return next(f for f in self.functions if f.name == name)

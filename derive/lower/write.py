@@ -1,0 +1,283 @@
+"""A function of the program: nodes in their plan and memory → statements."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+from sympy import Expr
+
+from .code import Coder
+from .memory import ENTRYWISE, Chain, Memory, memory, steps
+from .node import Node, reachable
+from .plan import Plan, Segment, plan
+from .program import Assign, Code, Into, Num, Op, Rows, Statement, Update, Var
+
+ONE = Fraction(1)
+UPDATES = frozenset({"multiply", "divide"})  # written `a *= b`; sums are written term by term
+HINTS = {"eye": "identity", "arange": "index", "max": "top", "exp": "e", "log": "logs", "sqrt": "root", "tanh": "h"} | {
+    **{
+        "vdot": "total",
+        "sum": "total",
+        "vecdot": "dots",
+        "matmul": "product",
+        "tensordot": "product",
+        "where": "chosen",
+    }
+}
+
+
+@dataclass
+class Names:
+    """Fresh names: what is asked for, or with a number."""
+
+    taken: set[str]
+
+    def fresh(self, wanted: str) -> str:
+        name, number = wanted, 1
+        while name in self.taken:
+            number += 1
+            name = f"{wanted}_{number}"
+        self.taken.add(name)
+        return name
+
+
+@dataclass
+class Body:
+    """The statements of one function under construction.
+
+    `known` names the parameters, `labels` the named values (and `notes` says what they are), `sizes` the lengths.
+    """
+
+    known: Mapping[Node, str]
+    labels: Mapping[Node, str]
+    notes: Mapping[Node, str]
+    names: Names
+    sizes: Callable[[Expr], Code]
+    statements: list[Statement] = field(default_factory=list)
+
+    def write(self, targets: Sequence[Node]) -> dict[Node, Code]:
+        """Statements that compute the targets, and what each is called at the end."""
+        nodes = reachable(targets, self.known)
+        self.targets = list(targets)
+        self.plan: Plan = plan(nodes, targets, self.labels)
+        self.memory: Memory = memory(self.plan, targets, self.labels)
+        self.variable: dict[Node, str] = dict(self.known)
+        self.chains: dict[Chain, str] = {}
+        self.coder = Coder(self._operand, self.sizes)
+        self.loop: Segment | None = None
+        self.local: dict[str, str] = {}
+        self.index = self.names.fresh("rows")
+        for segment, group in self.plan.segments:
+            items = [node for node in group if node not in self.plan.inline]
+            if segment[1] is None:
+                for node in items:
+                    self._straight(node)
+            elif items:
+                self._rows(segment, items)
+        return {node: self._operand(node) for node in targets}
+
+    # Names
+
+    def _name(self, node: Node) -> str:
+        """The variable that holds a value: its chain's, named after the last value in it that has a name."""
+        if node in self.variable:
+            return self.variable[node]
+        chain = self.memory.chain.get(node)
+        label = self.labels.get(node) or self._hint(node)
+        self.variable[node] = self._chain_name(chain) if chain else self.names.fresh(label)
+        return self.variable[node]
+
+    def _chain_name(self, chain: Chain) -> str:
+        if chain.lender is not None:
+            return self._chain_name(chain.lender)
+        if chain not in self.chains:
+            wanted = next((self.labels[n] for n in reversed(chain.members) if n in self.labels), None)
+            self.chains[chain] = self.names.fresh(wanted or self._hint(chain.members[-1]))
+        return self.chains[chain]
+
+    def _hint(self, node: Node) -> str:
+        """A name for a value that the formula does not name."""
+        if node.op == "full":
+            return "ones" if node.args[0][0].attr == 1 else "weights"
+        if node.op == "divide" and node.args[0][0].kind == "host":
+            return "inverse"
+        return HINTS.get(node.op, "t")
+
+    def _operand(self, node: Node) -> Code:
+        if node in self.plan.inline:
+            return self.coder.code(node)
+        name = self._name(node)
+        if self.loop is None:
+            return Var(name)
+        if self.plan.place.get(node) == self.loop and node not in self.plan.accumulators:
+            return Var(self.local.get(name, name))
+        return self._slice(node, name)
+
+    def _slice(self, node: Node, name: str) -> Code:
+        if self.current is not None and self._by_rows(node, self.current):
+            return Var(self.local[name]) if name in self.local else Op("rows", (Var(name),), self.index)
+        return Var(name)
+
+    def _by_rows(self, leaf: Node, item: Node) -> bool:
+        """Whether `item`, or what is inlined in it, reads `leaf` row by row; its rows then are its first axis."""
+        row = 0 if item not in self.plan.accumulators else None
+        return self._first_axis(leaf, item, row)
+
+    def _first_axis(self, leaf: Node, item: Node, row: int | None) -> bool:
+        for arg, labels in item.args:
+            first = labels[:1]
+            reads = bool(first) and (first[0] >= item.rank if row is None else first[0] == row)
+            if arg is leaf and reads:
+                return True
+            if arg in self.plan.inline and reads and self._first_axis(leaf, arg, 0):
+                return True
+        return False
+
+    # Statements
+
+    current: Node | None = None
+
+    def _straight(self, node: Node) -> None:
+        chain = self.memory.chain.get(node)
+        note = self.notes.get(node, "")
+        name = self._name(node)
+        reuse = chain is not None and (node is not chain.members[0] or chain.lender is not None)
+        if reuse:
+            self._write_into(node, Var(name), note)
+        elif node.op == "terms" and chain is not None:
+            self._terms(node, Var(name), None, note)
+        else:
+            self.statements.append(Assign((Var(name),), self.coder.code(node), note))
+
+    def _write_into(self, node: Node, out: Code, note: str) -> None:
+        """The value of a node, into an array at hand."""
+        if node.op == "terms":
+            self._terms(node, out, out, note)
+            return
+        value = self.coder.code(node)
+        assert isinstance(value, Op)
+        if node.op in UPDATES and value.args[0] == out:
+            self.statements.append(Update(node.op, out, value.args[1], note))
+        elif node.op == "multiply" and value.args[1] == out:
+            self.statements.append(Update(node.op, out, value.args[0], note))
+        else:
+            self.statements.append(Into(value, out, note))
+
+    def _terms(self, node: Node, target: Code, out: Code | None, note: str) -> None:
+        """A sum as a chain of updates; the first step uses the summand that is in place, if there is one."""
+        terms = self.coder.terms(node)
+        place = next((k for k, (_, code) in enumerate(terms) if code == out), None)
+        (_, first), *rest = [terms[k] for k in steps(node, place)]
+        if out is None or first != out:
+            (sign, second), *rest = rest
+            value = Op("add" if sign > 0 else "subtract", (first, second))
+            self.statements.append(Assign((target,), value, note) if out is None else Into(value, out, note))
+            note = ""
+        for sign, code in rest:
+            self.statements.append(Update("add" if sign > 0 else "subtract", target, code, note))
+            note = ""
+
+    # Loops over blocks of rows
+
+    def _rows(self, segment: Segment, items: list[Node]) -> None:
+        """A loop: what outlives it is allocated before, sums start at zero, and each block writes its rows."""
+        outer, self.statements = self.statements, []
+        before: list[Statement] = []
+        after: list[Statement] = []
+        self.loop, self.local = segment, {}
+        index = self.index
+        self._bind(items)
+        for node in items:
+            self.current = node
+            if node in self.plan.accumulators:
+                self._accumulate(node, before, after)
+            else:
+                self._in_loop(node, before, segment)
+        self.current = None
+        body, self.statements = tuple(self.statements), outer
+        wide = max(items, key=lambda n: n.rank)
+        wide = max(
+            [wide, *(a for n in items for a, _ in n.args)], key=lambda n: n.rank if n.dims[:1] == wide.dims[:1] else 0
+        )
+        width: Code = Num(ONE)
+        for k, length in enumerate(wide.dims[1:]):
+            width = self.sizes(length) if k == 0 else Op("multiply", (width, self.sizes(length)))
+        self.statements += [*before, Rows(index, self.sizes(segment[1] or 1), width, body), *after]
+        self.loop, self.local = None, {}
+
+    def _bind(self, items: list[Node]) -> None:
+        """Names for the rows of what comes from outside and is read more than once."""
+        counts: dict[Node, int] = {}
+        for item in items:
+            for leaf in self.memory.leaves[item]:
+                if self.plan.place.get(leaf) != self.loop and self._by_rows(leaf, item):
+                    counts[leaf] = counts.get(leaf, 0) + 1
+        for leaf, count in counts.items():
+            written = leaf in self.memory.chain and any(m in items for m in self.memory.chain[leaf].members)
+            if count > 1 or written:
+                name = self._name(leaf)
+                self.local[name] = self.names.fresh(f"{name}_rows")
+                self.statements.append(Assign((Var(self.local[name]),), Op("rows", (Var(name),), self.index)))
+
+    def _accumulate(self, node: Node, before: list[Statement], after: list[Statement]) -> None:
+        name, note = self._name(node), self.notes.get(node, "")
+        value = self.coder.code(node)
+        if node.rank:
+            before.append(Assign((Var(name),), Op("zeros", tuple(map(self.sizes, node.dims)))))
+            self.statements.append(Update("add", Var(name), value, note))
+        else:
+            before.append(Assign((Var(name),), Num(ONE - 1)))
+            self.statements.append(Update("add", Var(name), Op("float", (value,)), note))
+            after.append(Assign((Var(name),), Op("typed", (Var(name),))))
+
+    def _in_loop(self, node: Node, before: list[Statement], segment: Segment) -> None:
+        chain, note = self.memory.chain.get(node), self.notes.get(node, "")
+        name = self._name(node)
+        if chain is None:
+            self._small_in_loop(node, name, note, before)
+            return
+        if chain.whole and node is chain.members[0]:
+            self._first_of_whole(node, name, note, before)
+        elif node is chain.members[0] and chain.lender is None:
+            if node.op == "terms":
+                self._terms(node, Var(name), None, note)
+            else:
+                self.statements.append(Assign((Var(name),), self.coder.code(node), note))
+        else:
+            self._write_into(node, Var(self.local.get(name, name)), note)
+
+    def _allocate(self, node: Node, name: str, before: list[Statement]) -> Var:
+        """Memory for all rows, and a name for those at hand."""
+        before.append(Assign((Var(name),), Op("empty", tuple(map(self.sizes, node.dims)), node.kind)))
+        self.local[name] = self.names.fresh(f"{name}_rows")
+        return Var(self.local[name])
+
+    def _first_of_whole(self, node: Node, name: str, note: str, before: list[Statement]) -> None:
+        code = self.coder.terms(node) if node.op == "terms" else None
+        value = self.coder.code(node) if code is None else Op("add", ())
+        local = self._allocate(node, name, before)
+        rows = Op("rows", (Var(name),), self.index)
+        if code is not None:
+            (_, first), (sign, second), *rest = code
+            value = Op("add" if sign > 0 else "subtract", (first, second))
+            self.statements.append(Assign((local,), Op("into", (value, rows)), note))
+            for sign, other in rest:
+                self.statements.append(Update("add" if sign > 0 else "subtract", local, other))
+        elif node.op in ENTRYWISE:
+            self.statements.append(Assign((local,), Op("into", (value, rows)), note))
+        else:
+            self.statements.append(Assign((local,), rows))
+            self.statements.append(Assign((Op("all", (local,)),), value, note))
+
+    def _small_in_loop(self, node: Node, name: str, note: str, before: list[Statement]) -> None:
+        outside = node in self.targets or any(
+            node in leaves and self.plan.place[user] != self.loop for user, leaves in self.memory.leaves.items()
+        )
+        value = self.coder.code(node)
+        if not outside:
+            self.statements.append(Assign((Var(name),), value, note))
+            return
+        local = self._allocate(node, name, before)
+        self.statements.append(Assign((local, Op("rows", (Var(name),), self.index)), value, note))

@@ -1,0 +1,254 @@
+"""Documents: a story laid out as text, as LaTeX, as Markdown."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from collections.abc import Iterable, Sequence
+
+from sympy.core.basic import Basic
+
+from .lines import broken, latex_width, text_width, unmarked
+from .prose import escaped
+from .story import Block, Display, Heading, Inputs, Loss, Reason, Words
+from .view import Row, Shown, View
+
+LINE = 33.0  # em: the width of a line of mathematics in LaTeX; an article at 10 points has 34.5
+INDENT = 2.0
+SMALL = r"\footnotesize\itshape"
+
+
+_TIED = "\u00a0"
+TIED_UP_TO = 50  # columns: a formula within a sentence stays on one line up to here
+
+
+def _kept(source: str) -> str:
+    """A formula that a paragraph will not break."""
+    return source.replace(" ", _TIED) if text_width(source) <= TIED_UP_TO else source
+
+
+class TextPage:
+    """Unicode for a terminal of `width` columns."""
+
+    def __init__(self, view: View, width: int) -> None:
+        self.view, self.width = view, width
+
+    def page(self, blocks: Iterable[Block]) -> str:
+        return "\n\n".join(filter(None, (self.block(block) for block in blocks))) + "\n"
+
+    def block(self, block: Block) -> str:
+        if isinstance(block, Heading):
+            title = self._words(block.words)
+            return f"{title}\n{('=' if block.level == 1 else '-') * text_width(title)}"
+        if isinstance(block, Words):
+            return self._wrapped(self._words(block.words), "")
+        if isinstance(block, Inputs):
+            return "\n".join(self._inputs(block))
+        return "\n".join(
+            line for chain in block.chains for shown in self.view.chains(chain) for line in self.chain(shown)
+        )
+
+    def _words(self, words: Iterable[str | Basic | Loss]) -> str:
+        return "".join(part if isinstance(part, str) else _kept(self.view.source(part)) for part in words)
+
+    def _wrapped(self, words: str, indent: str) -> str:
+        extra = len(words) - text_width(words)  # combining accents take no column
+        return textwrap.fill(words, self.width + min(extra, 4) if extra else self.width, initial_indent=indent,
+                             subsequent_indent=indent, break_long_words=False,
+                             break_on_hyphens=False).replace(_TIED, " ")  # fmt: skip
+
+    def _inputs(self, block: Inputs) -> Iterable[str]:
+        for tensor in block.tensors:
+            name = self.view.entry(tensor)
+            if self.view.notation == "matrix" and self.view.tensor(tensor) != name:
+                name = f"{self.view.tensor(tensor)} = ({name})"
+            shape = " × ".join(self.view.source(axis.size) for axis in tensor.axes)
+            yield f"  {name}: {_kind(tensor.dtype, tensor.bound, shape, self.view)}"
+        for scalar in block.scalars:
+            yield f"  {self.view.source(scalar)}: a number"
+
+    def chain(self, shown: Shown) -> Iterable[str]:
+        """`target = …`, each link on a line of its own, its reason below."""
+        if shown.note:
+            yield f"  ({shown.note})"
+        if not shown.rows:
+            yield f"  {shown.target}"
+            return
+        first = f"  {shown.target} = "
+        room = self.width - text_width(first)
+        single = len(shown.rows) == 1 and text_width(unmarked(shown.rows[0].source)) <= room
+        if not single:
+            yield f"  {shown.target}"
+            first = "    = "
+        for row in shown.rows:
+            lines = broken(row.source, text_width, self.width - text_width(first) - 2, "× ")
+            yield first + lines[0]
+            yield from (" " * text_width(first) + "  " + line for line in lines[1:])
+            said = []
+            for reason in row.reasons:
+                clause = [_kept(source) if maths else source for maths, source in self.view.clause(reason)]
+                words = reason.law + (": " if reason.why else ", " if clause else "") + "".join(clause)
+                said.append(words)
+            if said:
+                yield self._wrapped(f"[{'; '.join(said)}]", "        ")
+
+
+class LatexPage:
+    """LaTeX with amsmath: sections, align* for chains."""
+
+    def __init__(self, view: View) -> None:
+        self.view = view
+
+    def page(self, blocks: Iterable[Block]) -> str:
+        source = ""
+        for block in blocks:
+            between = "\n" if isinstance(block, (Display, Inputs)) else "\n\n"  # no empty paragraph above a display
+            source += (between if source else "") + self.block(block)
+        return source + "\n"
+
+    def block(self, block: Block) -> str:
+        if isinstance(block, Heading):
+            command = "section" if block.level == 1 else "subsection"
+            return rf"\{command}*{{{self.words(block.words)}}}"
+        if isinstance(block, Words):
+            return self.words(block.words)
+        if isinstance(block, Inputs):
+            return self._inputs(block)
+        return self._display([shown for chain in block.chains for shown in self.view.chains(chain)])
+
+    def words(self, words: Iterable[str | Basic | Loss]) -> str:
+        return "".join(escaped(part) if isinstance(part, str) else f"${self.view.source(part)}$" for part in words)
+
+    def _inputs(self, block: Inputs) -> str:
+        items = []
+        for tensor in block.tensors:
+            name = self.view.entry(tensor)
+            if self.view.notation == "matrix" and self.view.tensor(tensor) != name:
+                name = f"{self.view.tensor(tensor)} = ({name})"
+            shape = r" \times ".join(self.view.source(axis.size) for axis in tensor.axes)
+            kind = _kind(tensor.dtype, tensor.bound, f"${shape}$" if shape else "", self.view)
+            items.append(rf"\item ${name}$: {kind}")
+        items += [rf"\item ${self.view.source(scalar)}$: a number" for scalar in block.scalars]
+        return "\n".join([r"\begin{itemize}", r"\setlength{\itemsep}{0pt}", *items, r"\end{itemize}"]) if items else ""
+
+    def _display(self, chains: Sequence[Shown]) -> str:
+        """Chains in one align*; a note stands between."""
+        parts: list[list[str]] = [[]]
+        notes = [""]
+        for shown in chains:
+            if shown.note and shown.note != notes[-1]:
+                parts.append([])
+                notes.append(shown.note)
+            parts[-1] += self._rows(shown)
+        return "\n".join(self._aligned(note, rows) for note, rows in zip(notes, parts, strict=True) if rows)
+
+    def _aligned(self, note: str, rows: Sequence[str]) -> str:
+        body = " \\\\\n".join(rows)
+        above = f"\\noindent {note[:1].upper()}{note[1:]}:\n" if note else ""
+        return f"{above}\\begin{{align*}}\n{body}\n\\end{{align*}}"
+
+    def _rows(self, shown: Shown) -> Iterable[str]:
+        if not shown.rows:
+            yield f"& {shown.target}"
+            return
+        room = LINE - latex_width(shown.target) - 1.5
+        for place, row in enumerate(shown.rows):
+            lines = broken(row.source, latex_width, room - (INDENT if place else 0), r"{} \times ")
+            target = f"{shown.target} " if place == 0 else ""
+            shift = r"\qquad " if place == 0 else r"\quad "
+            printed = [f"{target}&= {lines[0]}", *(f"&{shift}{_led(line)}" for line in lines[1:])]
+            if row.reasons:
+                laws = escaped(", ".join(dict.fromkeys(reason.law for reason in row.reasons)))
+                printed[-1] += rf" \tag*{{{SMALL} {laws}}}"
+            clauses = "; ".join(filter(None, (self.clause(reason) for reason in row.reasons)))
+            if clauses:
+                printed.append(rf"&\quad\parbox[t]{{{room - INDENT:.0f}em}}{{\raggedright{SMALL} {clauses}}}")
+            yield " \\\\*\n".join(printed)  # no page ends between an expression and its reason
+
+    def clause(self, reason: Reason) -> str:
+        """`why (equations)` in words; the law's name stands at the right."""
+        parts = self.view.clause(reason)
+        return "".join(f"${source}$" if maths else escaped(source) for maths, source in parts)
+
+
+def _led(line: str) -> str:
+    """A continued line: its leading sign spaces like a binary operator."""
+    return "{} " + line if line[0] in "+-" else line
+
+
+def _kind(dtype: str, bound: Basic | None, shape: str, view: View) -> str:
+    """The words for an input's type and shape."""
+    if dtype == "int":
+        below = view.source(bound) if bound is not None else ""
+        below = f"${below}$" if below and view.style.is_latex else below
+        return (f"{shape}, " if shape else "") + "integers" + (f" below {below}" if below else "")
+    if dtype == "bool":
+        return (f"{shape}, " if shape else "") + "conditions"
+    return shape or "a number"
+
+
+_FOR_MARKDOWN: tuple[tuple[str, str], ...] = (
+    (r"\,", r"\thinspace "),
+    (r"\ ", " "),
+    ("< ", r"\lt "),
+    ("> ", r"\gt "),
+)
+
+
+def _guarded(source: str) -> str:
+    """LaTeX within Markdown: no backslash before punctuation, no angle bracket, which GitHub would take for its own."""
+    for old, new in _FOR_MARKDOWN:
+        source = source.replace(old, new)
+    return source.replace("thinspace  ", "thinspace ")
+
+
+class MarkdownPage(LatexPage):
+    """GitHub-flavoured Markdown with $…$ and $$…$$."""
+
+    def page(self, blocks: Iterable[Block]) -> str:
+        return "\n\n".join(filter(None, (self.block(block) for block in blocks))) + "\n"
+
+    def block(self, block: Block) -> str:
+        if isinstance(block, Heading):
+            return f"{'#' * block.level} {self.words(block.words)}"
+        if isinstance(block, Display):
+            shown = [shown for chain in block.chains for shown in self.view.chains(chain)]
+            return self._display(shown)
+        return super().block(block)
+
+    def words(self, words: Iterable[str | Basic | Loss]) -> str:
+        return "".join(
+            _plain(part) if isinstance(part, str) else f"${_guarded(self.view.source(part))}$" for part in words
+        )
+
+    def _inputs(self, block: Inputs) -> str:
+        items = super()._inputs(block)
+        listed = [line.removeprefix(r"\item ") for line in items.splitlines() if line.startswith(r"\item")]
+        return "\n".join("- " + _guarded(line) for line in listed)
+
+    def _aligned(self, note: str, rows: Sequence[str]) -> str:
+        body = " \\\\\n".join(_guarded(row) for row in rows)
+        above = f"{note[:1].upper()}{note[1:]}:\n\n" if note else ""
+        return f"{above}$$\n\\begin{{aligned}}\n{body}\n\\end{{aligned}}\n$$\n"
+
+    def _display(self, chains: Sequence[Shown]) -> str:
+        told = dict.fromkeys(reason for shown in chains for row in shown.rows for reason in row.reasons)
+        clauses = {reason: self.clause(reason) for reason in told}
+        listed = "\n".join(f"- {_plain(r.law)}: {clause}" for r, clause in clauses.items() if clause)
+        return "\n".join(filter(None, [super()._display(chains), listed])).rstrip()
+
+    def _rows(self, shown: Shown) -> Iterable[str]:
+        quiet = Shown(shown.target, tuple(Row(row.source, ()) for row in shown.rows), shown.free, shown.note)
+        for row, printed in zip(shown.rows, super()._rows(quiet), strict=False):
+            laws = ", ".join(reason.law for reason in row.reasons)
+            yield printed.replace(r"\\*", r"\\") + (rf" && \text{{{laws}}}" if laws else "")
+
+    def clause(self, reason: Reason) -> str:
+        """`why (equations)` in words."""
+        parts = self.view.clause(reason)
+        return "".join(f"${_guarded(source)}$" if maths else _plain(source) for maths, source in parts)
+
+
+def _plain(words: str) -> str:
+    """Words without what Markdown would take for markup."""
+    return re.sub(r"([\\`*_\[\]<>#|$])", r"\\\1", words)

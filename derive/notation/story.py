@@ -1,0 +1,346 @@
+"""A derivation as a lecturer tells it: blocks of words, inputs and chains of equalities, before any format."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby
+from typing import Any, Protocol, TypeAlias
+
+from sympy.core.basic import Basic
+
+from derive.axes import AdjointOf, Axis, SumOver, TangentOf, Tensor, Unsupported, free_axes
+from derive.steps import Derivation, Equation, Step
+
+DETAILS = ("brief", "normal", "full")
+NAMING = {"definition", "found"}
+
+
+class Subject(Protocol):
+    """The traced formula: what a document must know of it."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def inputs(self) -> tuple[Tensor, ...]: ...
+    @property
+    def scalars(self) -> tuple[Any, ...]: ...
+    @property
+    def outputs(self) -> tuple[Tensor, ...]: ...
+    @property
+    def definitions(self) -> tuple[Tensor, ...]: ...
+    @property
+    def assumptions(self) -> tuple[Any, ...]: ...
+    @property
+    def elementwise(self) -> bool: ...
+
+
+@dataclass(frozen=True)
+class Loss:
+    """The letter of the scalar that is differentiated."""
+
+
+LOSS = Loss()
+Part: TypeAlias = str | Basic | Loss
+
+
+@dataclass(frozen=True)
+class Reason:
+    """Why two neighbours of a chain are equal: laws, a clause in words, equations cited."""
+
+    law: str
+    why: str = ""
+    cites: tuple[Basic, ...] = ()
+
+
+@dataclass(frozen=True)
+class Line:
+    """One link of a chain: `= expression`, and why."""
+
+    expression: Basic
+    reasons: tuple[Reason, ...] = ()
+
+
+@dataclass(frozen=True)
+class Chain:
+    """target = line = line …; `letters` are those of the result, in order."""
+
+    target: tuple[Basic, ...]
+    lines: tuple[Line, ...]
+    letters: tuple[Axis, ...]
+
+    @property
+    def free(self) -> tuple[Axis, ...]:
+        """Every free letter of the chain, those of the result first."""
+        parts = [*self.target, *(line.expression for line in self.lines)]
+        return tuple(dict.fromkeys([*self.letters, *(a for part in parts for a in free_axes(part))]))
+
+
+@dataclass(frozen=True)
+class Heading:
+    """The title of a document or section; an expression in it is printed."""
+
+    words: tuple[Part, ...]
+    level: int = 2
+
+
+@dataclass(frozen=True)
+class Words:
+    """A paragraph; expressions in it are printed."""
+
+    words: tuple[Part, ...]
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What the formula is given: tensors with their shapes, parameters."""
+
+    tensors: tuple[Tensor, ...]
+    scalars: tuple[Basic, ...]
+
+
+@dataclass(frozen=True)
+class Display:
+    """Chains set apart from the text."""
+
+    chains: tuple[Chain, ...]
+
+
+Block: TypeAlias = Heading | Words | Inputs | Display
+
+
+def story(derivation: Derivation, subject: Subject, detail: str, summary: str = "") -> list[Block]:
+    """The blocks of a document; Unsupported for a detail that is none of brief, normal, full."""
+    if detail not in DETAILS:
+        raise Unsupported(f"unknown detail {detail!r}: expected one of {', '.join(DETAILS)}")
+    blocks: list[Block] = [Heading((derivation.title,), level=1)]
+    if summary:
+        blocks.append(Words((summary,)))
+    blocks += _definition(derivation, subject, detail)
+    given = {t.name for t in subject.definitions}
+    equations = [e for e in derivation.equations if e.steps or e.kind != "definition" or e.tensor.name not in given]
+    blocks += _brief(derivation, equations) if detail == "brief" else _told(derivation, equations, detail)
+    return blocks
+
+
+def _definition(derivation: Derivation, subject: Subject, detail: str) -> Iterator[Block]:
+    yield Heading(("Definition",))
+    yield Inputs(subject.inputs, subject.scalars)
+    named = [_defined(tensor) for tensor in subject.definitions if tensor.body is not None]
+    yield Display(tuple(named))
+    for number, assumption in enumerate(subject.assumptions):
+        yield Words(("It is assumed that " if number == 0 else "… and that ", assumption.statement, "."))
+    yield from _differentiated(derivation, subject)
+    shown = derivation.equations if detail != "brief" else _used(derivation.equations)
+    if any(e.tensor is not None and e.kind == "adjoint" for e in shown):
+        yield Words(("A bar marks an adjoint: the derivative with respect to what stands under it.",))
+
+
+def _defined(tensor: Tensor) -> Chain:
+    return Chain((tensor[tensor.axes],), (Line(tensor.body),), tensor.axes)
+
+
+def _differentiated(derivation: Derivation, subject: Subject) -> Iterator[Block]:
+    """What is differentiated: L, one output entry, or the outputs along a direction."""
+    if derivation.of is not None:
+        again = derivation.of.tensor.role == "adjoint"
+        yield Words(("Differentiated once more is the gradient " if again else "Differentiated is every entry of ",
+                     derivation.of.tensor, "."))  # fmt: skip
+        return
+    if any(isinstance(e.target, TangentOf) for e in derivation.equations):
+        yield Words(("A dot marks the derivative along a direction in which the inputs move.",))
+        return
+    outputs, upstream = subject.outputs, upstreams(derivation, subject)
+    if not upstream:
+        name = outputs[0].name
+        yield Words(
+            (
+                "The scalar that is differentiated is ",
+                outputs[0][outputs[0].axes],
+                *(["."] if name == "L" else [", written ", LOSS, " below."]),
+            )
+        )
+        return
+    terms = [g[g.axes] * y[y.axes] for g, y in upstream]
+    sums = [SumOver(term, *y.axes) if y.axes else term for term, (_, y) in zip(terms, upstream, strict=True)]
+    yield Words(("The scalar that is differentiated is ", LOSS, " = ", *_joined(sums, " + "), ", where ",
+                 *_joined([g[g.axes] for g, _ in upstream], " and "), " is the given upstream gradient ",
+                 *_joined([AdjointOf(y[y.axes]) for _, y in upstream], " and "), "."))  # fmt: skip
+    if subject.elementwise:
+        yield Words(("The formula holds entry by entry: arrays of any shape, the indices left out.",))
+
+
+def _joined(parts: Sequence[Basic], between: str) -> list[Part]:
+    found: list[Part] = []
+    for part in parts:
+        found += [between, part] if found else [part]
+    return found
+
+
+def upstreams(derivation: Derivation, subject: Subject) -> list[tuple[Tensor, Tensor]]:
+    """Each upstream gradient with its output; none where the only output is a scalar."""
+    found: dict[str, Tensor] = {}
+    for tensor in tensors_in(derivation):
+        if tensor.role == "upstream":
+            found.setdefault(tensor.of or (subject.outputs[0].name if len(subject.outputs) == 1 else ""), tensor)
+    if not found and len(subject.outputs) == 1 and not subject.outputs[0].axes and not subject.elementwise:
+        return []
+    stem = "g" if all(t.name != "g" for t in subject.inputs) else f"g_{subject.outputs[0].name}"
+    labels = [stem] if len(subject.outputs) == 1 else [f"g_{y.name}" for y in subject.outputs]
+    return [
+        (found.get(y.name) or Tensor(label, y.axes, role="upstream", of=y.name), y)
+        for label, y in zip(labels, subject.outputs, strict=True)
+    ]
+
+
+def expressions_in(derivation: Derivation) -> Iterator[Basic]:
+    """Everything that a document about the derivation may print."""
+    if derivation.of is not None:
+        yield derivation.of
+    for equation in derivation.equations:
+        yield equation.target
+        if equation.tensor is not None:
+            yield equation.tensor
+            if equation.tensor.body is not None:
+                yield equation.tensor.body
+        for step in equation.steps:
+            yield step.before
+            yield step.after
+            yield from (cited for cited in step.cites if cited is not None)
+
+
+def tensors_in(derivation: Derivation) -> Iterator[Tensor]:
+    """Every tensor that a document about the derivation may print."""
+    seen: set[int] = set()
+    stack = list(expressions_in(derivation))
+    while stack:
+        node = stack.pop()
+        if id(node) not in seen:
+            seen.add(id(node))
+            if isinstance(node, Tensor):
+                yield node
+            stack.extend(node.args)
+
+
+def _brief(derivation: Derivation, equations: Iterable[Equation]) -> Iterator[Block]:
+    """Results, the names they use, the laws."""
+    equations = list(equations)
+    yield Heading(("Result",))
+    yield Display(tuple(_result(e, derivation) for e in equations if e.kind == "result"))
+    used = _used(equations)
+    if used:
+        yield Words(("Here",))
+        yield Display(tuple(_result(e, derivation) for e in used))
+    if derivation.laws:
+        yield Words(("Laws used: ", ", ".join(derivation.laws), "."))
+
+
+def _used(equations: Sequence[Equation]) -> list[Equation]:
+    """The equations of the names that the results mention, directly or through others."""
+    named = {e.tensor: e for e in equations if e.kind != "result" and e.tensor is not None}
+    used: dict[Tensor, None] = {}
+    stack: list[Basic] = [e.result for e in equations if e.kind == "result"]
+    while stack:
+        for tensor in sorted(stack.pop().atoms(Tensor), key=lambda t: t.name):
+            if tensor in named and tensor not in used:
+                used[tensor] = None
+                stack.append(named[tensor].result)
+    return [e for tensor, e in named.items() if tensor in used]
+
+
+def _result(equation: Equation, derivation: Derivation) -> Chain:
+    return Chain(_target(equation), (Line(equation.result),), _letters(equation, derivation))
+
+
+def _target(equation: Equation) -> tuple[Basic, ...]:
+    """What an equation is about; the adjoint of an intermediate also by its own name: μ̄ = ∂L/∂μ."""
+    tensor = equation.tensor
+    if equation.kind == "adjoint" and isinstance(equation.target, AdjointOf) and tensor is not None:
+        return (tensor[tensor.axes], equation.target)
+    return (equation.target,)
+
+
+def _letters(equation: Equation, derivation: Derivation) -> tuple[Axis, ...]:
+    target = equation.target
+    if equation.kind == "adjoint" and equation.tensor is not None:
+        return tuple(equation.tensor.axes)
+    entry = target.entry if isinstance(target, AdjointOf) else target
+    before = derivation.of.indices if derivation.of is not None and isinstance(target, AdjointOf) else ()
+    return tuple(dict.fromkeys([*before, *free_axes(entry)]))
+
+
+def _told(derivation: Derivation, equations: Iterable[Equation], detail: str) -> Iterator[Block]:
+    """Names and facts together, then a section for each adjoint and each result."""
+    told: set[tuple[str, str]] = set()
+    shorten = detail == "normal"
+    equations = list(equations)
+    for kind, group in groupby(equations, key=lambda e: "names" if e.kind in NAMING else e.kind):
+        members = list(group)
+        if kind in {"names", "fact"}:
+            yield Heading(("Names" if kind == "names" else "Facts",))
+            yield Display(tuple(_chain(e, derivation, told, detail) for e in members))
+            continue
+        for equation in members:
+            yield Heading(_title(equation, derivation))
+            chain = _chain(equation, derivation, told, detail)
+            yield Display((chain,))
+    results = [e for e in equations if e.kind == "result"]
+    if len(results) > 1 or (shorten and results and len(equations) > 1):
+        yield Heading(("Results" if len(results) > 1 else "Result",))
+        yield Display(tuple(_result(e, derivation) for e in results))
+
+
+def _title(equation: Equation, derivation: Derivation) -> tuple[Part, ...]:
+    target = equation.target
+    if isinstance(target, TangentOf):
+        return ("Derivative along the direction of ", target.entry.tensor)
+    if equation.kind == "adjoint" and isinstance(target, AdjointOf):
+        return ("Adjoint of ", target.entry.tensor)
+    if isinstance(target, AdjointOf):
+        word = "Gradient" if derivation.of is None else "Derivative"
+        return (f"{word} with respect to ", target.entry.tensor)
+    return ("Result: ", target)
+
+
+def _chain(equation: Equation, derivation: Derivation, told: set[tuple[str, str]], detail: str) -> Chain:
+    target = _target(equation)
+    lines: list[Line] = []
+    if not equation.steps:
+        body = equation.tensor.body if equation.tensor is not None else None
+        lines = [Line(body)] if body is not None else []
+    elif equation.steps[0].before != equation.target:
+        lines = [Line(equation.steps[0].before)]
+    quiet = detail == "normal" and equation.kind in NAMING and len(equation.steps) == 1
+    for step, reasons in (
+        _merged(equation.steps) if detail == "normal" else ((s, (_reason(s),)) for s in equation.steps)
+    ):
+        lines.append(Line(step.after, () if quiet else _shortened(reasons, told) if detail == "normal" else reasons))
+    return Chain(target, tuple(lines), _letters(equation, derivation))
+
+
+def _reason(step: Step) -> Reason:
+    return Reason(step.law, step.why, tuple(dict.fromkeys(c for c in step.cites if c is not None)))
+
+
+def _merged(steps: Sequence[Step]) -> Iterator[tuple[Step, tuple[Reason, ...]]]:
+    """Steps for a reader in a hurry: one law applied repeatedly is one step, and a law that needs no reason joins the
+    next."""
+    waiting: list[Reason] = []
+    for law, run in groupby(steps, key=lambda s: s.law):
+        members = list(run)
+        cites = tuple(dict.fromkeys(c for s in members for c in _reason(s).cites))
+        why = next((s.why for s in members if s.why), "")
+        waiting.append(Reason(law, why, cites))
+        if why or members[-1] is steps[-1]:
+            yield members[-1], tuple(waiting)
+            waiting = []
+
+
+def _shortened(reasons: Iterable[Reason], told: set[tuple[str, str]]) -> tuple[Reason, ...]:
+    """A law's clause is told once in a document."""
+    found = []
+    for reason in reasons:
+        known = (reason.law, reason.why) in told
+        told.add((reason.law, reason.why))
+        found.append(replace(reason, why="") if known else reason)
+    return tuple(found)

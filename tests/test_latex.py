@@ -1,0 +1,54 @@
+"""Every LaTeX document compiles with pdflatex: no error, no undefined control sequence, nothing past the margin."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+from test_notation import DOCUMENTS, MATRICES, PRINTED
+
+from derive.notation import explain_latex, latex
+
+ARTICLE = "\\documentclass{article}\n\\usepackage{amsmath,amssymb}\n\\begin{document}\n%s\n\\end{document}\n"
+FAULT = re.compile(r"^!.*|.*Undefined control sequence.*|^LaTeX Warning: Reference.*|Missing character.*", re.MULTILINE)
+OVERFULL = re.compile(r"Overfull \\hbox \((\d+(?:\.\d+)?)pt too wide\).*")
+MOST_OVERFULL = 10  # points
+
+
+def compile_tex(source: str, tmp_path: Path) -> str:
+    """The log of pdflatex on `source`, a document or a fragment; the test fails at any error, any undefined control
+    sequence or a line more than 10 points too wide."""
+    document = source if "\\documentclass" in source else ARTICLE % source
+    (tmp_path / "page.tex").write_text(document, encoding="utf-8")
+    command = ["pdflatex", "-interaction=nonstopmode", "-no-shell-escape", "page.tex"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, timeout=120, check=False)
+    log = (tmp_path / "page.log").read_text(encoding="utf-8", errors="replace")
+    faults = FAULT.findall(log) + [m[0] for m in OVERFULL.finditer(log) if float(m[1]) > MOST_OVERFULL]
+    assert done.returncode == 0 and not faults, "\n".join([*faults, log[-2000:]])
+    return log
+
+
+@pytest.mark.needs("pdflatex")
+@pytest.mark.parametrize("notation", ["index", "matrix"])
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_documents_compile(name, notation, tmp_path):
+    details = ("brief", "normal", "full")
+    pages = [explain_latex(*DOCUMENTS[name](), detail, notation=notation) for detail in details]
+    compile_tex("\n\\newpage\n".join(pages), tmp_path)
+    article = explain_latex(*DOCUMENTS[name](), notation=notation, document=True, summary="50 % of a_b & more.")
+    compile_tex(article, tmp_path)
+
+
+@pytest.mark.needs("pdflatex")
+def test_expressions_compile(tmp_path):
+    rows = [latex(row[0]) for row in PRINTED] + [latex(row[0], "matrix", letters=row[1]) for row in MATRICES]
+    compile_tex("\n".join(f"\\[{row}\\]" for row in rows), tmp_path)
+
+
+@pytest.mark.needs("pdflatex")
+@pytest.mark.parametrize(
+    "source", [r"$\undefined$", r"\begin{align*} a", "$a_b_c$", r"\noindent\hbox to 500pt{\hfil x}"]
+)
+def test_a_fault_is_found(source, tmp_path):
+    with pytest.raises(AssertionError):
+        compile_tex(source, tmp_path)
