@@ -125,7 +125,25 @@ nested = st.one_of(sums, st.builds(lambda a, b: Mul(a, b, evaluate=False), vecto
                    st.builds(lambda a, b: SumOver(Mul(a, b, evaluate=False), AXES[0]), matrix, sums))  # fmt: skip
 
 
-@given(nested, st.permutations(AXES))
+def along(path, names, turned, weights):
+    """Σ over the inner letters of a path: a matrix on each edge, this way or that, and vectors on some letters."""
+    edges = [matrix_entry(name, *(pair[::-1] if turn else pair))
+             for name, pair, turn in zip(names, zip(path, path[1:], strict=False), turned, strict=False)]  # fmt: skip
+    nodes = [matrix_entry(name, letter) for name, letter in weights]
+    return SumOver(Mul(*edges, *nodes, evaluate=False), *path[1:-1])
+
+
+paths = st.integers(3, 4).flatmap(lambda length: st.permutations(AXES).map(lambda path: path[:length]))
+chains = st.builds(
+    along,
+    paths,
+    st.lists(st.sampled_from(STEMS[2]), min_size=3, max_size=3),
+    st.lists(st.booleans(), min_size=3, max_size=3),
+    st.lists(st.tuples(st.sampled_from(STEMS[1]), letters), max_size=1),
+)
+
+
+@given(st.one_of(nested, chains), st.permutations(AXES))
 def test_read_back(expression, order):
     free = [letter for letter in order if letter in expression.free_symbols]
     printed = text(expression, "matrix", letters=free, width=1000)

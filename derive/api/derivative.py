@@ -190,7 +190,7 @@ _notation = notation
 
 def _results_latex(d: Derivative) -> str:
     """The results alone, one below the other."""
-    lines = [notation.latex(e.target).text + " &= " + notation.latex(e.result).text
+    lines = [notation.latex(e.target).string + " &= " + notation.latex(e.result).string
              for e in d.derivation.equations if e.kind == "result"]  # fmt: skip
     return "\\begin{aligned}" + r" \\ ".join(lines) + "\\end{aligned}"
 

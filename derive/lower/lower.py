@@ -29,6 +29,7 @@ NEEDS_DTYPE = frozenset("ones full zeros empty eye typed cast".split())
 LONGEST_NOTE = 100
 # Arithmetic this cheap is done again in the backward pass, where its operands are at hand, instead of being kept.
 REPEATED = frozenset("multiply terms negative cast".split())
+SIMPLE = frozenset("multiply divide terms".split())
 
 
 def lower(task: Task) -> Program:
@@ -147,6 +148,7 @@ class _Lowering:
         """What backward reads of inputs and forward values; cheap arithmetic on those is repeated instead."""
         forward = set(reachable(outputs))
         needed = reachable(gradients)
+        forward.update(reachable(_early(needed, forward, outputs)))
         own = [n for n in needed if n not in forward]
         wanted = {a for n in own for a, _ in n.args if a in forward} | {n for n in gradients if n in forward}
         available = {n for n in forward if n.op in SOURCES or is_host(n)}
@@ -293,6 +295,37 @@ class _Lowering:
 def max_rank(nodes: Mapping[Node, str]) -> int:
     """The rank of the largest real array."""
     return max((n.rank for n in nodes if n.kind == "real"), default=0)
+
+
+def _early(needed: Sequence[Node], forward: set[Node], outputs: Sequence[Node]) -> list[Node]:
+    """Values of backward that forward makes in place of one that would be kept for them alone: p = e/S for e."""
+    early: list[Node] = []
+    known = set(forward)
+    users: dict[Node, list[Node]] = {}
+    for node in needed:
+        for arg, _ in node.args:
+            if node not in forward:
+                users.setdefault(arg, []).append(node)
+    for node in needed:
+        if node in known or node.op not in SIMPLE or not all(a in known or is_constant(a) for a, _ in node.args):
+            if node.args and node.rank < 2 and all(a in known or is_constant(a) for a, _ in node.args):
+                known.add(node)  # small, and made of what forward has
+            continue
+        replaced = [
+            a for a, labels in node.args
+            if a in known and a.dims == node.dims and a.op not in SOURCES and a not in outputs and users[a] == [node]
+        ]  # fmt: skip
+        if node.rank > 1 and replaced:
+            early.append(node)
+            known.add(node)
+    return early
+
+
+def is_constant(node: Node) -> bool:
+    """A number that no argument of a function changes."""
+    return node.op in ("number", "size") or (
+        is_host(node) and all(is_constant(a) for a, _ in node.args) and node.op != "scalar"
+    )
 
 
 def _spelled(length: Expr) -> str | int | None:
