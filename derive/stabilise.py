@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from derive.rewrite import Law, Record, exhaust
-from derive.terms import UNIT, ZERO, Algebra, Atom, Head, Letter, Poly, Power, Reader
+from derive.terms import UNIT, ZERO, Algebra, Atom, Head, Letter, Poly, Power, Reader, absolute
 
 
 @dataclass
@@ -170,7 +170,7 @@ def _sigmoid(s: Stabiliser, poly: Poly) -> Found:
 
 
 def _covers(have: Power, need: Power) -> bool:
-    return have * need > 0 and abs(have) >= abs(need)
+    return have * need > 0 and absolute(have) >= absolute(need)
 
 
 def _softplus(s: Stabiliser, poly: Poly) -> Found:
@@ -281,6 +281,10 @@ LAWS: tuple[Law, ...] = (
     Law("sigmoid", "eᵘ/(1 + eᵘ) as one function, which never overflows", _sigmoid),
     Law("log of a product", "the logarithm of a product is the sum of the logarithms", _log_of_product),
     Law("shift log-sum-exp", "log Σ exp(z) = m + log Σ exp(z − m) for any m; m is the largest z", _shift_log),
-    Law("shift sum of exponentials", "both sides of a ratio lose the factor exp(m), m the largest exponent", _shift_power),
+    Law(
+        "shift sum of exponentials",
+        "both sides of a ratio lose the factor exp(m), m the largest exponent",
+        _shift_power,
+    ),
     Law("within functions", "the same laws inside an argument", _within),
 )

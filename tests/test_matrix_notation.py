@@ -1,5 +1,6 @@
 """What is printed in matrix notation is read back and evaluated: it must be what the indices said."""
 
+import itertools
 import re
 
 import numpy as np
@@ -128,7 +129,7 @@ nested = st.one_of(sums, st.builds(lambda a, b: Mul(a, b, evaluate=False), vecto
 def along(path, names, turned, weights):
     """Σ over the inner letters of a path: a matrix on each edge, this way or that, and vectors on some letters."""
     edges = [matrix_entry(name, *(pair[::-1] if turn else pair))
-             for name, pair, turn in zip(names, zip(path, path[1:], strict=False), turned, strict=False)]  # fmt: skip
+             for name, pair, turn in zip(names, itertools.pairwise(path), turned, strict=False)]  # fmt: skip
     nodes = [matrix_entry(name, letter) for name, letter in weights]
     return SumOver(Mul(*edges, *nodes, evaluate=False), *path[1:-1])
 

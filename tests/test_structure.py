@@ -28,6 +28,8 @@ MAY_IMPORT = {
     "notation": "axes graph steps",
     "oracle": "axes graph",
     "verify": "axes graph steps oracle",
+    # drives a derivation from start to end: differentiate, simplify, record; stabilise for code
+    "engine": "axes formula graph steps rewrite terms differentiate simplify stabilise",
     "parse": "axes formula graph",
 }
 MAY_IMPORT["api"] = " ".join(MAY_IMPORT)

@@ -23,9 +23,7 @@ def equivalent(left: Any, right: Any, *, axes: dict[Any, Any] | None = None) -> 
     if set(free_axes(one)) != set(free_axes(two)):
         return False
     reader = Reader(Algebra(), expand=True)
-    return reader.algebra.add(
-        _canonical(reader, one), reader.algebra.scaled(_canonical(reader, two), -1)
-    ) == ()
+    return reader.algebra.add(_canonical(reader, one), reader.algebra.scaled(_canonical(reader, two), -1)) == ()
 
 
 def _canonical(reader: Reader, expression: Any) -> Any:

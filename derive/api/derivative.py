@@ -127,7 +127,7 @@ class Derivative:
 
     def __call__(self, **arrays: Any) -> Any:
         """The results on arrays: inputs, upstream gradients (g) and scalars by keyword."""
-        inputs = {name: value for name, value in arrays.items()}
+        inputs = dict(arrays)
         values = self._evaluate(inputs)
         return values if len(self.derived.results) != 1 else next(iter(values.values()))
 
@@ -190,12 +190,13 @@ _notation = notation
 
 def _results_latex(d: Derivative) -> str:
     """The results alone, one below the other."""
-    lines = [notation.latex(e.target).string + " &= " + notation.latex(e.result).string
+    lines = [notation.latex(e.target) + " &= " + notation.latex(e.result, letters=e.tensor.axes)
              for e in d.derivation.equations if e.kind == "result"]  # fmt: skip
     return "\\begin{aligned}" + r" \\ ".join(lines) + "\\end{aligned}"
 
 
 def real_inputs(traced: Traced) -> tuple[str, ...]:
+    """Names of the inputs that have a gradient."""
     return tuple(t.name for t in traced.inputs if t.dtype == "real")
 
 
@@ -209,7 +210,7 @@ def _variables(formula: Formula, traced: Traced, wrt: Wrt) -> tuple[str, ...]:
         return names
     names = (wrt,) if isinstance(wrt, str) else tuple(wrt)
     for name in names:
-        if name in {s.name for s in (*traced.scalars, *traced.sizes)}:
+        if name in traced.parameters:
             raise DeriveError(f"wrt={name!r}: {name} is a parameter of {formula.name}; declare it {name}: T[()] to "
                               f"differentiate for it")  # fmt: skip
         if name not in known:

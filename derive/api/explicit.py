@@ -13,8 +13,8 @@ from sympy.core.basic import Basic
 from derive.axes import (
     Axis,
     BoolEntry,
-    DeriveError,
     Delta,
+    DeriveError,
     Entry,
     MaxOver,
     MeanOver,
@@ -91,7 +91,9 @@ class _Explicit:
             return self._reduced(node, at)
         if isinstance(node, Delta):
             left, right = (self.value(a, at) for a in node.args)
-            return Integer(int(left == right)) if left.is_number and right.is_number else sympy.KroneckerDelta(left, right)
+            return (
+                Integer(int(left == right)) if left.is_number and right.is_number else sympy.KroneckerDelta(left, right)
+            )
         if isinstance(node, Where):
             condition, then, otherwise = (self.value(a, at) for a in node.args)
             return sympy.Piecewise((then, condition), (otherwise, True))

@@ -25,7 +25,7 @@ from .functions import (
     softplus,
     where,
 )
-from .index import Axis, Scalar, Size, axes, axis, fresh_letter, is_axis
+from .index import Axis, Scalar, Size, axes, axis, fresh_letter
 from .reduce import (
     MaxOver,
     MeanOver,
@@ -82,7 +82,6 @@ __all__ = [
     "equals",
     "free_axes",
     "fresh_letter",
-    "is_axis",
     "letters_of",
     "logsumexp_over",
     "mapped",

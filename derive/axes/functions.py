@@ -127,5 +127,3 @@ def one_hot(index: Any, axis: Axis) -> Expr:
 def equals(left: Any, right: Any) -> Basic:
     """The equation left = right, as a condition or an assumption (== compares objects, not numbers)."""
     return Eq(scalar(left, "equals"), scalar(right, "equals"), evaluate=False)
-
-

@@ -102,10 +102,6 @@ def axes(names: str, *, min: int = 1) -> tuple[Axis, ...]:
     return tuple(axis(letter, min=min) for letter in letters)
 
 
-def is_axis(value: object) -> bool:
-    return isinstance(value, Axis)
-
-
 def fresh_letter(letter: Axis, taken: set[str]) -> Axis:
     """An alias of `letter` whose name is not in `taken`: primes are for printing, digits for names."""
     number = 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import cached_property
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -19,11 +19,11 @@ class Module:
 
     def __init__(self, program: Program) -> None:
         self.program = program
+        self._inputs = tuple(a.name for a in program.inputs)
         self._declared = tuple((a.name, a.kind, a.shape) for a in program.inputs)
+        self._names = frozenset((*self._inputs, *(name for name, _ in program.parameters)))
         self._compiled: dict[str, Callable[..., Any]] = {}
-        self._required = {a.name for a in program.inputs}
-        self._names = self._required | {name for name, _ in program.parameters}
-        self._accepted: list[Any] = []
+        self._accepted: list[Any] = []  # shapes and dtypes of the last call: known to be good
 
     @cached_property
     def source(self) -> str:
@@ -32,19 +32,20 @@ class Module:
 
     def forward(self, **given: Any) -> tuple[Any, Any]:
         """The output (a tuple of several), and what backward needs."""
-        made: tuple[Any, Any] = self._function("forward")(*self._arguments(given))
+        made: tuple[Any, Any] = (self._compiled.get("forward") or self._function("forward"))(*self._arguments(given))
         return made
 
     def backward(self, g: Any = None, saved: Any = None) -> dict[str, Any]:
         """The gradient of each input, for the upstream gradient g: 1 if left out for a scalar output."""
         if saved is None:
             raise DeriveError(f"{self.program.name}.backward: expected what forward saved, as in backward(g, saved)")
-        templates = saved[-len(self.program.outputs) :]
-        function = self._function("backward")
-        try:
-            g = runtime.upstream(self.program.name, g, templates)
-        except (TypeError, ValueError) as problem:
-            raise ShapeError(str(problem)) from None
+        function = self._compiled.get("backward") or self._function("backward")
+        last = saved[-1]
+        if type(g) is not np.ndarray or (g.shape, g.dtype) != last or len(self.program.outputs) > 1 or not g.shape:
+            try:
+                g = runtime.upstream(self.program.name, g, saved[-len(self.program.outputs) :])
+            except (TypeError, ValueError) as problem:
+                raise ShapeError(str(problem)) from None
         gradients: dict[str, Any] = function(g, saved)
         return gradients
 
@@ -68,27 +69,31 @@ class Module:
 
     def _arguments(self, given: Mapping[str, Any]) -> list[Any]:
         """Checked arrays, then parameters, in the order of the functions."""
-        if not self._names.issuperset(given) or not self._required.issubset(given):
+        if not self._names >= given.keys():
             self._refuse(given)
-        arrays = [given[array.name] for array in self.program.inputs]
-        shapes = [(array.shape, array.dtype) for array in arrays if type(array) is np.ndarray]
-        if len(shapes) < len(arrays) or shapes != self._accepted:  # shapes as in the last call are known to be good
+        try:
+            arrays = [given[name] for name in self._inputs]
+        except KeyError:
+            self._refuse(given)
+        seen = [(a.shape, a.dtype) if type(a) is np.ndarray else None for a in arrays]
+        if seen != self._accepted or None in seen:
             try:
                 arrays = runtime.checked(self.program.name, self._declared, arrays)
             except (TypeError, ValueError) as problem:
                 raise ShapeError(str(problem)) from None
-            self._accepted = shapes if len(shapes) == len(arrays) else []
-        return [*arrays, *[self._parameter(name, default, given) for name, default in self.program.parameters]]
+            self._accepted = seen
+        if self.program.parameters:
+            arrays += [self._parameter(name, default, given) for name, default in self.program.parameters]
+        return arrays
 
-    def _refuse(self, given: Mapping[str, Any]) -> None:
+    def _refuse(self, given: Mapping[str, Any]) -> NoReturn:
         """The error for inputs that are unknown or missing."""
         name = self.program.name
         for word in given:
             if word not in self._names:
                 raise NameProblem(f"{name}: unknown input {word!r}{did_you_mean(word, sorted(self._names))}")
-        expected = ", ".join(a.name for a in self.program.inputs)
-        missing = next(a.name for a in self.program.inputs if a.name not in given)
-        raise DeriveError(f"{name}: input {missing} is missing: expected {expected}")
+        missing = next(word for word in self._inputs if word not in given)
+        raise DeriveError(f"{name}: input {missing} is missing: expected {', '.join(self._inputs)}")
 
     def _parameter(self, name: str, default: Any, given: Mapping[str, Any]) -> Any:
         kind = int if name in self.program.sizes else float

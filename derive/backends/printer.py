@@ -21,16 +21,16 @@ class Row:
     needs: tuple[int, ...] = (0,)  # least precedence of each operand, the last one for all that follow
 
 
-CHOICE, OR, AND, COMPARE, BAR, AMPERSAND, SUM, PRODUCT, SIGN, POWER, ATOM = range(1, 12)
+CHOICE, OR, AND, COMPARE, BAR, AMPERSAND, SUM, MATMUL, PRODUCT, SIGN, POWER, ATOM = range(1, 13)
 
 OPERATIONS: dict[str, Row] = {
-    "add": Row("{0} + {1}", SUM, (SUM, PRODUCT)),
-    "subtract": Row("{0} - {1}", SUM, (SUM, PRODUCT)),
+    "add": Row("{0} + {1}", SUM, (SUM, MATMUL)),
+    "subtract": Row("{0} - {1}", SUM, (SUM, MATMUL)),
     "multiply": Row("{0} * {1}", PRODUCT, (PRODUCT, SIGN)),
     "divide": Row("{0} / {1}", PRODUCT, (PRODUCT, SIGN)),
     "floor_divide": Row("{0} // {1}", PRODUCT, (PRODUCT, SIGN)),
     # `@` binds like `*` in Python: beside another product it always stands in parentheses
-    "matmul": Row("{0} @ {1}", PRODUCT, (SIGN, SIGN)),
+    "matmul": Row("{0} @ {1}", MATMUL, (SIGN, SIGN)),
     "negative": Row("-{0}", SIGN, (SIGN,)),
     "power": Row("{0}**{1}", POWER, (ATOM, SIGN)),
     "greater": Row("{0} > {1}", COMPARE, (BAR,)),

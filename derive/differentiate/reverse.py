@@ -1,4 +1,4 @@
-"""Reverse accumulation: one named adjoint for each intermediate, in reverse topological order. It is backpropagation."""
+"""Reverse accumulation, which is backpropagation: one named adjoint for each intermediate, from the output inwards."""
 
 from __future__ import annotations
 

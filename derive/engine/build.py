@@ -67,7 +67,7 @@ def taken_names(traced: Traced, upstreams: Iterable[Tensor]) -> set[str]:
     """Names that a discovered intermediate may not have: every tensor's, parameter's, letter's and length's."""
     tensors = [*traced.inputs, *traced.definitions, *upstreams]
     letters = {a for t in tensors for a in t.axes}
-    names = {t.name for t in tensors} | {s.name for s in (*traced.scalars, *traced.sizes)}
+    names = {t.name for t in tensors} | set(traced.parameters)
     return names | {a.name for a in letters} | {str(a.size) for a in letters}
 
 

@@ -51,9 +51,7 @@ class CodeView:
             record = Record()
             polys.append((self._stabiliser.stable(sheet.value, record), record))
             self._need_all(polys[-1][0])
-        self._results = [
-            Safe(s.head, s.slots, poly, record) for s, (poly, record) in zip(results, polys, strict=True)
-        ]
+        self._results = [Safe(s.head, s.slots, poly, record) for s, (poly, record) in zip(results, polys, strict=True)]
         self.outputs = tuple(self._tensors[head.id] for head in outputs)
         self.gradients = tuple(
             self._tensor(safe, f"{safe.head.label}_bar", "adjoint", safe.head.label) for safe in self._results

@@ -140,7 +140,9 @@ class Presentation:
 
     def names(self, head: Head, slots: tuple[Letter, ...]) -> dict[Letter, Axis]:
         """Letters for the slots of a head: its declared axes where it has them; extra letters are the user's own."""
-        extra = {a: axis for a in self.outcome.extra if a in slots and (axis := self.algebra.letter_axis[a]) is not None}
+        extra = {
+            a: axis for a in self.outcome.extra if a in slots and (axis := self.algebra.letter_axis[a]) is not None
+        }
         taken = {axis.name for axis in extra.values()}
         own = dict(zip(head.slots, head.payload.axes, strict=True)) if head.payload is not None else {}
         names = {**{a: axis for a, axis in own.items() if axis.name not in taken}, **extra}
@@ -202,4 +204,4 @@ def _auto_label(algebra: Algebra, head: Head) -> str:
         return "S"
     is_mean = any(h.kind == "symbol" and p == -1 for h, (_, p) in zip(heads, factors, strict=True))
     body = [p for h, (_, p) in zip(heads, factors, strict=True) if h.kind != "symbol"]
-    return {(1,): "mu", (2,): "v"}.get(tuple(body), "u") if is_mean else "u"  # type: ignore[call-overload, no-any-return]
+    return "mu" if is_mean and body == [1] else "v" if is_mean and body == [2] else "u"

@@ -24,7 +24,9 @@ WRITE_OUT = "write out names"
 class Script:
     """Writes the derivation of one outcome; `results` gives the tensors that hold the final forms."""
 
-    def __init__(self, outcome: Outcome, view: Presentation, results: Mapping[str, Any], title: str, of: Any = None) -> None:
+    def __init__(
+        self, outcome: Outcome, view: Presentation, results: Mapping[str, Any], title: str, of: Any = None
+    ) -> None:
         self.outcome, self.view, self.results, self.title, self.of = outcome, view, results, title, of
         self.target_of = TangentOf if any(t.role == "tangent" for t in results.values()) else AdjointOf
         self.algebra = outcome.reader.algebra
@@ -36,7 +38,7 @@ class Script:
         results = [self._equation(sheet, "result", name) for name, sheet in self.outcome.results.items()]
         names = [self._name(h) for h in (*self.outcome.forward, *self.outcome.found)]
         facts = [self._fact(fact) for fact in self.facts.values()]
-        return Derivation(self.title, tuple([*(n for n in names if n), *facts, *adjoints, *results]), self.of)
+        return Derivation(self.title, (*(n for n in names if n), *facts, *adjoints, *results), self.of)
 
     def _name(self, head: Head) -> Equation | None:
         """A name that the formula did not give: what it stands for."""
@@ -84,7 +86,9 @@ class Script:
         flat = self.algebra.poly(sheet.raws)
         steps = [Step(CHAIN_RULE, target, raw, "each use of it, times the adjoint of what uses it")]
         reached = raw
-        record = [(CONTRACT, "an index that is summed against δ takes the other's place", flat, ())]
+        record: list[tuple[str, str, Any, tuple[Any, ...]]] = [
+            (CONTRACT, "an index that is summed against δ takes the other's place", flat, ())
+        ]
         record += [(e.law, e.words, e.after, e.cites) for e in sheet.record.entries]
         for law, words, poly, cites in record:
             after = self._write(poly, names, factor=False)

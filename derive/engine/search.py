@@ -132,9 +132,7 @@ def _attempt(task: Task, found: tuple[Head, ...]) -> Outcome:
     return outcome
 
 
-def _sheet(
-    outcome: Outcome, backward: Backward, head: Head, inlined: Mapping[int, Sheet], seed: Poly | None
-) -> Sheet:
+def _sheet(outcome: Outcome, backward: Backward, head: Head, inlined: Mapping[int, Sheet], seed: Poly | None) -> Sheet:
     """∂L/∂head: the chain rule, δ contracted, adjoints of statistics inserted, then the laws."""
     algebra = outcome.reader.algebra
     slots = backward.slots(head)

@@ -74,7 +74,9 @@ class Formula:
         chosen = self.static()
         options = [p.choices or (False, True) for p in self.parameters if p.name in chosen]
         names = [p.name for p in self.parameters if p.name in chosen]
-        return tuple(dict(zip(names, c, strict=True)) for c in itertools.islice(itertools.product(*options), MOST_VARIANTS))
+        return tuple(
+            dict(zip(names, c, strict=True)) for c in itertools.islice(itertools.product(*options), MOST_VARIANTS)
+        )
 
     def trace(self, **static: Any) -> Traced:
         """The body, traced once for each value of the static parameters."""
@@ -175,25 +177,12 @@ def _trace(
     declared: Outputs | dict[Any, Any],
     static: Mapping[str, Any],
 ) -> Traced:
-    while isinstance(declared, dict):
-        choice = next((v for v in static.values() if v in declared), None)
-        if choice is None:
-            raise DeriveError(f"formula {name}: no return shape for {dict(static)}, declared for {list(declared)}")
-        declared = declared[choice]
-    arguments: dict[str, Any] = {}
-    for p in parameters:
-        if p.type is not None:
-            absent = p.type.optional and not static[p.name]
-            arguments[p.name] = None if absent else _input(p.name, p.type)
-        elif p.kind == "static":
-            arguments[p.name] = static[p.name]
-        else:
-            default = None if p.required else p.default
-            arguments[p.name] = Scalar(p.name, default) if p.kind == "scalar" else Size(p.name, default=default)
-    any_shape = any(t.any_shape for t in declared)
+    shapes = _shapes(name, declared, static)
+    arguments = _arguments(parameters, static)
+    any_shape = any(t.any_shape for t in shapes)
     inputs = tuple(a for a in arguments.values() if isinstance(a, Tensor))
-    letters = dict.fromkeys(a for shape in [*inputs, *declared] for a in shape.axes)
-    tracing = Tracing(name, tuple(letters), {n: None for n in arguments})
+    letters = dict.fromkeys([a for t in inputs for a in t.axes] + [a for shape in shapes for a in shape.axes])
+    tracing = Tracing(name, tuple(letters), dict.fromkeys(arguments))
     given = {n: a[()] if any_shape and isinstance(a, Tensor) else a for n, a in arguments.items()}
     token = CURRENT.set(tracing)
     try:
@@ -205,16 +194,41 @@ def _trace(
         raise type(problem)(str(problem) if str(problem).startswith(prefix) else prefix + str(problem)) from None
     finally:
         CURRENT.reset(token)
-    outputs = _outputs(name, declared, bodies, {n: a for n, a in tracing.names.items()})
+    outputs = _outputs(name, shapes, bodies, tracing.names)
     return Traced(
         name,
         inputs,
         tuple(a for a in arguments.values() if isinstance(a, Scalar)),
         tuple(a for a in arguments.values() if isinstance(a, Size)),
-        told_apart(outputs, {t.name for t in inputs} | {n for n in arguments}),
+        told_apart(outputs, set(arguments)),
         tuple(tracing.assumptions),
         any_shape,
     )
+
+
+def _shapes(name: str, declared: Outputs | dict[Any, Any], static: Mapping[str, Any]) -> Outputs:
+    """The output's shapes for these static choices."""
+    while isinstance(declared, dict):
+        choice = next((v for v in static.values() if v in declared), None)
+        if choice is None:
+            raise DeriveError(f"formula {name}: no return shape for {dict(static)}, declared for {list(declared)}")
+        declared = declared[choice]
+    return declared
+
+
+def _arguments(parameters: tuple[Parameter, ...], static: Mapping[str, Any]) -> dict[str, Any]:
+    """What the body is called with: tensors, symbols, static values, None for an absent input."""
+    arguments: dict[str, Any] = {}
+    for p in parameters:
+        default = None if p.required else p.default
+        if p.type is not None:
+            absent = p.type.optional and not static[p.name]
+            arguments[p.name] = None if absent else _input(p.name, p.type)
+        elif p.kind == "static":
+            arguments[p.name] = static[p.name]
+        else:
+            arguments[p.name] = Scalar(p.name, default) if p.kind == "scalar" else Size(p.name, default=default)
+    return arguments
 
 
 def _input(name: str, declared: TensorType) -> Tensor:

@@ -52,6 +52,11 @@ class Traced:
         """Named intermediates, then outputs, each after what it refers to."""
         return definitions(output.with_(role="output")[output.axes] for output in self.outputs)
 
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """Names of the scalars and sizes."""
+        return tuple(s.name for s in self.scalars) + tuple(s.name for s in self.sizes)
+
     def input(self, name: str) -> Tensor:
         return next(t for t in self.inputs if t.name == name)
 

@@ -17,19 +17,18 @@ from derive.formula import Assumption, Formula, Parameter, Traced, build, elemen
 def chain(*steps: Formula | Callable[[Any], Any], name: str | None = None) -> Formula:
     """Formulas and scalar functions composed: axes unify by position, all other names are told apart (w_1, w_2).
 
-    With a `name` the network enters the catalogue. Raises ShapeError when a step's first input does not fit what flows into it.
+    With a `name` the network enters the catalogue. Raises ShapeError when a step's first input does not fit what
+    flows into it.
     """
     if not steps:
         raise DeriveError("chain: expected at least one formula")
     links = tuple(step if isinstance(step, Formula) else _lifted(step) for step in steps)
     label = name or " >> ".join(link.name for link in links)
     traced = _compose(label, tuple(link.trace() for link in links))
-    parameters = tuple(
-        [
-            *(Parameter(t.name, "tensor", TensorType(t.axes, t.dtype, traced.elementwise)) for t in traced.inputs),
-            *(Parameter(s.name, "scalar", default=s.default) for s in traced.scalars),
-            *(Parameter(s.name, "size", default=s.default) for s in traced.sizes),
-        ]
+    parameters = (
+        *(Parameter(t.name, "tensor", TensorType(t.axes, t.dtype, traced.elementwise)) for t in traced.inputs),
+        *(Parameter(s.name, "scalar", default=s.default) for s in traced.scalars),
+        *(Parameter(s.name, "size", default=s.default) for s in traced.sizes),
     )
     doc = "Composition: " + ", then ".join(link.name for link in links) + "."
     made = Formula(label, doc, parameters, "networks", label, lambda _: traced)
@@ -82,8 +81,8 @@ def _renamed(traced: Traced, symbols: Mapping[Basic, Basic]) -> Traced:
     return replace(
         traced,
         inputs=tuple(made[t] for t in traced.inputs),
-        scalars=tuple(symbols.get(s, s) for s in traced.scalars),  # type: ignore[misc]
-        sizes=tuple(symbols.get(s, s) for s in traced.sizes),  # type: ignore[misc]
+        scalars=tuple(symbols.get(s, s) for s in traced.scalars),
+        sizes=tuple(symbols.get(s, s) for s in traced.sizes),
         outputs=tuple(made[t] for t in traced.outputs),
         assumptions=tuple(Assumption(mapped(a.statement, change), a.sample) for a in traced.assumptions),
     )
@@ -115,7 +114,6 @@ def _compose(name: str, links: tuple[Traced, ...]) -> Traced:
     return Traced(name, tuple(inputs), scalars, sizes, outputs, tuple(assumptions), all(k.elementwise for k in links))
 
 
-
 def _shaped(links: tuple[Traced, ...]) -> Traced:
     """The first link; an elementwise one takes the shape that the first link with a shape expects."""
     first, shaped = links[0], next((link for link in links if not link.elementwise), None)
@@ -135,14 +133,14 @@ def _joined(link: Traced, flow: Tensor) -> tuple[Traced, list[Tensor]]:
         return replace(link, outputs=(result,) if isinstance(result, Tensor) else result), brought
     sizes: dict[Basic, Expr] = dict(zip((a.size for a in entry.axes), (a.size for a in flow.axes), strict=False))
     letters = dict(zip(entry.axes, flow.axes, strict=False))
-    used = {a for a in flow.axes}
+    used = {a.name for a in flow.axes}
 
     def actual(letter: Axis) -> Axis:
         same = letters.get(letter)
         if same is not None:
             return same
         new = Axis(letter.name, letter.size.xreplace(sizes))
-        return new.alias(f"{new.name}_p") if new.name in {u.name for u in used} else new
+        return new.alias(f"{new.name}_p") if new.name in used else new
 
     brought = [t.with_(axes=[actual(a) for a in t.axes]) for t in rest]
     made = instantiate(link, {entry.name: flow, **{t.name: t for t in brought}}, {})
@@ -155,7 +153,8 @@ def _tables(links: tuple[Traced, ...]) -> list[dict[Basic, Basic]]:
     for number, link in enumerate(links):
         own = link.inputs if number == 0 else link.inputs[1:]
         slots += [(number, t.name, Symbol(t.name)) for t in own]
-        slots += [(number, s.name, s) for s in (*link.scalars, *link.sizes)]
+        slots += [(number, s.name, s) for s in link.scalars]
+        slots += [(number, s.name, s) for s in link.sizes]
         letters = list(dict.fromkeys(a for t in link.inputs for a in t.axes)) if number == 0 else []
         slots += [(number, a.name, a) for a in letters or []]
         slots += [(number, a.name, a) for a in _own_axes(link, link.inputs[0]) if a not in letters]
@@ -168,8 +167,10 @@ def _tables(links: tuple[Traced, ...]) -> list[dict[Basic, Basic]]:
             size = Size(f"{symbol.size}{new.removeprefix(name)}") if isinstance(symbol.size, Size) else symbol.size
             tables[number][symbol.size] = size
             tables[number][symbol] = Axis(new, size)
-        elif isinstance(symbol, (Scalar, Size)):
-            tables[number][symbol] = type(symbol)(new, default=symbol.default)
+        elif isinstance(symbol, Scalar):
+            tables[number][symbol] = Scalar(new, symbol.default)
+        elif isinstance(symbol, Size):
+            tables[number][symbol] = Size(new, min=symbol.min, default=symbol.default)
         else:
             tables[number][symbol] = Symbol(new)
     return tables

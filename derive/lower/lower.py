@@ -54,11 +54,13 @@ class _Lowering:
         self.taken |= RESERVED
         self.symbols = {s.name: s.name for s in task.sizes}
         self.flat = (Axis("elements", Size("N")),) if task.elementwise else ()
-        outputs = self._roots(task.outputs, self._reader(seed, None))
-        self.outputs = outputs
+        self.outputs = outputs = self._roots(task.outputs, self._reader(seed, None))
         functions = []
         if task.gradients:
             gradients = self._roots(seed.gradients, self._reader(seed, None), outputs)
+            if shared := self.graph.by_row & self.graph.by_entry:  # now it is known which products serve twice
+                self.graph.shared = frozenset(shared)
+                gradients = self._roots(seed.gradients, self._reader(seed, None), outputs)
             saved = self._saved(outputs, gradients)
             functions = [self._forward(outputs, gradients, saved), self._backward(seed.upstreams, gradients, saved)]
             if task.scalar_loss:
@@ -307,15 +309,13 @@ def _early(needed: Sequence[Node], forward: set[Node], outputs: Sequence[Node]) 
             if node not in forward:
                 users.setdefault(arg, []).append(node)
     for node in needed:
-        if node in known or node.op not in SIMPLE or not all(a in known or is_constant(a) for a, _ in node.args):
-            if node.args and node.rank < 2 and all(a in known or is_constant(a) for a, _ in node.args):
-                known.add(node)  # small, and made of what forward has
+        if node in known or not all(a in known or is_constant(a) for a, _ in node.args) or node.op in SOURCES:
             continue
-        replaced = [
-            a for a, labels in node.args
-            if a in known and a.dims == node.dims and a.op not in SOURCES and a not in outputs and users[a] == [node]
-        ]  # fmt: skip
-        if node.rank > 1 and replaced:
+        if node.rank < 2:
+            known.add(node)
+            continue
+        kept = [a for a, _ in node.args if a in known and a.dims == node.dims and users.get(a) == [node]]
+        if node.op in SIMPLE and any(a.op not in SOURCES and a not in outputs for a in kept):
             early.append(node)
             known.add(node)
     return early

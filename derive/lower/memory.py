@@ -112,7 +112,10 @@ def _candidates(node: Node, inline: frozenset[Node]) -> list[Node]:
 def _borrow(new: Chain, chains: list[Chain], last: Mapping[Node, int], place: int, notes: Mapping[Node, str]) -> None:
     for old in chains:
         final = old.members[-1]
-        closed = last.get(final, -1) < place and not any(member in notes for member in old.members)
+        # An operand of the first step is read before its memory is written.
+        closed = last.get(final, -1) < place + (new.members[0].op != "terms") and not any(
+            member in notes for member in old.members
+        )
         busy = any(last.get(other.members[-1], -1) >= place for other in old.lent_to)
         same = final.dims == new.members[0].dims and final.kind == new.members[0].kind
         if closed and same and not busy and old.segment == new.segment and old.lender is None:

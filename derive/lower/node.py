@@ -58,6 +58,10 @@ class Graph:
 
     def __init__(self) -> None:
         self.table: dict[Any, Node] = {}
+        # Products of two equal shapes that a sum over rows, and that a sum over columns, could use: see `contract`.
+        self.by_entry: set[frozenset[Node]] = set()
+        self.by_row: set[frozenset[Node]] = set()
+        self.shared: frozenset[frozenset[Node]] = frozenset()
 
     def _key(self, op: str, args: Sequence[View], letters: Sequence[Axis], attr: Any) -> Any:
         label: dict[Axis, int] = {}

@@ -138,9 +138,32 @@ def plan(nodes: Sequence[Node], targets: Sequence[Node], named: Mapping[Node, st
     order: dict[Segment, list[Node]] = {}
     for node in sorted(nodes, key=lambda n: (levels.place[n][0], levels.place[n][1] is not None)):
         order.setdefault(levels.place[node], []).append(node)
+    for segment, group in order.items():
+        if segment[1] is not None:
+            order[segment] = _reduced_early(group)
     sums = frozenset(n for n in nodes if levels.place[n][1] is not None and levels.modes[n] == "sum")
     inline = _inlined(nodes, set(targets), named, levels.place, sums, large)
     return Plan(tuple((s, tuple(g)) for s, g in order.items()), levels.place, sums, inline, large)
+
+
+def _reduced_early(group: Sequence[Node]) -> list[Node]:
+    """The nodes of a loop, sums over rows moved up to what they read while that is in the cache."""
+    members = set(group)
+    waiting = {node: sum(arg in members for arg, _ in node.args) for node in group}
+    users: dict[Node, list[Node]] = {}
+    for node in group:
+        for arg, _ in node.args:
+            users.setdefault(arg, []).append(node)
+    done: dict[Node, None] = {}
+    for node in group:
+        if node in done:
+            continue
+        done[node] = None
+        for user in users.get(node, []):
+            waiting[user] -= 1
+            if not waiting[user] and mode(user) == "sum":
+                done[user] = None
+    return list(done)
 
 
 MOST_INLINED = 7  # operations in one expression

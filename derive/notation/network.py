@@ -138,6 +138,10 @@ class Forms:
         return self.entrywise(above, below)
 
     def matrix(self, edge: Edge) -> Matrix:
+        turned = edge.turned()
+        fewer = sum(map(turns, turned.parts + turned.below)) < sum(map(turns, edge.parts + edge.below))
+        if fewer and len(edge.parts + edge.below) > 1:
+            return transposed(self.entrywise(turned.parts, turned.below))
         return self.entrywise(edge.parts, edge.below)
 
 

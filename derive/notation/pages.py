@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import textwrap
 from collections.abc import Iterable, Sequence
 
 from sympy.core.basic import Basic
@@ -52,10 +51,13 @@ class TextPage:
         return "".join(part if isinstance(part, str) else _kept(self.view.source(part)) for part in words)
 
     def _wrapped(self, words: str, indent: str) -> str:
-        extra = len(words) - text_width(words)  # combining accents take no column
-        return textwrap.fill(words, self.width + min(extra, 4) if extra else self.width, initial_indent=indent,
-                             subsequent_indent=indent, break_long_words=False,
-                             break_on_hyphens=False).replace(_TIED, " ")  # fmt: skip
+        """Lines of at most `width` columns; textwrap would count combining accents."""
+        lines = [indent]
+        for word in words.split(" "):
+            if text_width(lines[-1]) + text_width(word) > self.width and lines[-1].strip():
+                lines.append(indent)
+            lines[-1] += f"{word} "
+        return "\n".join(line.rstrip(" ").replace(_TIED, " ") for line in lines)
 
     def _inputs(self, block: Inputs) -> Iterable[str]:
         for tensor in block.tensors:

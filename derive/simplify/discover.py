@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from fractions import Fraction
 
-from derive.terms import Algebra, Atom, Head, Poly, Power, number
+from derive.terms import Algebra, Atom, Head, Poly, Power, absolute, number
 
 
 def discovered(algebra: Algebra, polys: Iterable[Poly]) -> tuple[Head, ...]:
@@ -31,7 +31,7 @@ def _over(algebra: Algebra, factors: dict[Atom, Power], statistic: Atom, power: 
         if not degree or (degree > 0) != (p > 0):
             continue
         root = 1 / abs(degree)
-        if -power < root or abs(p) < 1:
+        if -power < root or absolute(p) < 1:
             continue
         sign = 1 if p > 0 else -1
         body = algebra.term(1, {atom: sign, statistic: number(-root)}, ())

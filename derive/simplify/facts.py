@@ -7,7 +7,7 @@ from dataclasses import replace
 from fractions import Fraction
 
 from derive.rewrite import Law, Record, exhaust
-from derive.terms import Head, Poly, Power, Term
+from derive.terms import Factors, Head, Poly, Power, Term, number
 
 from .rules import Fact, Rules
 
@@ -106,7 +106,7 @@ def _solved(rules: Rules, source: int, equation: Poly, term: Term, coefficient: 
     if not inner or not rules.nonzero(outer) or _connected(inner, bound) > 1:
         return None
     rest = tuple((t, c) for t, c in equation if t != term)
-    inverse = algebra.term(_quotient(-1, coefficient), {a: -p for a, p in outer.items()}, ())
+    inverse = algebra.term(number(Fraction(-1) / Fraction(coefficient)), {a: -p for a, p in outer.items()}, ())
     value = algebra.mul(inverse, rest) if rest else ()
     if set(algebra.free(value)) - letters:
         return None
@@ -115,15 +115,10 @@ def _solved(rules: Rules, source: int, equation: Poly, term: Term, coefficient: 
     return Fact(tuple(sorted(inner.items())), tuple(sorted(bound)), value, source)
 
 
-def _quotient(top: int, bottom: Power) -> Power:
-    value = Fraction(top) / Fraction(bottom)
-    return int(value) if value.denominator == 1 else value
-
-
-def _connected(inner: dict[object, object], bound: frozenset[int]) -> int:
+def _connected(inner: Factors, bound: frozenset[int]) -> int:
     """How many independent groups the summed factors fall into."""
     groups: list[set[int]] = []
-    for _, letters in inner:  # type: ignore[misc]
+    for _, letters in inner:
         touched = set(letters) & bound
         joined = [g for g in groups if g & touched]
         groups = [g for g in groups if g not in joined] + [touched.union(*joined)]

@@ -92,7 +92,7 @@ class Rules:
         statistic = any(self.algebra.heads[a[0]].kind in ("name", "op") for a in rest)
         if kind.kind == "tensor" and not statistic:
             return False  # x/τ is no reason to write x as τ·n
-        if not (Fraction(1) / Fraction(power)).denominator == 1 and not kind.positive:
+        if (Fraction(1) / Fraction(power)).denominator != 1 and not kind.positive:
             return False
         return self.nonzero(rest)
 
@@ -146,7 +146,7 @@ class Rules:
         if not any(atom[0] in table for (factors, _), _ in poly for atom, _ in factors):
             return None
         used: dict[int, None] = {}
-        parts = []
+        parts: list[Poly] = []
         for (factors, bound), coefficient in poly:
             folded = [f for f in factors if f[0][0] in table and self._power_fits(f, table)]
             if not folded:
@@ -179,13 +179,13 @@ class Rules:
             (inner, _), scale = fold.body[0]
             inside = algebra.renamed(dict(inner), names)
             raised = {a: number(p * power) for a, p in inside.items()}
-            value = number(Fraction(scale) ** power) if scale != 1 else 1
+            value = number(Fraction(scale) ** int(power)) if scale != 1 else 1
             return algebra.poly([algebra.product(rest, (value, raised, frozenset()))])
         body = algebra.relabelled(fold.body, names)
-        parts = [rest]
+        terms = [rest]
         for _ in range(int(power)):
-            parts = [algebra.product(p, raw) for p in parts for raw in algebra.raws(body)]
-        return algebra.poly(parts)
+            terms = [algebra.product(t, raw) for t in terms for raw in algebra.raws(body)]
+        return algebra.poly(terms)
 
     def fact_once(self, poly: Poly) -> tuple[Poly, tuple[Fact, ...]] | None:
         """One fact applied to one term."""

@@ -1,6 +1,7 @@
 """The algebra: flat terms over named definitions, canonical letters; SymPy comes in and goes out at its border."""
 
-from .algebra import UNIT, ZERO, Algebra, Atom, Factors, Head, Letter, Poly, Power, Raw, Term, number
+from .algebra import Algebra
+from .data import UNIT, ZERO, Atom, Factors, Head, Letter, Poly, Power, Raw, Term, absolute, number
 from .factor import Node, factored
 from .read import Reader
 from .write import Writer, plus, times
@@ -20,6 +21,7 @@ __all__ = [
     "UNIT",
     "Writer",
     "ZERO",
+    "absolute",
     "factored",
     "number",
     "plus",

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from fractions import Fraction
 from math import gcd, lcm
 from typing import Any
@@ -22,47 +21,10 @@ from sympy import Expr
 
 from derive.axes import Axis, Unsupported
 
-Letter = int
-Atom = tuple[int, tuple[Letter, ...]]
-Power = int | Fraction
-Factors = dict[Atom, Power]
-Term = tuple[tuple[tuple[Atom, Power], ...], tuple[Letter, ...]]
-Poly = tuple[tuple[Term, Power], ...]
-Raw = tuple[Power, Factors, frozenset[Letter]]  # a term not yet contracted or canonical
-
-ZERO: Poly = ()
-UNIT: Term = ((), ())
+from .data import UNIT, ZERO, Atom, Factors, Head, Letter, Poly, Power, Raw, Term, number
 
 
-def number(value: Fraction | int) -> Power:
-    """A whole Fraction as int: most powers and coefficients are whole, and int is far cheaper."""
-    return int(value) if value.denominator == 1 else value
-
-
-@dataclass(eq=False, slots=True)
-class Head:
-    """What is applied to letters.
-
-    kind: "tensor" (input or upstream), "symbol" (size, scalar, constant), "index" (an axis as a number), "delta",
-    "test" (a condition, 1 or 0), "name" (with a definition), "op" (a function or reduction of polys over the slots).
-    """
-
-    id: int
-    kind: str
-    label: str
-    spaces: tuple[int, ...]
-    slots: tuple[Letter, ...] = ()
-    payload: Any = None
-    args: tuple[Poly, ...] = ()  # op: arguments; name: its definition
-    over: tuple[Letter, ...] = ()  # op: letters the first argument is reduced over
-    positive: bool = False
-    opposite: int = -1  # test: the head of the complementary condition
-    role: str = ""  # name: "let", "auto", "found", "adjoint", "output", "tangent"
-    of: str = ""  # adjoint or tangent: of which tensor
-
-    @property
-    def definition(self) -> Poly:
-        return self.args[0]
+MOST_COMMON = 100  # the largest common denominator that is drawn out of a sum
 
 
 class Algebra:
@@ -160,7 +122,7 @@ class Algebra:
         return ((self._canonical_term(factors, left), coefficient),)
 
     def _with_lengths(self, coefficient: Power, factors: Factors, left: set[Letter], idle: list[Letter]) -> Poly:
-        result = ((self._canonical_term(factors, left), coefficient),)
+        result: Poly = ((self._canonical_term(factors, left), coefficient),)
         for letter in idle:
             length = self.size_of.get(self.letter_space[letter])
             if length is None:
@@ -191,7 +153,10 @@ class Algebra:
                 if atom[1] != (small, small):
                     factors[(self.delta.id, (small, large))] = 1
         for head, letters in list(factors):
-            if heads[head].kind == "test":
+            if heads[head].label == "hot" and letters[-1] in bound and _only_in(factors, letters[-1], (head, letters)):
+                del factors[head, letters]  # Σ_c [idx = c] = 1: every index lies in its range
+                bound.discard(letters[-1])
+            elif heads[head].kind == "test":
                 factors[(head, letters)] = 1
                 if (heads[head].opposite, letters) in factors:
                     return None
@@ -379,6 +344,8 @@ class Algebra:
         """The positive rational that all coefficients share; negative when every term is."""
         values = [Fraction(c) for _, c in poly]
         top, bottom = gcd(*(v.numerator for v in values)), lcm(*(v.denominator for v in values))
+        if bottom > MOST_COMMON:  # a decimal such as 0.044715 stays where its author wrote it
+            top = bottom = 1
         return Fraction(-top if all(v < 0 for v in values) else top, bottom)
 
     def op(self, label: str, *args: Poly, over: tuple[Letter, ...] = (), positive: bool = False) -> Poly:
@@ -423,6 +390,11 @@ class Algebra:
             elif not (even or fractional):
                 return -1
         return sign
+
+
+def _only_in(factors: Factors, letter: Letter, atom: Atom) -> bool:
+    """Whether a letter stands in no other factor."""
+    return all(letter not in other[1] for other in factors if other != atom)
 
 
 __all__ = ["UNIT", "ZERO", "Algebra", "Atom", "Factors", "Head", "Letter", "Poly", "Power", "Raw", "Term", "number"]

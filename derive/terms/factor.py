@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from math import gcd, lcm
 
-from .algebra import Algebra, Atom, Factors, Head, Letter, Poly, Power, Raw, number
+from .algebra import Algebra
+from .data import Atom, Factors, Head, Letter, Poly, Power, Raw, absolute, number
 
 
 @dataclass(frozen=True)
@@ -93,10 +94,7 @@ def _content(values: list[Power]) -> Fraction:
 
 def _weight(algebra: Algebra, factors: Factors) -> float:
     """How much a reader is spared by not seeing these factors twice."""
-    return sum(
-        0.3 if head == MEAN else _reading(algebra.heads[head]) + 0.2 * len(letters)
-        for head, letters in factors
-    )
+    return sum(0.3 if head == MEAN else _reading(algebra.heads[head]) + 0.2 * len(letters) for head, letters in factors)
 
 
 def _reading(head: Head) -> float:
@@ -152,7 +150,7 @@ def _common(one: Factors, two: Factors) -> Factors:
     for atom, power in one.items():
         other = two.get(atom, 0)
         if power * other > 0:
-            found[atom] = min(power, other, key=abs)
+            found[atom] = min(power, other, key=absolute)
     return found
 
 
@@ -165,10 +163,9 @@ def _admissible(shared: Factors, terms: list[Raw]) -> Factors:
         loose = {a for _, letters in shared for a in letters if any(a in t[2] for t in terms)} - bound
         inside = {a for _, letters in shared for a in letters}
         rests = [_without(t[1], shared) for t in terms]
-        touching = any(set(letters) & bound for rest in rests for _, letters in rest)
-        grows = touching and any(
-            not set(letters) & bound and not set(letters) <= inside for rest in rests for _, letters in rest
-        )
+        inner = [{a for _, ls in rest if set(ls) & bound for a in ls} for rest in rests]
+        merged = inside.union(*(set(ls) for rest in rests for _, ls in rest))
+        grows = any(inner) and any(inside | own != merged for own in inner)
         grows = grows or any(head == MEAN and letters[0] in bound for rest in rests for head, letters in rest)
         if not loose and not grows:
             return shared

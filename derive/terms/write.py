@@ -26,7 +26,8 @@ from derive.axes import (
     fresh_letter,
 )
 
-from .algebra import Algebra, Atom, Head, Letter, Poly, Power
+from .algebra import Algebra
+from .data import Atom, Head, Letter, Poly, Power
 from .factor import MEAN, Node, factored, flat
 
 CALLS: dict[str, Any] = {
@@ -52,11 +53,18 @@ RELATIONS: dict[str, tuple[Any, Any]] = {
     "ge": (sympy.GreaterThan, sympy.StrictLessThan),
     "eq": (sympy.Eq, sympy.Ne),
 }
+FLIPPED: dict[Any, Any] = {
+    sympy.StrictGreaterThan: sympy.StrictLessThan,
+    sympy.StrictLessThan: sympy.StrictGreaterThan,
+    sympy.GreaterThan: sympy.LessThan,
+    sympy.LessThan: sympy.GreaterThan,
+}
 REDUCTIONS: dict[str, Any] = {"prod": ProdOver, "max": MaxOver}
 Names = Mapping[Letter, Axis]
 
 
 def rational(value: Power) -> Rational:
+    """The SymPy number."""
     fraction = Fraction(value)
     return Rational(fraction.numerator, fraction.denominator)
 
@@ -70,6 +78,7 @@ def times(*factors: Expr) -> Expr:
 
 
 def plus(*terms: Expr) -> Expr:
+    """A sum in the given order, unevaluated."""
     if not terms:
         return Integer(0)
     return terms[0] if len(terms) == 1 else Add(*terms, evaluate=False)
@@ -134,7 +143,9 @@ class Writer:
             guards = [f for f in inner if self._is_guard(f)]
             body = times(*self._product([f for f in inner if f not in guards], scope),
                          *([bracket] if bracket_inside else []))  # fmt: skip
-            parts.append(self._summed(self._guarded(body, guards, scope), sorted(node.bound - means), sorted(means), scope))
+            parts.append(
+                self._summed(self._guarded(body, guards, scope), sorted(node.bound - means), sorted(means), scope)
+            )
         if not bracket_inside:
             parts.append(bracket)
         return self._guarded(times(*parts), tests, scope)
@@ -239,6 +250,8 @@ class Writer:
             return entry if holds else sympy.Not(entry, evaluate=False)
         relation = RELATIONS[head.payload][0 if holds else 1]
         sides = [self.write(p, names) for p in self.algebra.arguments(head, letters)]
+        if head.of == "flipped":  # written a < b, held as b > a
+            return FLIPPED[relation](*sides[::-1], evaluate=False)
         return relation(*sides, evaluate=False)
 
 

@@ -118,8 +118,20 @@ def best(found: Array, measured: Array) -> tuple[Array, Array]:
 
 def measured_gradient(function: Function, point: Point, tensor: Tensor) -> Array:
     """∂f/∂X for an input or intermediate X: the axes are those of f, then those of X."""
+    found = _gradient(function, point, tensor, np.ones(value_of(tensor, point).size))
+    if np.isfinite(found).all():
+        return found
+    # A step carried an entry out of the domain (v + ε below zero): move each in proportion to its size.
+    size = np.abs(value_of(tensor, point)).reshape(-1).astype(float)
+    small = np.where(size > 0, np.minimum(size, 1.0), 1.0)
+    return np.where(np.isfinite(found), found, _gradient(function, point, tensor, small))
+
+
+def _gradient(function: Function, point: Point, tensor: Tensor, scale: Array) -> Array:
     shape = value_of(tensor, point).shape
-    found = extrapolated(slopes(function, point, entries(tensor, shape), DOUBLING))
+    moves = [(tensor, width * d) for width, d in zip(scale, basis(shape), strict=True)]
+    found = extrapolated(slopes(function, point, moves, DOUBLING))
+    found = found / scale.reshape(-1, *(1,) * (found.ndim - 1))
     return np.moveaxis(found, 0, -1).reshape((*found.shape[1:], *shape))
 
 

@@ -90,7 +90,7 @@ class Sampler:
     def draw(self, rng: Random, lengths: Mapping[Basic, int]) -> Point:
         """One draw: real entries ~ N(0, 1), integers below their bound, masks; then what is assumed is arranged."""
         _, kinds, own = self.arranged
-        scalars = {s.name: float(rng.uniform(0.5, 2)) if s.default is None else s.default for s in self.subject.scalars}
+        scalars = {s.name: _parameter(rng, s.default) for s in self.subject.scalars}
         arrays = {tensor.name: _entries(tensor, rng, lengths) for tensor in self.tensors}
         for name, (low, high) in self.limits(Point({}, lengths, scalars)).items():
             if name in arrays:
@@ -189,3 +189,10 @@ def sample_point(
     if point is None:
         raise DeriveError(f"{subject.name}: found no point on its kinks where every output is finite")
     return point
+
+
+def _parameter(rng: Random, default: float | None) -> float:
+    """A scalar parameter: its default half of the time, else further from zero (an ε of 1e-5 hides mistakes)."""
+    if default is None:
+        return float(rng.uniform(0.5, 2))
+    return default if rng.random() < 0.5 else default + (-1 if default < 0 else 1) * float(rng.uniform(0, 1))
