@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from sympy import Integer, cosh, exp, log, pi, sqrt, tanh
+from sympy import Integer, cosh, exp, log, pi, sign, sqrt, tanh
 
 from derive.api import equivalent, gradient, hessian, jacobian, to_numpy
 from derive.axes import (
@@ -17,10 +17,8 @@ from derive.axes import (
     Int,
     Scalar,
     T,
-    Tensor,
     absolute,
     axes,
-    axis,
     clip,
     equals,
     maximum,
@@ -52,11 +50,13 @@ from formulas import (
 from formulas import sigmoid as sigmoid_formula
 from formulas import tanh as tanh_formula
 
-b, i, o, c, d, n, q, t_, s, v, h = axes("b i o c d n q t s v h")
-m, k, c2, d2, n2, o2, s2, b2 = (n.alias("m"), c.alias("k"), c.alias("c2"), d.alias("d2"), n.alias("n2"),
-                                o.alias("o2"), s.alias("s2"), b.alias("b2"))  # fmt: skip
-B, C, D, N = b.size, c.size, d.size, n.size
-eps, tau, lam = Scalar("eps"), Scalar("tau"), Scalar("lam")
+b, i, o, c, d, n, q, t_, s, h = axes("b i o c d n q t s h")
+m, n2, n3, k, c2 = n.alias("m"), n.alias("n2"), n.alias("n3"), c.alias("k"), c.alias("c2")
+d2, d3, d4 = (d.alias(f"d{place}") for place in (2, 3, 4))
+b2, b3, b4 = (b.alias(f"b{place}") for place in (2, 3, 4))
+s2, s3 = s.alias("s2"), s.alias("s3")
+B, D, N = b.size, d.size, n.size
+eps, tau, lam = Scalar("eps", 1e-5), Scalar("tau"), Scalar("lam")
 
 
 def unregistered(function):
@@ -65,52 +65,34 @@ def unregistered(function):
 
 @dataclass(frozen=True)
 class Row:
-    """One derivative: of a formula, for a variable; what the textbook says (over the variable's axes), its terms."""
+    """One derivative: what the textbook says, over `letters` (the variable's own axes unless given), and its terms.
+
+    `terms` is the textbook's number of terms; None where the engine's form is longer and only equality is asserted.
+    """
 
     formula: Any
     wrt: str
-    expected: Any
+    expected: Any  # a function of inputs and upstreams, by their names
     terms: int | None
     kind: Any = gradient
-    letters: tuple = ()  # the free letters of `expected`, where they are not the variable's own
+    letters: tuple = ()
 
-    @property
-    def name(self):
+    def __str__(self):
         return f"{self.formula.name}-{self.wrt}{'' if self.kind is gradient else '-' + self.kind.__name__}"
-
-
-def inputs(f, **static):
-    """The inputs of a formula by name, and its upstream g; parameters besides."""
-    traced = f.trace(**static)
-    found = {t.name: t for t in traced.inputs}
-    output = traced.outputs[0]
-    return {"g": Tensor("g", output.axes, role="upstream", of=output.name)} | found
 
 
 ROWS: list[Row] = []
 
 
-def row(formula, wrt, expected, terms, kind=gradient, letters=()):
-    """`expected` is a function of the formula's inputs, by their names."""
-    given = inputs(formula)
-    names = expected.__code__.co_varnames[: expected.__code__.co_argcount]
-    ROWS.append(Row(formula, wrt, expected(**{name: given[name] for name in names}), terms, kind, letters))
+def row(*columns):
+    ROWS.append(Row(*columns))
 
 
 # What textbooks name.
 
 
-def soft(z, rows, over):
-    """Row-wise softmax of the entries z, a function of the letter."""
-    return lambda at: exp(z(at)) / sum_over(rows, exp(z(rows)))
-
-
 def softmaxed(z, at=c, over=k):
     return exp(z[b, at]) / sum_over(over, exp(z[b, over]))
-
-
-def sigma(u):
-    return 1 / (1 + exp(-u))
 
 
 # Linear maps.
@@ -118,6 +100,8 @@ def sigma(u):
 row(dense, "x", lambda g, w: sum_over(o, g[b, o] * w[i, o]), 1)
 row(dense, "w", lambda g, x: sum_over(b, x[b, i] * g[b, o]), 1)
 row(dense, "beta", lambda g: sum_over(b, g[b, o]), 1)
+row(linear, "input", lambda g, weight: sum_over(o, g[b, o] * weight[o, i]), 1)
+row(linear, "weight", lambda g, input: sum_over(b, input[b, i] * g[b, o]), 1)
 row(linear_regression, "w", lambda X, w, y: 2 * sum_over(n, X[n, d] * (sum_over(d2, X[n, d2] * w[d2]) - y[n])), 1)
 row(linear_regression, "y", lambda X, w, y: -2 * (sum_over(d2, X[n, d2] * w[d2]) - y[n]), 1)
 row(linear_regression, "w", lambda X: 2 * sum_over(n, X[n, d] * X[n, d2]), 1, hessian, (d, d2))
@@ -128,11 +112,10 @@ row(logistic_regression, "X",
 
 
 def _curvature(X, w):
-    u = sum_over(c2_d, X[n, c2_d] * w[c2_d])
+    u = sum_over(d3, X[n, d3] * w[d3])
     return sum_over(n, exp(u) / (1 + exp(u)) ** 2 * X[n, d] * X[n, d2])
 
 
-c2_d = d.alias("d3")
 row(logistic_regression, "w", _curvature, 2, hessian, (d, d2))
 
 # Softmax and its kin.
@@ -230,9 +213,6 @@ def info_nce(x: T[b, d], y: T[b, d]) -> T[()]:
     return -mean_over(b, score[b, b] - log(sum_over(b2, exp(score[b, b2]))))
 
 
-b3 = b.alias("b3")
-
-
 def _match(x, y, one, two):
     return exp(sum_over(d2, x[one, d2] * y[two, d2])) / sum_over(b3, exp(sum_over(d2, x[one, d2] * y[b3, d2])))
 
@@ -246,9 +226,6 @@ def attention(Q: T[t_, d], K: T[s, d], V: T[s, o], *, tau: Scalar) -> T[t_, o]:
     score = let("score", sum_over(d, Q[t_, d] * K[s, d]) * tau)
     p = let("P", exp(score[t_, s]) / sum_over(s, exp(score[t_, s])))
     return sum_over(s, p[t_, s] * V[s, o])
-
-
-s3 = s.alias("s3")
 
 
 def _weight(Q, K, at):
@@ -270,19 +247,12 @@ row(attention, "K", lambda g, Q, K, V: tau * sum_over(t_, _weight_bar(g, Q, K, V
 # Normalisation.
 
 
-def normal_parts(x, group, spread, size, power, epsilon):
-    """x̂ and 1/σ of x along `spread`, as functions of the entry's own letter."""
-
-
 def _mu(x):
     return mean_over(d2, x[b, d2])
 
 
 def _v(x):
     return mean_over(d2, (x[b, d2] - mean_over(d3, x[b, d3])) ** 2)
-
-
-d3, d4 = d.alias("d3"), d.alias("d4")
 
 
 def _hat(x, at):
@@ -348,7 +318,6 @@ def _batch_v(x):
     return mean_over(b2, (x[b2, d] - mean_over(b3, x[b3, d])) ** 2)
 
 
-b4 = b.alias("b4")
 row(batch_norm, "x", lambda g, x, gamma: gamma[d] / sqrt(_batch_v(x) + eps) * (
     g[b, d] - mean_over(b4, g[b4, d]) - _batch_hat(x, b) * mean_over(b4, g[b4, d] * _batch_hat(x, b4))), 3)  # fmt: skip
 row(batch_norm, "gamma", lambda g, x: sum_over(b, g[b, d] * _batch_hat(x, b)), 1)
@@ -507,8 +476,6 @@ def gaussian_loss(mu: T[n], a: T[n], y: T[n]) -> T[()]:
     return sum_over(n, a[n] + (y[n] - mu[n]) ** 2 / exp(a[n])) / 2
 
 
-from sympy import sign  # noqa: E402
-
 row(log_cosh, "x", lambda x, y: tanh(x[n] - y[n]) / N, 1)
 row(huber, "x", _huber, None)
 row(focal, "z", _focal, None)
@@ -517,7 +484,7 @@ row(weighted_least_squares, "w",
     lambda X, w, y, u: 2 * sum_over(n, u[n] * (sum_over(d2, X[n, d2] * w[d2]) - y[n]) * X[n, d]), 1)  # fmt: skip
 row(weighted_least_squares, "u", lambda X, w, y: (sum_over(d2, X[n, d2] * w[d2]) - y[n]) ** 2, 1)
 row(poisson_loss, "w", lambda X, w, y: sum_over(n, X[n, d] * (exp(sum_over(d2, X[n, d2] * w[d2])) - y[n])), 1)
-row(poisson_loss, "w", lambda X, w: sum_over(n, X[n, d] * X[n, d2] * exp(sum_over(c2_d, X[n, c2_d] * w[c2_d]))), 1,
+row(poisson_loss, "w", lambda X, w: sum_over(n, X[n, d] * X[n, d2] * exp(sum_over(d3, X[n, d3] * w[d3]))), 1,
     hessian, (d, d2))  # fmt: skip
 row(gaussian_loss, "mu", lambda mu, a, y: (mu[n] - y[n]) * exp(-a[n]), 1)
 row(gaussian_loss, "a", lambda mu, a, y: (1 - (y[n] - mu[n]) ** 2 * exp(-a[n])) / 2, 2)
@@ -602,7 +569,7 @@ row(euclidean_norm, "x", lambda x: x[n] / sqrt(sum_over(m, x[m] ** 2)), 1)
 row(log_sum_exp, "z", lambda z: exp(z[n]) / sum_over(m, exp(z[m])), 1)
 row(log_sum_exp, "z", lambda z: Delta(n, m) * exp(z[n]) / sum_over(n2, exp(z[n2]))
     - exp(z[n]) * exp(z[m]) / sum_over(n2, exp(z[n2])) ** 2, 2, hessian, (n, m))  # fmt: skip
-row(outer, "x", lambda x: Delta(n, s_) * x[m] + Delta(m, s_) * x[n], 2, jacobian, (n, m, s_ := n.alias("n_1")))
+row(outer, "x", lambda x: Delta(n, n3) * x[m] + Delta(m, n3) * x[n], 2, jacobian, (n, m, n3))
 
 # Kinks, masks, classes.
 
@@ -643,7 +610,7 @@ def class_cross_entropy(z: T[b, c], label: Int[b].below(c)) -> T[()]:
     return -mean_over(b, sum_over(c, one_hot(label[b], c) * (z[b, c] - log(sum_over(k, exp(z[b, k]))))))
 
 
-row(hinge, "x", lambda x, y: where(0 > 1 - x[n] * y[n], 0, -y[n]), None)
+row(hinge, "x", lambda x, y: where(1 - x[n] * y[n] < 0, 0, -y[n]), None)
 row(leaky, "x", lambda g, x: where(x[()] > lam * x[()], g[()], lam * g[()]), None)
 row(clipped, "x", lambda g, x: where(x[n] < -1, 0, where(x[n] > 1, 0, g[n])), None)
 row(smaller, "x", lambda g, x, y: where(x[n] < y[n], g[n], 0), 1)
@@ -655,6 +622,117 @@ row(class_cross_entropy, "z", lambda z, label: (softmaxed(z) - Delta(label[b], c
 # Networks: backpropagation, layer by layer.
 
 
-def _layers(x, w_1, beta_1, w_2, beta_2):
-    a = lambda b_, o_: tanh(sum_over(i, x[b_, i] * w_1[i, o_]) + beta_1[o_])  # noqa: E731
-    return a
+def _mlp(x, w_1, beta_1, w_2, beta_2, t):
+    """(first activation, (p − t)/B, δ = (1 − h²) Σ w (p − t)/B), each a function of its letters."""
+    i_, h_ = w_1.axes
+    o_ = w_2.axes[1]
+    over = o_.alias("o_over")
+    hidden = lambda b_, at: tanh(sum_over(i_, x[b_, i_] * w_1[i_, at]) + beta_1[at])  # noqa: E731
+    inner = h_.alias("h_inner")
+    logit = lambda b_, at: sum_over(inner, hidden(b_, inner) * w_2[inner, at]) + beta_2[at]  # noqa: E731
+    bar = lambda b_, at: (  # noqa: E731
+        exp(logit(b_, at)) / sum_over(over, exp(logit(b_, over))) - t[b_, at]
+    ) / x.axes[0].size
+    delta = lambda b_, at: (1 - hidden(b_, at) ** 2) * sum_over(o_, w_2[at, o_] * bar(b_, o_))  # noqa: E731
+    return hidden, bar, delta
+
+
+def _axes(*tensors):
+    return [t.axes for t in tensors]
+
+
+def _mlp_w_2(x, w_1, beta_1, w_2, beta_2, t):
+    hidden, bar, _ = _mlp(x, w_1, beta_1, w_2, beta_2, t)
+    (b_, _), (h_, o_) = _axes(x, w_2)
+    return sum_over(b_, hidden(b_, h_) * bar(b_, o_))
+
+
+def _mlp_w_1(x, w_1, beta_1, w_2, beta_2, t):
+    _, _, delta = _mlp(x, w_1, beta_1, w_2, beta_2, t)
+    (b_, _), (i_, h_) = _axes(x, w_1)
+    return sum_over(b_, x[b_, i_] * delta(b_, h_))
+
+
+def _mlp_x(x, w_1, beta_1, w_2, beta_2, t):
+    _, _, delta = _mlp(x, w_1, beta_1, w_2, beta_2, t)
+    (b_, _), (i_, h_) = _axes(x, w_1)
+    return sum_over(h_, w_1[i_, h_] * delta(b_, h_))
+
+
+row(mlp, "w_2", _mlp_w_2, 1)
+row(mlp, "w_1", _mlp_w_1, 1)
+row(mlp, "x", _mlp_x, 1)
+
+
+def _residual_delta(g, x, w_1, beta_1, w_2, at):
+    before = sum_over(d2, x[b, d2] * w_1[d2, at]) + beta_1[at]
+    return where(before > 0, sum_over(d3, g[b, d3] * w_2[at, d3]), 0)
+
+
+row(residual_block, "x", lambda g, x, w_1, beta_1, w_2: g[b, d] + sum_over(
+    h, w_1[d, h] * _residual_delta(g, x, w_1, beta_1, w_2, h)), 2)  # fmt: skip
+row(residual_block, "w_1", lambda g, x, w_1, beta_1, w_2: sum_over(
+    b, x[b, d] * _residual_delta(g, x, w_1, beta_1, w_2, h)), 1)  # fmt: skip
+row(residual_block, "beta_2", lambda g: sum_over(b, g[b, d]), 1)
+
+
+# The tests.
+
+FORMULAS = list({id(r.formula): r.formula for r in ROWS}.values())
+
+
+def textbook(r, d_):
+    """The expected expression, on the inputs and upstreams of a derivative."""
+    given = {t.name: t for t in (*d_.traced.inputs, *d_.derived.upstreams)}
+    code = r.expected.__code__
+    return r.expected(**{name: given[name] for name in code.co_varnames[: code.co_argcount]})
+
+
+@pytest.mark.parametrize("r", ROWS, ids=str)
+def test_the_result_is_the_textbooks(r):
+    d_ = r.kind(r.formula, r.wrt)
+    letters = r.letters or d_.traced.input(r.wrt).axes
+    expected = textbook(r, d_)
+    assert len(d_.axes) == len(letters)
+    renamed = dict(zip(d_.axes, letters, strict=True))
+    assert equivalent(d_.result, expected, axes=renamed), f"{d_.result}\nwhere {d_.where}\nexpected {expected}"
+
+
+@pytest.mark.parametrize("r", [r for r in ROWS if r.terms is not None], ids=str)
+def test_it_has_as_many_terms_as_the_textbooks(r):
+    d_ = r.kind(r.formula, r.wrt)
+    assert d_.terms[r.wrt] == r.terms, f"{d_.result}\nwhere {d_.where}"
+
+
+@pytest.mark.parametrize("f", FORMULAS, ids=lambda f: f.name)
+def test_gradients_steps_and_code_verify(f):
+    report = gradient(f).verify(trials=4)
+    assert report, report
+    report = to_numpy(f).verify(trials=4)
+    assert report, report
+
+
+SECOND = [(f, kind) for f, kind in dict.fromkeys((r.formula, r.kind) for r in ROWS) if kind is not gradient]
+
+
+@pytest.mark.parametrize(("f", "kind"), SECOND, ids=lambda p: getattr(p, "name", None) or p.__name__)
+def test_jacobians_and_hessians_verify(f, kind):
+    wrt = next(r.wrt for r in ROWS if r.formula == f and r.kind == kind)
+    report = kind(f, wrt).verify(trials=4)
+    assert report, report
+
+
+def test_a_wrong_expression_is_not_equivalent():
+    """`equivalent` says no to a sign, a factor, another letter, a missing term."""
+    d_ = gradient(softmax)
+    g, z = d_.derived.upstreams[0], d_.traced.input("z")
+    right = softmaxed(z) * (g[b, c] - sum_over(k, g[b, k] * softmaxed(z, k, c2)))
+    wrong = [
+        -right,
+        right * 2,
+        softmaxed(z) * g[b, c],
+        softmaxed(z) * (g[b, c] + sum_over(k, g[b, k] * softmaxed(z, k, c2))),
+        softmaxed(z) * (g[b, c] - sum_over(k, g[b, c] * softmaxed(z, k, c2))),
+    ]
+    assert equivalent(d_.result, right)
+    assert [equivalent(d_.result, each) for each in wrong] == [False] * len(wrong)

@@ -15,9 +15,7 @@ from sympy import Symbol, lambdify
 from derive.lower import Array, Assign, Function, NameProblem, Program, Statement
 
 from . import runtime
-from .printer import NumpyPrinter
-
-INDENT = " " * 4
+from .printer import INDENT, NumpyPrinter, listed
 
 
 @dataclass(frozen=True)
@@ -89,7 +87,7 @@ def emit(program: Program) -> str:
     printer = printer_for(program)
     functions = "\n\n\n".join(_function(f, program, printer) for f in program.functions)
     helpers: list[Callable[..., Any]] = [runtime.checked, *([runtime.upstream] if program.gradients else [])]
-    constants = f"INPUTS = ({''.join(_row(a) for a in program.inputs)}\n)"
+    constants = f'NAME = "{program.name}"\nINPUTS = ({"".join(_row(a) for a in program.inputs)}\n)'
     if "row_blocks(" in functions:
         helpers.append(runtime.row_blocks)
         constants = f"{_block()}\n{constants}"
@@ -114,7 +112,8 @@ def _declared(array: Array) -> tuple[Any, ...]:
 def _shape(array: Array) -> str:
     if array.shape is None:
         return f"{array.name}: any shape"
-    return f"{array.name}: ({', '.join('?' if s is None else str(s) for s in array.shape)})"
+    lengths = ["?" if s is None else str(s) for s in array.shape]
+    return f"{array.name}: ({', '.join(lengths)}{',' if len(lengths) == 1 else ''})"
 
 
 def _header(program: Program) -> str:
@@ -162,17 +161,18 @@ def _signature(function: Function, program: Program) -> str:
         kind = "int" if name in program.sizes else "float"
         names.append(f"{name}: {kind}" + ("" if default is None else f" = {default!r}"))
     what = {"forward": "The value, and what backward needs.", "value_and_grad": "The value and its gradients."}
-    return f'def {function.name}({", ".join(names)}) -> tuple[Any, Any]:\n{INDENT}"""{what[function.name]}"""'
+    head = listed(f"def {function.name}(", names, ")", indent="")
+    return f'{head} -> tuple[Any, Any]:\n{INDENT}"""{what[function.name]}"""'
 
 
 def _checks(function: Function, program: Program) -> list[str]:
     if function.name == "backward":
         g = function.parameters[0]
-        return [f'{g} = upstream("{program.name}", {g}, saved[{-len(program.outputs)}:])']
+        return [f"{g} = upstream(NAME, {g}, saved[{-len(program.outputs)}:])"]
     names = [a.name for a in program.inputs]
-    tuple_ = f"({names[0]},)" if len(names) == 1 else f"({', '.join(names)})"
-    target = f"({names[0]},)" if len(names) == 1 else ", ".join(names)
-    lines = [f'{target} = checked("{program.name}", INPUTS, {tuple_})'] if names else []
+    tuple_ = listed("(", names, ")", "," if len(names) == 1 else "")
+    target = tuple_ if len(names) == 1 or "\n" in tuple_ else tuple_[1:-1]
+    lines = [f"{target} = checked(NAME, INPUTS, {tuple_})"] if names else []
     for name, _ in program.parameters:
         lines.append(f"{name} = {'int' if name in program.sizes else 'float'}({name})")
     return lines

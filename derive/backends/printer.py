@@ -75,6 +75,18 @@ HOST = {"absolute": "abs", "maximum": "max", "minimum": "min", "arcsin": "math.a
 }  # fmt: skip
 
 
+LONGEST_LIST = 90
+INDENT = " " * 4
+
+
+def listed(opening: str, items: Sequence[str], closing: str, tail: str = "", indent: str = INDENT) -> str:
+    """The items in brackets: on one line, or one to a line where that grows too long."""
+    inner = ", ".join(items)
+    if len(inner) <= LONGEST_LIST:
+        return f"{opening}{inner}{tail}{closing}"
+    return f"{opening}\n" + "".join(f"{indent}{INDENT}{item},\n" for item in items) + f"{indent}{closing}"
+
+
 class NumpyPrinter(PythonCodePrinter):
     """Prints expressions and statements of an array program. `modules` are the names of numpy, math, special."""
 
@@ -157,11 +169,13 @@ class NumpyPrinter(PythonCodePrinter):
         return str(op.attr)
 
     def _op_tuple(self, op: Op) -> str:
-        inner = ", ".join(self._all(op))
-        return f"({inner},)" if len(op.args) == 1 else f"({inner})"
+        return listed("(", self._all(op), ")", "," if len(op.args) == 1 else "")
+
+    def _op_results(self, op: Op) -> str:
+        return ", ".join(self._all(op))
 
     def _op_dict(self, op: Op) -> str:
-        return "{" + ", ".join(f'"{k}": {v}' for k, v in zip(op.attr, self._all(op), strict=True)) + "}"
+        return listed("{", [f'"{k}": {v}' for k, v in zip(op.attr, self._all(op), strict=True)], "}")
 
     def _op_item(self, op: Op) -> str:
         return f"{self.bound(op.args[0], ATOM)}[{op.attr}]"

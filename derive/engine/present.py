@@ -186,6 +186,8 @@ def _found_label(algebra: Algebra, head: Head) -> str:
     )  # fmt: skip
     if lead is None:
         return "r"
+    if lead.role == "auto" and len(head.definition[0][0][0]) == 1:
+        return "s"  # the reciprocal of a bracket: a sigmoid
     if lead.label == "exp":
         return "p"
     if lead.payload is not None:

@@ -114,6 +114,12 @@ class Formula:
 
         return batched(self, letter, parameters=parameters)
 
+    def fixed(self, **given: Any) -> Formula:
+        """The formula with static parameters, optional inputs, scalars, sizes or lengths fixed: `f.fixed(eps=0, B=4)`."""
+        from .fixed import fixed
+
+        return fixed(self, given)
+
     def _bound(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
         names = [p.name for p in self.parameters]
         if len(args) > len(names):

@@ -22,7 +22,7 @@ from .write import Body, Names
 KINDS = {"real": "real", "int": "int", "bool": "bool"}
 # Names that emitted code uses for itself; the printer renames its modules where an input is called so.
 RESERVED = frozenset(
-    "dtype shape template saved gradients row_blocks checked upstream forward backward value_and_grad float int len "
+    "NAME INPUTS BLOCK dtype shape template saved gradients row_blocks checked upstream forward backward value_and_grad float int len "
     "max min abs".split()
 )
 NEEDS_DTYPE = frozenset("ones full zeros empty eye typed cast".split())
@@ -196,7 +196,7 @@ class _Lowering:
         if self.flat and meta:
             meta = [Op("tuple", (Var("shape"), Var("dtype")))] * len(meta)
         body.statements.append(Assign((Var("saved"),), Op("tuple", (*values, *meta))))
-        result = Op("tuple", (_one_or_tuple(results), Var("saved")))
+        result = Op("results", (_one_or_tuple(results), Var("saved")))
         return self._function("forward", self._parameters(), body, self.arrays, result)
 
     def _extra(self, gradients: Sequence[Node], saved: Sequence[Node]) -> list[str]:
@@ -232,7 +232,7 @@ class _Lowering:
         names = body.write([*outputs, *gradients])
         grads = Op("dict", tuple(names[n] for n in gradients), tuple(t.of for t in self.task.gradients))
         body.statements.append(Assign((Var("gradients"),), grads))
-        result = Op("tuple", (_one_or_tuple([names[n] for n in outputs]), Var("gradients")))
+        result = Op("results", (_one_or_tuple([names[n] for n in outputs]), Var("gradients")))
         return self._function("value_and_grad", self._parameters(), body, self.arrays, result)
 
     def _shaped(self, code: Code) -> Code:

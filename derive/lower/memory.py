@@ -35,11 +35,11 @@ class Chain:
 
 @dataclass(frozen=True)
 class Memory:
-    """The chain of each value that has an array of its own."""
+    """The chain of each value that has an array of its own; what statements read; what outlives its segment."""
 
     chain: Mapping[Node, Chain]
     leaves: Mapping[Node, tuple[Node, ...]]
-    last: Mapping[Node, int]
+    outside: set[Node]
 
 
 def leaves_of(node: Node, inline: frozenset[Node]) -> tuple[Node, ...]:
@@ -60,9 +60,12 @@ def memory(plan: Plan, targets: Sequence[Node], notes: Mapping[Node, str]) -> Me
     items = [node for _, group in plan.segments for node in group if node not in plan.inline]
     leaves = {node: leaves_of(node, plan.inline) for node in items}
     last: dict[Node, int] = {}
+    outside: set[Node] = set(targets)
     for place, node in enumerate(items):
         for leaf in leaves[node]:
             last[leaf] = place
+            if plan.place.get(leaf) != plan.place[node]:
+                outside.add(leaf)
     for target in targets:
         last[target] = FOREVER
     chain: dict[Node, Chain] = {}
@@ -80,12 +83,11 @@ def memory(plan: Plan, targets: Sequence[Node], notes: Mapping[Node, str]) -> Me
             _borrow(chain[node], open_, last, place, notes)
         open_.append(chain[node])
     for node, own in chain.items():
-        outside = any(plan.place[user] != plan.place[node] for user in items if node in leaves[user])
-        if outside or last.get(node) == FOREVER or plan.place[own.members[0]] != plan.place[node]:
+        if node in outside or last.get(node) == FOREVER or plan.place[own.members[0]] != plan.place[node]:
             own.whole = True
     for own in open_:
         _unlend_whole(own)
-    return Memory(chain, leaves, last)
+    return Memory(chain, leaves, outside)
 
 
 def steps(node: Node, place: int | None) -> list[int]:

@@ -84,6 +84,8 @@ class _Levels:
     """The level of each node, given which loops are worth it."""
 
     nodes: Sequence[Node]
+    targets: Sequence[Node]
+    users: Mapping[Node, Sequence[Node]]
     refused: set[Node] = field(default_factory=set)
     place: dict[Node, Segment] = field(default_factory=dict)
     modes: dict[Node, str] = field(default_factory=dict)
@@ -102,6 +104,19 @@ class _Levels:
                 together = together and _sliced(labels, node, how)
                 level = max(level, before if loop is None or together else before + 1)
             self.place[node] = (level, rows)
+        self._sink()
+
+    def _sink(self) -> None:
+        """What is read by a later loop alone is computed there: its operand is kept instead, and nothing is written."""
+        for node in reversed(self.nodes):
+            level, rows = self.place[node]
+            using = self.users.get(node)
+            if rows is None or not using or node in self.targets or self.modes[node] != "map":
+                continue
+            latest = min(self.place[user][0] - (self.place[user][1] is None) for user in using)
+            large = {arg for arg, _ in node.args if arg.rank == node.rank}
+            if latest > level and len(large) == 1:
+                self.place[node] = (latest, rows)
 
     def loops(self) -> dict[Segment, list[Node]]:
         found: dict[Segment, list[Node]] = {}
@@ -128,7 +143,11 @@ def plan(nodes: Sequence[Node], targets: Sequence[Node], named: Mapping[Node, st
     """The plan for `nodes`, each listed after its arguments."""
     every = [*nodes, *(arg for node in nodes for arg, _ in node.args)]
     large = min(2, max((node.rank for node in every), default=0)) or 1
-    levels = _Levels(nodes)
+    users: dict[Node, list[Node]] = {}
+    for node in nodes:
+        for arg, _ in node.args:
+            users.setdefault(arg, []).append(node)
+    levels = _Levels(nodes, targets, users)
     while True:
         levels.assign()
         weak = [group for group in levels.loops().values() if passes(group, large) < FEWEST_PASSES]
@@ -142,7 +161,7 @@ def plan(nodes: Sequence[Node], targets: Sequence[Node], named: Mapping[Node, st
         if segment[1] is not None:
             order[segment] = _reduced_early(group)
     sums = frozenset(n for n in nodes if levels.place[n][1] is not None and levels.modes[n] == "sum")
-    inline = _inlined(nodes, set(targets), named, levels.place, sums, large)
+    inline = _inlined(nodes, set(targets), named, levels.place, sums, users, large)
     return Plan(tuple((s, tuple(g)) for s, g in order.items()), levels.place, sums, inline, large)
 
 
@@ -175,13 +194,10 @@ def _inlined(
     named: Mapping[Node, str],
     place: Mapping[Node, Segment],
     sums: frozenset[Node],
+    users: Mapping[Node, Sequence[Node]],
     large: int,
 ) -> frozenset[Node]:
     """Nodes written where they are used: numbers, views, and small values that one statement of their segment needs."""
-    users: dict[Node, list[Node]] = {}
-    for node in nodes:
-        for arg, _ in node.args:
-            users.setdefault(arg, []).append(node)
     inline: set[Node] = set()
     size: dict[Node, int] = {}
     for node in nodes:

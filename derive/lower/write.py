@@ -60,7 +60,6 @@ class Body:
     def write(self, targets: Sequence[Node]) -> dict[Node, Code]:
         """Statements that compute the targets, and what each is called at the end."""
         nodes = reachable(targets, self.known)
-        self.targets = list(targets)
         self.plan: Plan = plan(nodes, targets, self.labels)
         self.memory: Memory = memory(self.plan, targets, self.labels)
         self.variable: dict[Node, str] = dict(self.known)
@@ -282,11 +281,8 @@ class Body:
             self.statements.append(Assign((Op("all", (local,)),), value, note))
 
     def _small_in_loop(self, node: Node, name: str, note: str, before: list[Statement]) -> None:
-        outside = node in self.targets or any(
-            node in leaves and self.plan.place[user] != self.loop for user, leaves in self.memory.leaves.items()
-        )
         value = self.coder.code(node)
-        if not outside:
+        if node not in self.memory.outside:
             self.statements.append(Assign((Var(name),), value, note))
             return
         local = self._allocate(node, name, before)

@@ -123,7 +123,7 @@ class TextStyle:
         reaching = [piece for piece in above if piece.reaches]
         near = [piece for piece in above if not piece.reaches]
         divisor = juxtaposed(below, self)
-        bare = divisor.level >= POW or (len(below) == 1 and divisor.open == NO_FACTOR)
+        bare = divisor.level >= POW or (len(below) == 1 and divisor.level == MUL and divisor.open == NO_FACTOR)
         divisor = divisor if bare else self.paren(divisor)
         dividend = juxtaposed(near, self)
         dividend = self.paren(dividend) if dividend.level < MUL else dividend

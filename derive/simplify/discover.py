@@ -16,7 +16,7 @@ def discovered(algebra: Algebra, polys: Iterable[Poly]) -> tuple[Head, ...]:
             for statistic, power in factors:
                 head = algebra.heads[statistic[0]]
                 if head.kind == "name" and power < 0:
-                    for made in _over(algebra, dict(factors), statistic, power):
+                    for made in (*_over(algebra, dict(factors), statistic, power), *_reciprocal(algebra, statistic)):
                         found.setdefault(made.id, made)
     return tuple(found.values())
 
@@ -45,6 +45,17 @@ def _over(algebra: Algebra, factors: dict[Atom, Power], statistic: Atom, power: 
         elif known.role == "auto":
             known.role = "found"
             yield known
+
+
+def _reciprocal(algebra: Algebra, statistic: Atom) -> Iterable[Head]:
+    """1/q for a bracket q with an exponential in it: σ = 1/(1 + e^−x)."""
+    head = algebra.heads[statistic[0]]
+    grouped = head.role == "auto" and len(head.definition) > 1
+    if grouped and any(algebra.heads[a[0]].label == "exp" for (f, _), _ in head.definition for a, _ in f):
+        body = algebra.term(1, {(head.id, head.slots): -1}, ())
+        (closed,), _ = algebra.closed_over((body,))
+        if algebra.find(("name", closed)) is None:
+            yield algebra.heads[algebra.named(body, role="found", signed=True)[1][0]]
 
 
 def _degree(algebra: Algebra, name: int, base: int, depth: int) -> Fraction:

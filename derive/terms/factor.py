@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from math import gcd, lcm
 
-from .algebra import Algebra
+from .algebra import MOST_COMMON, Algebra
 from .data import Atom, Factors, Head, Letter, Poly, Power, Raw, absolute, number
 
 
@@ -89,6 +89,8 @@ def _content(values: list[Power]) -> Fraction:
     fractions = [Fraction(v) for v in values]
     top = gcd(*(v.numerator for v in fractions))
     bottom = lcm(*(v.denominator for v in fractions))
+    if bottom > MOST_COMMON:  # decimals stay where their author wrote them
+        top = bottom = 1
     return Fraction(-top if all(v < 0 for v in fractions) else top, bottom)
 
 
@@ -115,7 +117,7 @@ def _candidates(algebra: Algebra, raws: list[Raw], first: int) -> Iterator[tuple
                 continue
             aligned: list[Raw | None] = [None] * len(raws)
             aligned[first], aligned[second] = base, other
-            for k in range(second + 1, len(raws)):
+            for k in set(range(len(raws))) - {first, second}:
                 aligned[k] = _joining(algebra, base, raws[k], shared)
             yield shared, aligned
 

@@ -7,7 +7,7 @@ from fractions import Fraction
 from typing import Any
 
 import sympy
-from sympy import Add, Expr, Integer, Mul, Pow, Rational
+from sympy import Add, Expr, Float, Integer, Mul, Pow, Rational
 from sympy.core.basic import Basic
 
 from derive.axes import (
@@ -26,7 +26,7 @@ from derive.axes import (
     fresh_letter,
 )
 
-from .algebra import Algebra
+from .algebra import MOST_COMMON, Algebra
 from .data import Atom, Head, Letter, Poly, Power
 from .factor import MEAN, Node, factored, flat
 
@@ -63,9 +63,14 @@ REDUCTIONS: dict[str, Any] = {"prod": ProdOver, "max": MaxOver}
 Names = Mapping[Letter, Axis]
 
 
-def rational(value: Power) -> Rational:
-    """The SymPy number."""
+def rational(value: Power) -> Expr:
+    """The SymPy number; a decimal such as 0.044715 comes back as its author wrote it."""
     fraction = Fraction(value)
+    rest = fraction.denominator
+    while rest % 2 == 0 or rest % 5 == 0:
+        rest //= 2 if rest % 2 == 0 else 5
+    if rest == 1 and fraction.denominator > MOST_COMMON:
+        return Float(repr(fraction.numerator / fraction.denominator))
     return Rational(fraction.numerator, fraction.denominator)
 
 
