@@ -1,11 +1,23 @@
-"""The public names: derivation, code, notation and verification tied together."""
+"""The public names: derivation, code, notation and verification tied together; each is loaded when first used."""
 
-from .catalogue import Catalogue, catalogue
-from .code import NumpyModule, to_numpy
-from .compare import equivalent
-from .derivative import Derivative, gradient, hessian, jacobian, jvp, vjp
-from .verifying import verify
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
+if TYPE_CHECKING:
+    from .catalogue import Catalogue, catalogue
+    from .code import NumpyModule, to_numpy
+    from .compare import equivalent
+    from .derivative import Derivative, gradient, hessian, jacobian, jvp, vjp
+    from .verifying import verify
+
+_HOME = {
+    "catalogue": "Catalogue catalogue",
+    "code": "NumpyModule to_numpy",
+    "compare": "equivalent",
+    "derivative": "Derivative gradient hessian jacobian jvp vjp",
+    "verifying": "verify",
+}
+_WHERE = {name: home for home, names in _HOME.items() for name in names.split()}
 __all__ = [
     "Catalogue",
     "Derivative",
@@ -20,3 +32,11 @@ __all__ = [
     "verify",
     "vjp",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _WHERE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f".{_WHERE[name]}", __name__), name)
+    globals()[name] = value
+    return value

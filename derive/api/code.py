@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from derive import backends, oracle
-from derive import verify as checks
 from derive.axes import AssumptionError, Tensor
+from derive.backends import Module
 from derive.engine import CodeView, gradient_of
 from derive.formula import Formula
 from derive.lower import Task, lower
 from derive.steps import Derivation
-from derive.verify import Report
 
 from .derivative import _formula, real_inputs
+
+if TYPE_CHECKING:
+    from derive.verify import Report
 
 
 class NumpyModule:
@@ -30,7 +31,7 @@ class NumpyModule:
         self.traced = formula.trace(**static)
         self._derived = gradient_of(self.traced, real_inputs(self.traced)) if real_inputs(self.traced) else None
         self._view = CodeView(self._derived) if self._derived else None
-        self._module = backends.Module(lower(self._task()))
+        self._module = Module(lower(self._task()))
 
     def _task(self) -> Task:
         traced, view = self.traced, self._view
@@ -70,24 +71,29 @@ class NumpyModule:
 
     def verify(self, trials: int = 20, seed: int = 0) -> Report:
         """The code against the oracle, and every step that made it safe."""
+        from derive.verify import check_code, check_steps
+
         assert self._derived is not None
         scalar = self.traced.outputs[0].axes == () and len(self.traced.outputs) == 1 and not self.traced.elementwise
-        report = checks.check_code(
+        report = check_code(
             self.traced, self.forward, self.backward, self.value_and_grad if scalar else None,
             results=self._derived.results, upstreams=self._derived.upstreams, trials=trials, seed=seed,
         )  # fmt: skip
         if self.stability.equations:
-            report += checks.check_steps(self.traced, self.stability, self._derived.upstreams, trials=3, seed=seed)
+            report += check_steps(self.traced, self.stability, self._derived.upstreams, trials=3, seed=seed)
         return report
 
     def check(self, **given: Any) -> None:
         """Test arrays against the declared shapes and the stated assumptions; raises ShapeError or AssumptionError."""
+        from derive.oracle import point_from_arrays
+        from derive.verify import broken
+
         traced = self.traced
         defaults = {s.name: s.default for s in traced.scalars if s.default is not None}
-        point = oracle.point_from_arrays(traced.inputs, {**defaults, **given}, scalars=traced.scalars,
+        point = point_from_arrays(traced.inputs, {**defaults, **given}, scalars=traced.scalars,
                                          sizes=traced.sizes, what=traced.name)  # fmt: skip
         for assumption in traced.assumptions:
-            problem = checks.broken(assumption.statement, point)
+            problem = broken(assumption.statement, point)
             if problem:
                 raise AssumptionError(f"{traced.name}: {problem}")
 

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from sympy import Expr
 
-from derive import notation, oracle
-from derive import verify as checks
 from derive.axes import Axis, DeriveError, NameProblem, Tensor, Unsupported, definitions, did_you_mean
 from derive.engine import CodeView, Derived, gradient_of, hessian_of, jacobian_of, tangent_of
 from derive.formula import Formula, Traced
 from derive.simplify import number_of_terms
 from derive.steps import Derivation
-from derive.verify import Report
 
-from .explicit import explicit
+if TYPE_CHECKING:
+    from derive.verify import Report
 
 Wrt = str | tuple[str, ...] | list[str] | None
 
@@ -93,106 +89,58 @@ class Derivative:
 
     def explain(self, detail: str = "normal", notation: str = "index") -> str:
         """The derivation as text."""
-        return _notation.explain_text(
-            self.derivation, self.traced, detail, notation=notation, summary=self.formula.summary
-        )
+        from .presenting import explained
+
+        return explained(self, "text", detail, notation)
 
     def __str__(self) -> str:
         return self.explain()
 
     def latex(self, notation: str = "index", detail: str = "normal", *, document: bool = False) -> str:
         """The derivation in LaTeX: a fragment, or an article that compiles."""
-        return _notation.explain_latex(
-            self.derivation, self.traced, detail, notation=notation, document=document, summary=self.formula.summary
-        )
+        from .presenting import explained
+
+        return explained(self, "article" if document else "latex", detail, notation)
 
     def markdown(self, notation: str = "index", detail: str = "normal") -> str:
         """The derivation in Markdown with $…$."""
-        return _notation.explain_markdown(
-            self.derivation, self.traced, detail, notation=notation, summary=self.formula.summary
-        )
+        from .presenting import explained
+
+        return explained(self, "markdown", detail, notation)
 
     def html(self) -> str:
         """Raises Unsupported: HTML pages are not made yet."""
         raise Unsupported("html: not supported yet; use .markdown() or .latex()")
 
     def _repr_latex_(self) -> str:
-        return "$\\displaystyle " + _results_latex(self) + "$"
+        from .presenting import results_latex
+
+        return results_latex(self)
 
     # Numbers.
 
     def at(self, **sizes: int) -> Any:
         """The result written out for given lengths: a SymPy Matrix, or an Array for other ranks."""
+        from .explicit import explicit
+
         return explicit(self._only, sizes)
 
     def __call__(self, **arrays: Any) -> Any:
         """The results on arrays: inputs, upstream gradients (g) and scalars by keyword."""
-        inputs = dict(arrays)
-        values = self._evaluate(inputs)
-        return values if len(self.derived.results) != 1 else next(iter(values.values()))
+        from .numbers import evaluated
 
-    def _evaluate(self, given: Mapping[str, Any]) -> dict[str, Any]:
-        traced = self.traced
-        upstreams = self.derived.upstreams
-        if traced.elementwise:
-            return self._elementwise(given)
-        scalars = {s.name: s.default for s in traced.scalars if s.default is not None}
-        arrays = {name: value for name, value in given.items() if name not in {s.name for s in traced.scalars}}
-        scalars.update({s.name: given[s.name] for s in traced.scalars if s.name in given})
-        point = oracle.point_from_arrays(
-            (*traced.inputs, *upstreams), {**arrays, **scalars}, scalars=traced.scalars, sizes=traced.sizes,
-            what=f"{self.kind} of {self.formula.name}",
-        )  # fmt: skip
-        dtypes = {np.asarray(v).dtype for n, v in arrays.items() if np.asarray(v).dtype.kind == "f"}
-        dtype = dtypes.pop() if len(dtypes) == 1 else np.dtype(float)
-        return {
-            name: oracle.evaluate(tensor.body, point, tensor.axes).astype(dtype)
-            for name, tensor in self.derived.results.items()
-        }
-
-    def _elementwise(self, given: Mapping[str, Any]) -> dict[str, Any]:
-        """An elementwise formula on arrays of any one shape: along one axis, then in shape again."""
-        from derive.axes import axis
-
-        scalars = {s.name for s in self.traced.scalars}
-        shapes = {n: np.asarray(v).shape for n, v in given.items() if n not in scalars}
-        if len(set(shapes.values())) > 1:
-            raise DeriveError(f"{self.kind} of {self.formula.name}: expected arrays of one shape, given {shapes}")
-        shape = next(iter(shapes.values()), ())
-        wide = _DERIVE[self.kind](self.formula.batched(axis("n")), tuple(self.derived.results))
-        flat = {n: v if n in scalars else np.asarray(v).reshape(-1) for n, v in given.items()}
-        return {name: value.reshape(shape) for name, value in wide._evaluate(flat).items()}
-
-    # Checks.
+        values = evaluated(self, arrays)
+        return values if len(values) != 1 else next(iter(values.values()))
 
     def verify(self, trials: int = 20, seed: int = 0) -> Report:
         """Results against the oracle's own derivatives, and before = after for every step."""
-        derived, traced = self.derived, self.traced
-        results, upstreams = derived.results, derived.upstreams
-        if self.kind == "jvp":
-            outputs = [results[o.name] for o in traced.outputs]
-            report = checks.check_jvp(traced, outputs, trials=trials, seed=seed)
-        elif self.kind in ("jacobian", "hessian"):
-            check = checks.check_jacobian if self.kind == "jacobian" else checks.check_hessian
-            parts = [check(traced, tensor, wrt=name, trials=trials, seed=seed) for name, tensor in results.items()]
-            report = sum(parts[1:], parts[0])
-        else:
-            report = checks.check_gradient(traced, results, upstreams, trials=trials, seed=seed)
-        return report + checks.check_steps(traced, self.derivation, upstreams, trials=min(3, trials), seed=seed)
+        from .numbers import verified
+
+        return verified(self, trials, seed)
 
     def code_view(self) -> CodeView:
         """The definitions in their stable form, ready to be lowered."""
         return CodeView(self.derived)
-
-
-_notation = notation
-
-
-def _results_latex(d: Derivative) -> str:
-    """The results alone, one below the other."""
-    lines = [notation.latex(e.target) + " &= " + notation.latex(e.result, letters=e.tensor.axes)
-             for e in d.derivation.equations if e.kind == "result"]  # fmt: skip
-    return "\\begin{aligned}" + r" \\ ".join(lines) + "\\end{aligned}"
 
 
 def real_inputs(traced: Traced) -> tuple[str, ...]:
@@ -267,4 +215,4 @@ def hessian(f: Formula, wrt: Wrt = None, **static: Any) -> Derivative:
     return Derivative(f, "hessian", hessian_of(traced, names[0]))
 
 
-_DERIVE: dict[str, Any] = {"gradient": gradient, "vjp": vjp, "jvp": jvp, "jacobian": jacobian, "hessian": hessian}
+DERIVE: dict[str, Any] = {"gradient": gradient, "vjp": vjp, "jvp": jvp, "jacobian": jacobian, "hessian": hessian}

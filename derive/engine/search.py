@@ -10,6 +10,7 @@ from derive.rewrite import Record
 from derive.simplify import Rules, affinely, cost, discovered, expanded, normalised, oriented
 from derive.terms import Algebra, Head, Letter, Poly, Raw, Reader
 
+NAMING = 0.8  # what one more name costs a reader
 MOST_ROUNDS = 4  # of discovery: each names what the last one left unnamed
 
 
@@ -174,25 +175,40 @@ def _inserted(outcome: Outcome, poly: Poly, sheet: Sheet, record: Record) -> Pol
 
 def unfold(outcome: Outcome) -> None:
     """From the inputs outward, write an adjoint out where its users read no worse for it."""
-    algebra = outcome.reader.algebra
+    users: dict[int, dict[int, Sheet]] = {s.bar.id: {} for s in outcome.sheets if s.bar is not None}
+
+    def mentions(sheet: Sheet) -> None:
+        for head in {atom[0] for (factors, _), _ in sheet.value for atom, _ in factors} & users.keys():
+            users[head][id(sheet)] = sheet
+
+    for result in outcome.results.values():
+        mentions(result)
     for sheet in reversed(outcome.sheets):
         assert sheet.bar is not None
-        users = [s for s in (*outcome.kept(), *outcome.results.values()) if _mentions(s.value, sheet.bar.id)]
-        if not users:
-            continue
-        trials = []
-        spare = cost(algebra, sheet.value) + 0.8  # what is saved when the adjoint need not be named
-        for user in users:
-            record = Record()
-            value = normalised(outcome.rules, _inserted(outcome, user.value, sheet, record), record)
-            spare -= cost(algebra, value) - cost(algebra, user.value)
-            if spare < 0:
-                break
-            trials.append((user, value, record))
-        if len(trials) == len(users):
-            for user, value, record in trials:
-                user.value = value
-                user.record.entries += record.entries
+        own = [user for user in users[sheet.bar.id].values() if _mentions(user.value, sheet.bar.id)]
+        if own and _written_out(outcome, sheet, own):
+            for user in own:
+                mentions(user)
+        elif own:
+            mentions(sheet)
+
+
+def _written_out(outcome: Outcome, sheet: Sheet, users: list[Sheet]) -> bool:
+    """Insert an adjoint into all its users, if that is not dearer than naming it."""
+    algebra = outcome.reader.algebra
+    trials = []
+    spare = cost(algebra, sheet.value) + NAMING  # what is saved when the adjoint need not be named
+    for user in users:
+        record = Record()
+        value = normalised(outcome.rules, _inserted(outcome, user.value, sheet, record), record)
+        spare -= cost(algebra, value) - cost(algebra, user.value)
+        if spare < 0:
+            return False
+        trials.append((user, value, record))
+    for user, value, record in trials:
+        user.value = value
+        user.record.entries += record.entries
+    return True
 
 
 def _settled(outcome: Outcome) -> Outcome:

@@ -115,7 +115,7 @@ class Formula:
         return batched(self, letter, parameters=parameters)
 
     def fixed(self, **given: Any) -> Formula:
-        """The formula with static parameters, optional inputs, scalars, sizes or lengths fixed: `f.fixed(eps=0, B=4)`."""
+        """The formula with static parameters, optional inputs, scalars, sizes or lengths fixed: `f.fixed(B=4)`."""
         from .fixed import fixed
 
         return fixed(self, given)

@@ -98,7 +98,11 @@ def _left_open(formula: Formula, chosen: _Choices) -> tuple[Parameter, ...]:
     """The parameters that remain; an optional input that is there is no longer optional."""
     left = []
     for p in formula.parameters:
-        if p.name in chosen.numbers or chosen.static.get(p.name) is False or (p.type is None and p.name in chosen.static):
+        if (
+            p.name in chosen.numbers
+            or chosen.static.get(p.name) is False
+            or (p.type is None and p.name in chosen.static)
+        ):
             continue
         if p.type is not None:
             axes = tuple(_axis(a, {s: chosen.numbers[s.name] for s in a.size.atoms(Size) if s.name in chosen.numbers})

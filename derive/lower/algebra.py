@@ -206,6 +206,10 @@ def _joined(g: Graph, group: list[Term], hint: Hint) -> list[Term]:
 def _in_order(g: Graph, terms: list[Term], hint: Hint) -> View:
     """One node for the sum; it is written as one chain in place."""
     views, signs = _sorted_terms(terms)
+    whole = set(union(views))
+    while len(views) > 2 and set(union(views[:2])) != whole:  # the first step must be as large as the result
+        pair = elementwise(g, "terms", views[:2], hint, signs[:2])
+        views, signs = [pair, *views[2:]], (1, *signs[2:])
     return elementwise(g, "terms", views, hint, signs)
 
 

@@ -64,7 +64,7 @@ def product(g: Graph, p: Product, reduced: Sequence[Axis], hint: Hint) -> View:
     """Σ over `reduced` of the product."""
     factors = _without_exponents(g, p, reduced, hint)
     left = list(reduced)
-    factors = _without_deltas(factors, left)
+    factors = _without_deltas(g, factors, left)
     for letter in [a for a in left if not any(a in f.letters for f in factors)]:
         left.remove(letter)
         p.times(g.host("size", attr=letter.size))
@@ -110,7 +110,7 @@ def _without_exponents(g: Graph, p: Product, reduced: Sequence[Axis], hint: Hint
     return factors
 
 
-def _without_deltas(factors: list[View], left: list[Axis]) -> list[View]:
+def _without_deltas(g: Graph, factors: list[View], left: list[Axis]) -> list[View]:
     """Σ_j δ(i, j) f(j) = f(i): no array is made."""
     while True:
         delta = next((f for f in factors if f.node.op == "eye" and any(a in left for a in f.letters)), None)
@@ -120,7 +120,7 @@ def _without_deltas(factors: list[View], left: list[Axis]) -> list[View]:
         left.remove(old)
         rest = list(factors)
         rest.remove(delta)
-        factors = [f.renamed({old: new}) for f in rest]
+        factors = [g.renamed(f, {old: new}) for f in rest]
 
 
 def _number_absorbed(

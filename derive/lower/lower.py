@@ -22,8 +22,8 @@ from .write import Body, Names
 KINDS = {"real": "real", "int": "int", "bool": "bool"}
 # Names that emitted code uses for itself; the printer renames its modules where an input is called so.
 RESERVED = frozenset(
-    "NAME INPUTS BLOCK dtype shape template saved gradients row_blocks checked upstream forward backward value_and_grad float int len "
-    "max min abs".split()
+    "NAME INPUTS BLOCK dtype shape template saved gradients row_blocks checked upstream forward backward "
+    "value_and_grad float int len max min abs".split()
 )
 NEEDS_DTYPE = frozenset("ones full zeros empty eye typed cast".split())
 LONGEST_NOTE = 100
@@ -112,8 +112,7 @@ class _Lowering:
     def _roots(self, tensors: Sequence[Tensor], reader: Reader, before: Sequence[Node] = ()) -> list[Node]:
         """The nodes of outputs or gradients: of the declared shape, each with memory of its own."""
         roots: list[Node] = []
-        every = [d for t in tensors if t.body is not None for d in definitions([t.body])]
-        for tensor in dict.fromkeys(every):
+        for tensor in definitions(t.body for t in tensors if t.body is not None):
             self._label(reader.define(tensor).node, tensor)
         for tensor in tensors:
             view = reader.define(tensor)

@@ -7,6 +7,7 @@ lends its array to a later one of the same shape.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -24,13 +25,17 @@ FOREVER = 1 << 60
 
 @dataclass(eq=False)
 class Chain:
-    """Values that live in one array, in order; `whole`: of all rows, though its statements stand in a loop."""
+    """Values that live in one array under one name, in order; `whole`: of all rows, though in a loop.
+
+    `lender` is the closed chain whose array and name it takes; `before` the one whose array it goes on in, renamed.
+    """
 
     members: list[Node]
     segment: Segment
     whole: bool = False
     lent_to: list[Chain] = field(default_factory=list)
     lender: Chain | None = None
+    before: Chain | None = None
 
 
 @dataclass(frozen=True)
@@ -85,9 +90,23 @@ def memory(plan: Plan, targets: Sequence[Node], notes: Mapping[Node, str]) -> Me
     for node, own in chain.items():
         if node in outside or last.get(node) == FOREVER or plan.place[own.members[0]] != plan.place[node]:
             own.whole = True
+    readers = Counter(leaf for node in items for leaf in leaves[node])
     for own in open_:
         _unlend_whole(own)
+        for part in _named_parts(own, notes, readers, plan):
+            chain.update(dict.fromkeys(part.members, part))
     return Memory(chain, leaves, outside)
+
+
+def _named_parts(own: Chain, names: Mapping[Node, str], readers: Mapping[Node, int], plan: Plan) -> list[Chain]:
+    """The chain, divided after each value that others read by its name before a later one is named."""
+    parts, members = [own], own.members
+    own.members = []
+    for place, node in enumerate(members):
+        parts[-1].members.append(node)
+        if node in names and readers[node] > 1 and any(later in names for later in members[place + 1 :]):
+            parts.append(Chain([], plan.place[members[place + 1]], own.whole, before=parts[-1]))
+    return parts
 
 
 def steps(node: Node, place: int | None) -> list[int]:

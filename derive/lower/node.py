@@ -49,9 +49,6 @@ class View(NamedTuple):
     def host(self) -> bool:
         return self.node.kind == "host"
 
-    def renamed(self, letters: Mapping[Axis, Axis]) -> View:
-        return View(self.node, tuple(letters.get(a, a) for a in self.letters))
-
 
 class Graph:
     """The table of all nodes made so far."""
@@ -85,6 +82,14 @@ class Graph:
     def has(self, op: str, args: Sequence[View], letters: Sequence[Axis], attr: Any = ()) -> bool:
         """Whether this node exists: then it costs nothing to use it again."""
         return self._key(op, args, letters, attr) in self.table
+
+    def renamed(self, view: View, letters: Mapping[Axis, Axis]) -> View:
+        """The view read with other letters: its diagonal, where two become one."""
+        new = tuple(letters.get(a, a) for a in view.letters)
+        distinct = tuple(dict.fromkeys(new))
+        if len(distinct) == len(new):
+            return View(view.node, new)
+        return self.make("diagonal", [View(view.node, new)], distinct, kind=view.node.kind)
 
     # Numbers of the host: what depends on no array stays a Python number, so that float32 stays float32.
 

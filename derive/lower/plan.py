@@ -113,10 +113,17 @@ class _Levels:
             using = self.users.get(node)
             if rows is None or not using or node in self.targets or self.modes[node] != "map":
                 continue
-            latest = min(self.place[user][0] - (self.place[user][1] is None) for user in using)
+            latest = min(self.place[user][0] - (not self._together(node, user)) for user in using)
             large = {arg for arg, _ in node.args if arg.rank == node.rank}
             if latest > level and len(large) == 1:
                 self.place[node] = (latest, rows)
+
+    def _together(self, node: Node, user: Node) -> bool:
+        """Whether `user`, in a loop, reads `node` row by row, so that both can stand in one loop."""
+        rows = self.place[user][1]
+        if rows is None or rows != self.place[node][1]:
+            return False
+        return all(_sliced(labels, user, self.modes[user]) for arg, labels in user.args if arg is node)
 
     def loops(self) -> dict[Segment, list[Node]]:
         found: dict[Segment, list[Node]] = {}
@@ -202,7 +209,9 @@ def _inlined(
     size: dict[Node, int] = {}
     for node in nodes:
         size[node] = 1 + sum(size.get(arg, 0) for arg, _ in node.args if arg in inline and not is_host(arg))
-        if is_host(node) or (node.op in VIEWS and node not in targets):
+        in_loop = any(place[user][1] is not None for user in users.get(node, []))
+        view = node.op in VIEWS and node not in targets and not (in_loop and mode(node) != "map")
+        if is_host(node) or view:
             inline.add(node)
             continue
         use = users.get(node, [])

@@ -96,11 +96,7 @@ def _entry(r: Reader, entry: Any, hint: Hint) -> View:
     given = dict(zip(tensor.axes, indices, strict=True))
     if r.guards and tensor.body is not None and r.fallible(tensor):
         return r.read(rename(tensor.body, given), hint)  # evaluated again, under the guard
-    view = r.define(tensor).renamed(given)
-    distinct = tuple(dict.fromkeys(view.letters))
-    if len(distinct) == len(view.letters):
-        return view
-    return r.graph.make("diagonal", [view], distinct, kind=view.node.kind)
+    return r.graph.renamed(r.define(tensor), given)
 
 
 def _rational(r: Reader, number: Any, hint: Hint) -> View:
@@ -231,7 +227,7 @@ def _factor(r: Reader, parts: Product, factor: Any, exponent: Fraction, hint: Hi
             return _factor(r, parts, factor.base, inner.attr * exponent, hint)
     if isinstance(factor, Add) and exponent.denominator == 1:
         sign, view = added(r.graph, _terms(r, factor, hint), hint)
-        parts.coefficient *= sign ** int(exponent)
+        parts.coefficient *= sign if exponent.numerator % 2 else 1
     else:
         view = r.read(factor, hint)
     if exponent < 0 or exponent.denominator != 1:

@@ -11,7 +11,7 @@ from sympy import Expr
 from .code import Coder
 from .memory import ENTRYWISE, Chain, Memory, memory, steps
 from .node import Node, reachable
-from .plan import Plan, Segment, plan
+from .plan import VIEWS, Plan, Segment, plan
 from .program import Assign, Code, Into, Num, Op, Rows, Statement, Update, Var
 
 ONE = Fraction(1)
@@ -142,13 +142,17 @@ class Body:
         chain = self.memory.chain.get(node)
         note = self.notes.get(node, "")
         name = self._name(node)
+        if chain is not None and chain.before is not None and node is chain.members[0]:
+            self._renamed(node, Var(self._chain_name(chain.before)), Var(name), note)
+            return
         reuse = chain is not None and (node is not chain.members[0] or chain.lender is not None)
         if reuse:
             self._write_into(node, Var(name), note)
         elif node.op == "terms" and chain is not None:
             self._terms(node, Var(name), None, note)
         else:
-            self.statements.append(Assign((Var(name),), self.coder.code(node), note))
+            code = self.coder.code(node)  # a view with a name is a copy: its base may be written to
+            self.statements.append(Assign((Var(name),), Op("copy", (code,)) if node.op in VIEWS else code, note))
 
     def _write_into(self, node: Node, out: Code, note: str) -> None:
         """The value of a node, into an array at hand."""
@@ -163,6 +167,22 @@ class Body:
             self.statements.append(Update(node.op, out, value.args[0], note))
         else:
             self.statements.append(Into(value, out, note))
+
+    def _renamed(self, node: Node, old: Code, target: Code, note: str) -> None:
+        """The value of a node in the memory of `old`, under a name of its own."""
+        rest: list[tuple[int, Code]] = []
+        if node.op == "terms":
+            terms = self.coder.terms(node)
+            place = next(k for k, (_, code) in enumerate(terms) if code == old)
+            (_, first), (sign, second), *rest = [terms[k] for k in steps(node, place)]
+            value = Op("add" if sign > 0 else "subtract", (first, second))
+        else:
+            made = self.coder.code(node)
+            assert isinstance(made, Op)
+            value = made
+        self.statements.append(Assign((target,), Op("into", (value, old)), note))
+        for sign, code in rest:
+            self.statements.append(Update("add" if sign > 0 else "subtract", target, code))
 
     def _terms(self, node: Node, target: Code, out: Code | None, note: str) -> None:
         """A sum as a chain of updates; the first step uses the summand that is in place, if there is one."""
@@ -195,7 +215,7 @@ class Body:
             else:
                 self._in_loop(node, before, segment)
         self.current = None
-        before.sort(key=lambda s: not self._exponential(s))
+        before.sort(key=lambda s: 2 if isinstance(s, Assign) and isinstance(s.value, Var) else not self._exponential(s))
         body, self.statements = tuple(self.statements), outer
         wide = max(items, key=lambda n: n.rank)
         wide = max(
@@ -223,9 +243,10 @@ class Body:
             for leaf in self.memory.leaves[item]:
                 if self.plan.place.get(leaf) != self.loop and self._by_rows(leaf, item):
                     counts[leaf] = counts.get(leaf, 0) + 1
+        touched = {self.memory.chain[item] for item in items if item in self.memory.chain}
+        touched |= {chain.before for chain in touched if chain.before}
         for leaf, count in counts.items():
-            written = leaf in self.memory.chain and any(m in items for m in self.memory.chain[leaf].members)
-            if count > 1 or written:
+            if count > 1 or self.memory.chain.get(leaf) in touched:
                 name = self._name(leaf)
                 self.local[name] = self.names.fresh(f"{name}_rows")
                 self.statements.append(Assign((Var(self.local[name]),), Op("rows", (Var(name),), self.index)))
@@ -247,7 +268,14 @@ class Body:
         if chain is None:
             self._small_in_loop(node, name, note, before)
             return
-        if chain.whole and node is chain.members[0]:
+        if chain.before is not None and node is chain.members[0]:
+            old = self._chain_name(chain.before)
+            held = Var(self.local.get(old, old))
+            if chain.whole:
+                before.append(Assign((Var(name),), Var(old), f"{name} takes the place of {old}, row by row"))
+                self.local[name] = self.names.fresh(f"{name}_rows")
+            self._renamed(node, held, Var(self.local.get(name, name)), note)
+        elif chain.whole and node is chain.members[0]:
             self._first_of_whole(node, name, note, before)
         elif node is chain.members[0] and chain.lender is None:
             if node.op == "terms":

@@ -92,8 +92,8 @@ def _enter(rules: Rules, source: int, equation: Poly) -> None:
     candidates = sorted(reductions, key=lambda tc: (len(tc[0][0]), tc[0]), reverse=True)
     for term, coefficient in candidates:
         made = _solved(rules, source, equation, term, coefficient)
-        if made is not None and all(made.pattern != known.pattern for known in rules.facts):
-            rules.facts.append(made)
+        if made is not None and not rules.knows(made):
+            rules.learn(made)
             return
 
 

@@ -44,6 +44,7 @@ class Rules:
     folds: dict[int, Fold] = field(default_factory=dict)
     affine: dict[int, Fold] = field(default_factory=dict)
     facts: list[Fact] = field(default_factory=list)
+    by_head: dict[int, list[Fact]] = field(default_factory=dict)  # facts by the latest head of their pattern
     domain: set[int] = field(default_factory=set)  # heads the formula itself divides by, or takes a root of
 
     def nonzero(self, factors: Factors) -> bool:
@@ -187,12 +188,22 @@ class Rules:
             terms = [algebra.product(t, raw) for t in terms for raw in algebra.raws(body)]
         return algebra.poly(terms)
 
+    def knows(self, fact: Fact) -> bool:
+        """Whether a fact with the same pattern is known."""
+        peers = self.by_head.get(max(atom[0] for atom, _ in fact.pattern), ())
+        return any(fact.pattern == known.pattern for known in peers)
+
+    def learn(self, fact: Fact) -> None:
+        """Enter a fact."""
+        self.facts.append(fact)
+        self.by_head.setdefault(max(atom[0] for atom, _ in fact.pattern), []).append(fact)
+
     def fact_once(self, poly: Poly) -> tuple[Poly, tuple[Fact, ...]] | None:
         """One fact applied to one term."""
         for place, (term, coefficient) in enumerate(poly):
             if not term[1]:
                 continue
-            for fact in self.facts:
+            for fact in [f for atom, _ in term[0] for f in self.by_head.get(atom[0], ())]:
                 changed = self._reduced(term, coefficient, fact)
                 if changed is not None:
                     return self.algebra.add(poly[:place] + poly[place + 1 :], changed), (fact,)

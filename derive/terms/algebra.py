@@ -23,7 +23,6 @@ from derive.axes import Axis, Unsupported
 
 from .data import UNIT, ZERO, Atom, Factors, Head, Letter, Poly, Power, Raw, Term, number
 
-
 MOST_COMMON = 100  # the largest common denominator that is drawn out of a sum
 
 
@@ -38,6 +37,7 @@ class Algebra:
         self._table: dict[Any, Any] = {}
         self.delta = self.head(("delta",), "delta", "delta", (-1, -1))
         self.size_of: dict[int, Poly] = {}
+        self.axes_of: dict[int, list[Axis]] = {}  # the user's letters for each length, in order of appearance
 
     # Letters.
 
@@ -58,7 +58,9 @@ class Algebra:
         """The letter of a user's axis."""
         key = ("letter", axis)
         if key not in self._table:
-            self._table[key] = self._new_letter(self.space(axis.size), axis)
+            space = self.space(axis.size)
+            self._table[key] = self._new_letter(space, axis)
+            self.axes_of.setdefault(space, []).append(axis)
         found: Letter = self._table[key]
         return found
 
@@ -396,5 +398,3 @@ def _only_in(factors: Factors, letter: Letter, atom: Atom) -> bool:
     """Whether a letter stands in no other factor."""
     return all(letter not in other[1] for other in factors if other != atom)
 
-
-__all__ = ["UNIT", "ZERO", "Algebra", "Atom", "Factors", "Head", "Letter", "Poly", "Power", "Raw", "Term", "number"]

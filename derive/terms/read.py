@@ -87,8 +87,10 @@ class Reader(Powers):
         slots = algebra.slots_for(spaces)
         body = self.read(tensor.body, env)
         body = algebra.relabelled(body, dict(zip(env.values(), slots, strict=True)))
-        head = algebra.head(("tensor", tensor), "name", tensor.name, spaces, slots=slots, args=(body,),
-                            payload=tensor, role=tensor.role, of=tensor.of, positive=algebra.is_positive(body))  # fmt: skip
+        head = algebra.head(
+            ("tensor", tensor), "name", tensor.name, spaces, slots=slots, args=(body,), payload=tensor,
+            role=tensor.role, of=tensor.of, positive=algebra.is_positive(body),
+        )  # fmt: skip
         self.tensors[tensor] = head
         return head
 

@@ -187,8 +187,7 @@ class Writer:
         """A user's letter of the right length for each, none twice and none that is taken; else an alias of one."""
         used, found = set(taken), {}
         for letter in letters:
-            space = self.algebra.letter_space[letter]
-            own = [a for a in self.algebra.letter_axis if a is not None and a.size == self.algebra.spaces[space]]
+            own = self.algebra.axes_of[self.algebra.letter_space[letter]]
             chosen = next((a for a in own if a.name not in used), None) or fresh_letter(own[0], used)
             used.add(chosen.name)
             found[letter] = chosen

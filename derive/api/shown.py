@@ -1,0 +1,78 @@
+"""What a terminal shows of a formula and of its gradient: definitions and results, a line each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from derive.axes import AdjointOf, Tensor, definitions, free_axes, tensors_of
+from derive.formula import Formula
+from derive.notation.lines import unmarked
+from derive.notation.pages import TextPage
+from derive.notation.story import Block, Chain, Display, Inputs, Line, Words, upstreams
+from derive.notation.style import LATEX, TEXT
+from derive.notation.view import View, view_of
+from derive.steps import Derivation
+
+from .derivative import Derivative
+
+WHERE = "where "
+
+
+def definition_text(f: Formula, *, notation: str = "index", width: int = 80) -> str:
+    """Inputs with their shapes, every named part and the output, and what is assumed."""
+    traced = f.trace()
+    blocks: list[Block] = [Inputs(traced.inputs, traced.scalars)]
+    blocks.append(Display(tuple(_defined(tensor) for tensor in traced.definitions)))
+    if traced.elementwise:
+        blocks.append(Words(("It holds entry by entry, for arrays of any one shape.",)))
+    for number, assumption in enumerate(traced.assumptions):
+        blocks.append(Words(("It is assumed that " if number == 0 else "… and that ", assumption.statement, ".")))
+    return TextPage(view_of(Derivation(f.name, ()), traced, TEXT, notation), width).page(blocks)
+
+
+def result_lines(d: Derivative, notation: str = "index", width: int = 80) -> Iterator[str]:
+    """`∂L/∂w_io = Σ_b x_bi g_bo` for each variable, then the names that these use, each defined on its own line."""
+    view = view_of(d.derivation, d.traced, TEXT, notation)
+    yield from _lines(view, (chain for _, chain in _results(d)), width)
+    used = definitions(d.results.values())
+    named = [*_lines(view, map(_defined, used), width - len(WHERE)), *_given(d, view, used)]
+    for number, line in enumerate(named):
+        yield (WHERE if number == 0 else " " * len(WHERE)) + line
+
+
+def result_latex(d: Derivative, notation: str = "index") -> dict[str, str]:
+    """The closed form for each variable in LaTeX: `\\frac{\\partial L}{\\partial w_{io}} = …` on one line."""
+    view = view_of(d.derivation, d.traced, LATEX, notation)
+    found = {}
+    for name, chain in _results(d):
+        shown = view.chains(chain)[-1]
+        found[name] = f"{shown.target} = {unmarked(shown.rows[-1].source)}"
+    return found
+
+
+def _defined(tensor: Tensor) -> Chain:
+    return Chain((tensor[tensor.axes],), (Line(tensor.body),), tensor.axes)
+
+
+def _results(d: Derivative) -> Iterator[tuple[str, Chain]]:
+    equations = [e for e in d.derivation.equations if e.kind == "result"]
+    for (name, tensor), equation in zip(d.tensors.items(), equations, strict=True):
+        entry = equation.target.entry if isinstance(equation.target, AdjointOf) else equation.target
+        yield name, Chain((equation.target,), (Line(tensor.body),), free_axes(entry))
+
+
+def _lines(view: View, chains: Iterable[Chain], width: int) -> Iterator[str]:
+    """The page's lines, without the indentation that it gives to mathematics."""
+    page = TextPage(view, width + 2)
+    for chain in chains:
+        for shown in view.chains(chain):
+            yield from (line.removeprefix("  ") for line in page.chain(shown))
+
+
+def _given(d: Derivative, view: View, used: Iterable[Tensor]) -> Iterator[str]:
+    """What the upstream gradients are, where a result mentions them."""
+    bodies = [*d.results.values(), *(tensor.body for tensor in used)]
+    mentioned = {tensor.name for body in bodies for tensor in tensors_of(body)}
+    for g, y in upstreams(d.derivation, d.traced):
+        if g.name in mentioned:
+            yield f"{view.source(g[g.axes])} = {view.source(AdjointOf(y[y.axes]))}, the upstream gradient"

@@ -1,0 +1,229 @@
+"""The commands, their options and their help."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import typer
+
+from derive import __version__
+
+from .output import deliver, emit, emit_json, forget_stdout
+from .problems import DONE, FAULT, INTERRUPTED, BadInput, code_of, complain, one_of, words_of
+
+FORMS = ("closed", "staged")
+NOTATIONS, LATER_NOTATIONS = ("index", "matrix"), ("differential", "named")
+DETAILS = ("brief", "normal", "full")
+FORMATS, LATER_FORMATS = ("text", "latex", "article", "markdown"), ("beamer", "html", "pdf", "notebook")
+FORMAT_OF = {".tex": "article", ".md": "markdown"}  # for -o without --format
+
+TARGETS = """A TARGET is a name of the catalogue, or FILE.py:NAME for a formula of your own; NAME(option=value, …) fixes
+options, as in layer_norm(eps=1e-6), mse_loss(reduction=sum), linear(bias=true). Several, joined by >>, are a chain:
+'dense >> tanh >> dense >> softmax_cross_entropy'. A formula file that you name is executed, as Python runs any script.
+"""
+CODES = """Exit codes: 0 done and true; 1 a check failed; 2 bad input; 3 not supported, or a package is missing;
+130 interrupted."""
+
+app = typer.Typer(
+    name="derive",
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80},
+)
+
+Target = Annotated[
+    str, typer.Argument(metavar="TARGET", help="a name, FILE.py:NAME, or a chain A >> B", show_default=False)
+]
+Wrt = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--wrt", metavar="W", help="the input to differentiate for; several by commas [default: every real input]"
+    ),
+]
+Notation = Annotated[str, typer.Option(metavar="|".join(NOTATIONS), help="indices, or matrices where they reach")]
+Json = Annotated[bool, typer.Option("--json", help="JSON on stdout, for machines")]
+Out = Annotated[str | None, typer.Option("-o", "--output", metavar="FILE", help="write there, whole or not at all")]
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        emit(f"derive {__version__}")
+        raise typer.Exit(DONE)
+
+
+@app.callback(invoke_without_command=True, epilog=TARGETS + "\n\n" + CODES)
+def root(
+    context: typer.Context,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="print the version")
+    ] = False,
+) -> None:
+    """Gradients of layers written as mathematics: derived, explained, checked, and emitted as NumPy code."""
+    if context.invoked_subcommand is None:
+        emit(context.get_help())
+
+
+@app.command("list")
+def list_(
+    kind: Annotated[str | None, typer.Option(metavar="KIND", help="only formulas of this kind, e.g. losses")] = None,
+    as_json: Json = False,
+) -> None:
+    """List the formulas of the catalogue.
+
+    --json gives an array of {"name", "kind", "inputs", "summary"}.
+    """
+    from .listing import run_list
+
+    run_list(kind, as_json)
+
+
+@app.command(epilog=TARGETS)
+def show(target: Target) -> None:
+    """Show a formula: what it says, its definition with shapes, assumptions, options and variants."""
+    from .listing import run_show
+
+    run_show(target)
+
+
+@app.command(epilog=TARGETS)
+def gradient(
+    target: Target,
+    wrt: Wrt = None,
+    form: Annotated[
+        str, typer.Option(metavar="|".join(FORMS), help="closed, or staged as backpropagation runs")
+    ] = "closed",
+    notation: Notation = "index",
+    as_json: Json = False,
+) -> None:
+    """Derive the gradient, in closed form, and print it.
+
+    --json gives {"name", "wrt", "axes", "result", "latex", "terms", "laws"}; for several variables an array of such
+    objects. "result" is in the language of formulas, with the letters of "axes" free.
+    """
+    one_of("--form", form, FORMS)
+    one_of("--notation", notation, NOTATIONS, LATER_NOTATIONS)
+    d = _derived(target, wrt, form)
+    from derive.api.shown import result_latex, result_lines
+
+    if not as_json:
+        emit("\n".join(result_lines(d, notation)))
+        return
+    latex, laws = result_latex(d, notation), list(d.derivation.laws)
+    found = [
+        {
+            "name": d.formula.name, "wrt": name, "axes": [a.name for a in tensor.axes], "result": str(tensor.body),
+            "latex": latex[name], "terms": d.terms[name], "laws": laws,
+        }
+        for name, tensor in d.tensors.items()
+    ]  # fmt: skip
+    emit_json(found if len(found) != 1 else found[0])
+
+
+def _derived(target: str, wrt: list[str] | None, form: str = "closed") -> Any:
+    """The gradient of a target; every text from the user is looked up, never evaluated."""
+    names = [name.strip() for given in wrt or () for name in given.split(",")]
+    if wrt is not None and len(set(names)) < len(names):
+        raise BadInput(f"--wrt {','.join(names)}: a name is given twice")
+    from derive.api import gradient as derive_gradient
+
+    from .target import Library
+
+    return derive_gradient(Library().formula(target), tuple(names) or None, form=form)
+
+
+@app.command(epilog=TARGETS)
+def explain(
+    target: Target,
+    wrt: Wrt = None,
+    detail: Annotated[str, typer.Option(metavar="|".join(DETAILS), help="how many of the steps")] = "normal",
+    notation: Notation = "index",
+    format_: Annotated[
+        str | None,
+        typer.Option(
+            "--format",
+            metavar="|".join(FORMATS),
+            help="latex is a fragment, article a document [default: by FILE, or text]",
+        ),
+    ] = None,
+    output: Out = None,
+) -> None:
+    """Explain the gradient: the derivation, step by step, each step with the law that it uses."""
+    suffix = os.path.splitext(output or "")[1].lower()
+    chosen = format_ if format_ is not None else FORMAT_OF.get(suffix, "text")
+    one_of("--format", chosen, FORMATS, LATER_FORMATS)
+    one_of("--detail", detail, DETAILS)
+    one_of("--notation", notation, NOTATIONS, LATER_NOTATIONS)
+    d = _derived(target, wrt)
+    pages: dict[str, Callable[[], str]] = {
+        "text": lambda: d.explain(detail, notation),
+        "latex": lambda: d.latex(notation, detail),
+        "article": lambda: d.latex(notation, detail, document=True),
+        "markdown": lambda: d.markdown(notation, detail),
+    }
+    deliver(pages[chosen](), output)
+
+
+@app.command(epilog=TARGETS)
+def code(target: Target, output: Out = None) -> None:
+    """Emit the formula and its gradients as a NumPy module that needs nothing of derive."""
+    from derive.api import to_numpy
+
+    from .target import Library
+
+    deliver(to_numpy(Library().formula(target)).source, output)
+
+
+@app.command(epilog=TARGETS)
+def verify(
+    targets: Annotated[
+        list[str] | None, typer.Argument(metavar="TARGET… | FILE.py", help="formulas, or every formula of a file")
+    ] = None,
+    everything: Annotated[bool, typer.Option("--all", help="the whole catalogue")] = False,
+    trials: Annotated[int, typer.Option(min=1, metavar="N", help="random points for each check")] = 20,
+    seed: Annotated[int, typer.Option(min=0, metavar="S", help="of the random points")] = 0,
+    as_json: Json = False,
+) -> None:
+    """Check formulas, gradients, every step of every derivation, and code against numbers; in every variant.
+
+    A failure prints its counterexample (lengths, seed, numbers) and exits with 1. --json gives {"passed", "checked":
+    [{"name", "variant", "passed", "worst", "where"}]}, where null stands for a number that is not finite.
+    """
+    from .verifying import run, subjects
+
+    raise typer.Exit(run(subjects(targets or [], everything), trials, seed, as_json))
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line; the exit code. Whatever is wrong with the input is one line on stderr."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")  # a terminal without Greek letters still gets the rest
+    try:
+        return int(typer.main.get_command(app).main(arguments, prog_name="derive", standalone_mode=False) or DONE)
+    except (KeyboardInterrupt, typer.Abort):
+        complain("interrupted")
+        return INTERRUPTED
+    except BrokenPipeError:
+        forget_stdout()
+        return DONE
+    except Exception as problem:
+        return _told(problem)
+
+
+def _told(problem: Exception) -> int:
+    """One line for a problem of the input or the environment; for a fault of ours all there is to know."""
+    if hasattr(problem, "format_message"):  # typer's usage errors
+        complain(problem.format_message())
+        return int(getattr(problem, "exit_code", 2))
+    found = code_of(problem)
+    if found is not None:
+        complain(words_of(problem))
+        return found
+    traceback.print_exception(problem)
+    complain("this is a fault in derive, not in what you typed: please report the lines above")
+    return FAULT

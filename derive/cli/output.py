@@ -1,0 +1,76 @@
+"""Where output goes: stdout, or a file that is either whole or not there."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from .problems import BadInput
+
+
+def emit(text: str) -> None:
+    """`text` and a line end on stdout; a reader that has gone away (`| head`) is no error."""
+    try:
+        sys.stdout.write(text.rstrip("\n") + "\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        forget_stdout()
+
+
+def forget_stdout() -> None:
+    """Nobody reads any more: what is still buffered goes nowhere, also when Python shuts down."""
+    with contextlib.suppress(OSError, ValueError), open(os.devnull, "w") as nowhere:
+        os.dup2(nowhere.fileno(), sys.stdout.fileno())
+
+
+def emit_json(value: Any) -> None:
+    """Valid JSON: numbers that JSON does not have become null."""
+    emit(json.dumps(_plain(value), indent=2, allow_nan=False))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _plain(part) for name, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(part) for part in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def deliver(text: str, path: str | None) -> None:
+    """To the file at `path`, or to stdout where it is None or -."""
+    if path is None or path == "-":
+        emit(text)
+        return
+    try:
+        _write(Path(os.path.realpath(path)), text.rstrip("\n") + "\n")
+    except OSError as problem:
+        raise BadInput(f"-o {path}: cannot be written: {problem.strerror or problem}") from problem
+
+
+def _write(file: Path, text: str) -> None:
+    """Written beside, then renamed: nothing half-written is left, whatever happens."""
+    if file.exists() and not file.is_file() and not file.is_dir():
+        file.write_text(text, encoding="utf-8")  # a device or a pipe, which a file must not replace
+        return
+    if file.is_dir():
+        raise IsADirectoryError(0, "it is a directory")
+    if not file.parent.is_dir():
+        raise FileNotFoundError(0, f"there is no folder {file.parent}")
+    if file.exists() and not os.access(file, os.W_OK):
+        raise PermissionError(0, "it is write-protected")
+    beside = file.with_name(f".{file.name[:200]}.{os.getpid()}.part")
+    try:
+        with open(beside, "x", encoding="utf-8", newline="\n") as handle:
+            handle.write(text)
+        if file.exists():
+            beside.chmod(file.stat().st_mode & 0o7777)
+        os.replace(beside, file)
+    finally:
+        beside.unlink(missing_ok=True)
