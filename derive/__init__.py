@@ -36,7 +36,9 @@ class _Package(ModuleType):
     def __getattr__(self, name: str) -> Any:
         if name in _WHERE:
             return _public(name)
-        raise AttributeError(f"module 'derive' has no attribute {name!r}{_hint(name)}")
+        if not name.startswith("_") and (hint := _hint(name)):  # `from derive import …` hides other messages
+            raise ImportError(f"cannot import name {name!r} from 'derive'{hint}")
+        raise AttributeError(f"module 'derive' has no attribute {name!r}")
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name in _WHERE and isinstance(value, ModuleType):
@@ -50,7 +52,7 @@ class _Package(ModuleType):
 def _hint(name: str) -> str:
     import difflib
 
-    near = difflib.get_close_matches(name, __all__, n=1)
+    near = difflib.get_close_matches(name, __all__, n=1, cutoff=0.75)
     return f"; did you mean '{near[0]}'?" if near else ""
 
 

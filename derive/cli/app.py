@@ -84,7 +84,7 @@ def list_(
 
 @app.command(epilog=TARGETS)
 def show(target: Target) -> None:
-    """Show a formula: what it says, its definition with shapes, assumptions, options and variants."""
+    """Show a formula: definition, shapes, options, variants."""
     from .listing import run_show
 
     run_show(target)
@@ -152,7 +152,7 @@ def explain(
     ] = None,
     output: Out = None,
 ) -> None:
-    """Explain the gradient: the derivation, step by step, each step with the law that it uses."""
+    """Explain the gradient: every step, and the law it uses."""
     suffix = os.path.splitext(output or "")[1].lower()
     chosen = format_ if format_ is not None else FORMAT_OF.get(suffix, "text")
     one_of("--format", chosen, FORMATS, LATER_FORMATS)
@@ -170,7 +170,10 @@ def explain(
 
 @app.command(epilog=TARGETS)
 def code(target: Target, output: Out = None) -> None:
-    """Emit the formula and its gradients as a NumPy module that needs nothing of derive."""
+    """Emit NumPy code for the formula and its gradients.
+
+    It is a module of its own, which needs NumPy and nothing of derive.
+    """
     from derive.api import to_numpy
 
     from .target import Library
@@ -188,7 +191,9 @@ def verify(
     seed: Annotated[int, typer.Option(min=0, metavar="S", help="of the random points")] = 0,
     as_json: Json = False,
 ) -> None:
-    """Check formulas, gradients, every step of every derivation, and code against numbers; in every variant.
+    """Check gradients, every step, and code against numbers.
+
+    Every variant that a target leaves open is checked: mse_loss in all its reductions, mse_loss(reduction=sum) in one.
 
     A failure prints its counterexample (lengths, seed, numbers) and exits with 1. --json gives {"passed", "checked":
     [{"name", "variant", "passed", "worst", "where"}]}, where null stands for a number that is not finite.

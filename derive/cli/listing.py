@@ -9,10 +9,11 @@ from typing import Any
 
 from .output import emit, emit_json
 from .problems import one_of
-from .target import Library
+from .target import Library, traced
 from .verifying import labelled
 
 WIDTH = 80
+COLUMN = 24  # where summaries begin
 
 
 def run_list(kind: str | None, as_json: bool) -> None:
@@ -39,7 +40,12 @@ def _group(kind: str, formulas: list[Any]) -> Iterator[str]:
         return
     yield kind
     for f in formulas:
-        yield textwrap.fill(f"  {f.name:<20}  {f.summary}", WIDTH, subsequent_indent=" " * 24, break_long_words=False)
+        lines = textwrap.wrap(f.summary, WIDTH - COLUMN, break_long_words=False)
+        if lines and len(f.name) + 4 <= COLUMN:
+            yield f"  {f.name}".ljust(COLUMN) + lines.pop(0)
+        else:
+            yield f"  {f.name}"
+        yield from (" " * COLUMN + line for line in lines)
 
 
 def run_show(target: str) -> None:
@@ -47,14 +53,15 @@ def run_show(target: str) -> None:
     from derive.api.shown import definition_text
 
     f = Library().formula(target)
-    kind = f"{f.kind}" if f.kind != "user" else "a formula of yours"
-    parts = [f"{f.name} ({kind})\n{'=' * len(f.name)}", _wrapped(f.doc), definition_text(f).rstrip("\n")]
+    title = f"{f.name} ({f.kind if f.kind != 'user' else 'your own'})"
+    parts = [f"{title}\n{'=' * len(title)}", _wrapped(f.doc), definition_text(f).rstrip("\n")]
     options = "\n".join(_options(f))
     if options:
         parts.append("Options\n-------\n\n" + options)
     variants = f.variants()
     if len(variants) > 1:
-        shapes = [f"  {labelled(f.name, v)}: {_shape(f.trace(**v))}" for v in variants]
+        with traced(target, f):
+            shapes = [f"  {labelled(f.name, v)}: {_shape(f.trace(**v))}" for v in variants]
         parts.append("Variants\n--------\n\n" + "\n".join(shapes))
     emit("\n\n".join(filter(None, parts)))
 

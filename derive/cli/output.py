@@ -14,16 +14,18 @@ from .problems import BadInput
 
 
 def emit(text: str) -> None:
-    """`text` and a line end on stdout; a reader that has gone away (`| head`) is no error."""
+    """`text` and a line end on stdout; a reader that has gone away (`| head`) is no error, a full disk is."""
     try:
-        sys.stdout.write(text.rstrip("\n") + "\n")
-        sys.stdout.flush()
+        print(text.rstrip("\n"), flush=True)
     except BrokenPipeError:
         forget_stdout()
+    except OSError as problem:
+        forget_stdout()
+        raise BadInput(f"the output cannot be written: {problem.strerror or problem}") from problem
 
 
 def forget_stdout() -> None:
-    """Nobody reads any more: what is still buffered goes nowhere, also when Python shuts down."""
+    """What is still buffered goes nowhere, also when Python shuts down."""
     with contextlib.suppress(OSError, ValueError), open(os.devnull, "w") as nowhere:
         os.dup2(nowhere.fileno(), sys.stdout.fileno())
 

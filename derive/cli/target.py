@@ -60,7 +60,7 @@ def _links(target: str) -> Iterator[str]:
         place += 1
     if depth or quote:
         missing = quote or (")" if depth > 0 else "(")
-        raise BadInput(f"target {target!r}: a {missing} is missing")
+        raise BadInput(f"target {target!r}: expected another {missing}")
     yield target[start:]
 
 
@@ -147,17 +147,17 @@ class Library:
             for name, value in item.options:
                 if name not in parameters and isinstance(value, int):
                     raise BadInput(f"{item.label}: {name}={value}: within a chain, lengths cannot be fixed")
-        with traced(item.label):
+        with traced(item.label, found):
             return found.fixed(**dict(item.options))
 
 
 @contextlib.contextmanager
-def traced(label: str) -> Iterator[None]:
-    """Around the run of a formula's body, which is the user's: its prints go to stderr, its errors name it."""
+def traced(label: str, formula: Any) -> Iterator[None]:
+    """Around the run of a formula's body: its prints go to stderr; if it is the user's, its errors are bad input."""
     try:
         with contextlib.redirect_stdout(sys.stderr):
             yield
-    except (ArithmeticError, AttributeError, LookupError, NameError, TypeError, ValueError) as problem:
-        if isinstance(problem, PUBLIC.DeriveError):
+    except Exception as problem:
+        if formula.kind != "user" or isinstance(problem, PUBLIC.DeriveError):
             raise
         raise BadInput(f"{label}: {type(problem).__name__}: {problem}") from problem

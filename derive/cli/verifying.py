@@ -20,13 +20,14 @@ PATIENCE = 1.0  # seconds before a progress bar appears
 class Subject:
     """One variant of one formula: `formula.trace(**choices)`; `variant` is all that was chosen."""
 
+    name: str
     formula: Any
     choices: dict[str, Any]
     variant: dict[str, Any]
 
     @property
     def label(self) -> str:
-        return labelled(self.formula.name, self.variant)
+        return labelled(self.name, self.variant)
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ class Outcome:
     def row(self) -> dict[str, Any]:
         found, problem = self.report, self.problem
         return {
-            "name": self.subject.formula.name,
+            "name": self.subject.name,
             "variant": self.subject.variant,
             "passed": bool(found) if problem is None else False,
             "worst": float(found.worst) if problem is None else None,
@@ -63,22 +64,25 @@ def subjects(targets: Sequence[str], everything: bool) -> list[Subject]:
     if everything:
         from derive.api import catalogue
 
-        return [s for name in catalogue for s in _variants(catalogue[name], {})]
+        return [s for name in catalogue for s in _variants(name, catalogue[name], {})]
     found: list[Subject] = []
     for target in targets:
         if target.endswith(".py") and ">>" not in target:
             formulas = library.file(target)
             if not formulas:
                 raise BadInput(f"{target}: it defines no formula (a function decorated with @formula)")
-            found += [s for f in formulas.values() for s in _variants(f, {})]
+            found += [s for name, f in formulas.items() for s in _variants(name, f, {})]
         else:
-            items = parse(target)
-            found += _variants(library.formula(target), dict(items[0].options) if len(items) == 1 else {})
+            items, formula = parse(target), library.formula(target)
+            alone = len(items) == 1
+            found += _variants(
+                items[0].name if alone else formula.name, formula, dict(items[0].options if alone else ())
+            )
     return found
 
 
-def _variants(formula: Any, given: dict[str, Any]) -> list[Subject]:
-    return [Subject(formula, choices, {**given, **choices}) for choices in formula.variants()]
+def _variants(name: str, formula: Any, given: dict[str, Any]) -> list[Subject]:
+    return [Subject(name, formula, choices, {**given, **choices}) for choices in formula.variants()]
 
 
 def run(found: Sequence[Subject], trials: int, seed: int, as_json: bool) -> int:
@@ -101,7 +105,7 @@ def _checked(subject: Subject, trials: int, seed: int) -> Outcome:
     from derive.api import verify
 
     try:
-        with traced(subject.label):
+        with traced("in its body", subject.formula):
             subject.formula.trace(**subject.choices)
         return Outcome(subject, verify(subject.formula, trials=trials, seed=seed, **subject.choices))
     except Exception as problem:
@@ -115,7 +119,7 @@ def _page(outcomes: Sequence[Outcome], trials: int, seed: int) -> Iterator[str]:
     for outcome in outcomes:
         label = f"{outcome.subject.label:<{width}}"
         if outcome.problem is not None:
-            yield f"not checked  {label}".rstrip()
+            yield f"----  {label}  not checked: it is an error"
             continue
         report = outcome.report
         failed = [check for check in report.checked if not check.passed]

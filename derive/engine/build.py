@@ -144,7 +144,10 @@ def hessian_of(traced: Traced, wrt: str) -> Derived:
     setting = Setting(traced)
     algebra = setting.algebra
     seeds = {setting.outputs[0].id: algebra.constant(1)}
-    first = derived(Task(setting.reader, setting.forward, setting.inputs((wrt,)), seeds, (), setting.assumptions))
+    variable = setting.inputs((wrt,))
+    # What is assumed of the variable itself holds at a point, not along its neighbourhood: it waits for the second pass.
+    fixed = tuple(p for p in setting.assumptions if all(a[0] != variable[0].id for (f, _), _ in p for a, _ in f))
+    first = derived(Task(setting.reader, setting.forward, variable, seeds, (), fixed))
     sheet = first.results[wrt]
     head = algebra.head(("first", wrt), "name", f"{wrt}_bar", sheet.head.spaces, slots=sheet.slots,
                         args=(sheet.value,), role="adjoint", of=wrt)  # fmt: skip

@@ -13,7 +13,7 @@ from .node import Labels, Node
 from .program import Code, Num, Op, Var
 
 ONE = Num(Fraction(1))
-Operand = Callable[[Node], Code]
+Operand = Callable[[Node, Labels], Code]
 
 
 def turned(code: Code, labels: Labels, wanted: Sequence[int]) -> Code:
@@ -51,13 +51,13 @@ class Coder:
         if special is not None:
             made: Code = special(node)
             return made
-        args = tuple(broadcast(self.operand(arg), labels, node.rank) for arg, labels in node.args)
+        args = tuple(broadcast(self.operand(arg, labels), labels, node.rank) for arg, labels in node.args)
         return Op(node.op, args)
 
     def terms(self, node: Node) -> list[tuple[int, Code]]:
         """The summands of a node, aligned, with their signs."""
         return [
-            (sign, broadcast(self.operand(arg), labels, node.rank))
+            (sign, broadcast(self.operand(arg, labels), labels, node.rank))
             for sign, (arg, labels) in zip(node.attr, node.args, strict=True)
         ]
 
@@ -68,7 +68,7 @@ class Coder:
         return total
 
     def _multiply(self, node: Node) -> Code:
-        args = tuple(broadcast(self.operand(arg), labels, node.rank) for arg, labels in node.args)
+        args = tuple(broadcast(self.operand(arg, labels), labels, node.rank) for arg, labels in node.args)
         last = args[-1]
         if node.rank == 0 and isinstance(last, Op) and last.name == "divide" and last.args[0] == ONE:
             return Op("divide", (args[0], last.args[1]))
@@ -90,7 +90,7 @@ class Coder:
         above: list[Code] = []
         below: list[Code] = []
         for (base, _), exponent in zip(node.args, exponents, strict=True):
-            code = self.operand(base)
+            code = self.operand(base, ())
             power = abs(exponent)
             side = above if exponent > 0 else below
             side.append(code if power == 1 else Op("power", (code, Num(power))))
@@ -106,7 +106,7 @@ class Coder:
         return Op("divide", (made, _chained(below))) if below else made
 
     def _host_sum(self, node: Node) -> Code:
-        terms = [(sign, self.operand(arg)) for sign, (arg, _) in zip(node.attr, node.args, strict=True)]
+        terms = [(sign, self.operand(arg, ())) for sign, (arg, _) in zip(node.attr, node.args, strict=True)]
         terms.sort(key=lambda t: t[0] < 0)
         total = terms[0][1] if terms[0][0] > 0 else Op("negative", (terms[0][1],))
         for sign, code in terms[1:]:
@@ -114,23 +114,23 @@ class Coder:
         return total
 
     def _host_power(self, node: Node) -> Code:
-        return Op("power", tuple(self.operand(arg) for arg, _ in node.args))
+        return Op("power", tuple(self.operand(arg, labels) for arg, labels in node.args))
 
     def _host_function(self, node: Node) -> Code:
-        return Op("host", tuple(self.operand(arg) for arg, _ in node.args), node.attr)
+        return Op("host", tuple(self.operand(arg, labels) for arg, labels in node.args), node.attr)
 
     def _host_where(self, node: Node) -> Code:
-        return Op("choice", tuple(self.operand(arg) for arg, _ in node.args))
+        return Op("choice", tuple(self.operand(arg, labels) for arg, labels in node.args))
 
     # Arrays made from nothing
 
     def _full(self, node: Node) -> Code:
         shape = tuple(self.size(length) for length in node.dims)
-        value = self.operand(node.args[0][0])
+        value = self.operand(*node.args[0])
         return Op("ones", shape) if value == ONE else Op("full", (*shape, value))
 
     def _constant(self, node: Node) -> Code:
-        return Op("typed", (self.operand(node.args[0][0]),))
+        return Op("typed", (self.operand(*node.args[0]),))
 
     def _eye(self, node: Node) -> Code:
         return Op("eye", (self.size(node.dims[0]),))
@@ -141,13 +141,13 @@ class Coder:
     def _broadcast(self, node: Node) -> Code:
         arg, labels = node.args[0]
         shape = tuple(self.size(length) for length in node.dims)
-        value = broadcast(self.operand(arg), labels, node.rank)
+        value = broadcast(self.operand(arg, labels), labels, node.rank)
         return Op("full", (*shape, value))
 
     # Contractions and reductions
 
     def _operands(self, node: Node) -> list[tuple[Code, Labels]]:
-        return [(self.operand(arg), labels) for arg, labels in node.args]
+        return [(self.operand(arg, labels), labels) for arg, labels in node.args]
 
     def _matmul(self, node: Node) -> Code:
         (a, first), (b, second) = self._operands(node)
@@ -192,7 +192,7 @@ class Coder:
         letters = "abcdefghijklmnopqrstuvwxyz"
         spelled = ["".join(letters[label] for label in labels) for _, labels in node.args]
         spec = f"{','.join(spelled)}->{letters[: node.rank]}"
-        return Op("einsum", tuple(self.operand(arg) for arg, _ in node.args), spec)
+        return Op("einsum", tuple(self.operand(arg, labels) for arg, labels in node.args), spec)
 
     def _reduction(self, node: Node) -> Code:
         ((a, labels),) = self._operands(node)
@@ -217,7 +217,7 @@ class Coder:
         return turned(a, labels, range(node.rank))
 
     def _copy(self, node: Node) -> Code:
-        return Op("copy", (self.operand(node.args[0][0]),))
+        return Op("copy", (self.operand(*node.args[0]),))
 
 
 def _terminates(value: Fraction) -> bool:

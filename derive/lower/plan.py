@@ -19,7 +19,7 @@ FEWEST_PASSES = 3  # below this many passes over large arrays a loop gains nothi
 SOURCES = frozenset("input number size scalar full eye arange constant".split())
 VIEWS = frozenset("diagonal permute".split())
 REDUCTIONS = frozenset("max prod sum vecdot vdot matmul einsum matvec tensordot".split())
-BARRIERS = frozenset("tensordot matvec copy".split())
+BARRIERS = frozenset("tensordot matvec copy broadcast".split())
 
 Segment = tuple[int, Expr | None]  # level, and the number of rows in a loop
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 
@@ -10,7 +10,7 @@ from sympy import Expr
 
 from .code import Coder
 from .memory import ENTRYWISE, Chain, Memory, memory, steps
-from .node import Node, reachable
+from .node import Labels, Node, reachable
 from .plan import VIEWS, Plan, Segment, plan
 from .program import Assign, Code, Into, Num, Op, Rows, Statement, Update, Var
 
@@ -66,6 +66,7 @@ class Body:
         self.chains: dict[Chain, str] = {}
         self.coder = Coder(self._operand, self.sizes)
         self.loop: Segment | None = None
+        self.row: int | None = None
         self.local: dict[str, str] = {}
         self.index = self.names.fresh("rows")
         for segment, group in self.plan.segments:
@@ -75,7 +76,7 @@ class Body:
                     self._straight(node)
             elif items:
                 self._rows(segment, items)
-        return {node: self._operand(node) for node in targets}
+        return {node: self._operand(node, ()) for node in targets}
 
     # Names
 
@@ -104,39 +105,39 @@ class Body:
             return "inverse"
         return HINTS.get(node.op, "t")
 
-    def _operand(self, node: Node) -> Code:
+    def _operand(self, node: Node, labels: Labels) -> Code:
+        """What an operand is called where it is read: its rows at hand, where its first axis is that of the rows."""
+        sliced = self.row is not None and labels[:1] == (self.row,)
         if node in self.plan.inline:
-            return self.coder.code(node)
+            outer, self.row = self.row, 0 if sliced else None
+            code = self.coder.code(node)
+            self.row = outer
+            return code
         name = self._name(node)
-        if self.loop is None:
+        if not sliced:
             return Var(name)
-        if self.plan.place.get(node) == self.loop and node not in self.plan.accumulators:
-            return Var(self.local.get(name, name))
-        return self._slice(node, name)
+        here = self.plan.place.get(node) == self.loop
+        return Var(self.local.get(name, name)) if here or name in self.local else self._sliced(name)
 
-    def _slice(self, node: Node, name: str) -> Code:
-        if self.current is not None and self._by_rows(node, self.current):
-            return Var(self.local[name]) if name in self.local else Op("rows", (Var(name),), self.index)
-        return Var(name)
+    def _sliced(self, name: str) -> Code:
+        return Op("rows", (Var(name),), self.index)
 
-    def _by_rows(self, leaf: Node, item: Node) -> bool:
-        """Whether `item`, or what is inlined in it, reads `leaf` row by row; its rows then are its first axis."""
-        row = 0 if item not in self.plan.accumulators else None
-        return self._first_axis(leaf, item, row)
+    def _read_by_rows(self, node: Node, row: int | None) -> Iterator[Node]:
+        """The named values that a statement reads row by row, also through what is inlined in it."""
+        for arg, labels in node.args:
+            sliced = row is not None and labels[:1] == (row,)
+            if arg in self.plan.inline:
+                yield from self._read_by_rows(arg, 0 if sliced else None)
+            elif sliced:
+                yield arg
 
-    def _first_axis(self, leaf: Node, item: Node, row: int | None) -> bool:
-        for arg, labels in item.args:
-            first = labels[:1]
-            reads = bool(first) and (first[0] >= item.rank if row is None else first[0] == row)
-            if arg is leaf and reads:
-                return True
-            if arg in self.plan.inline and reads and self._first_axis(leaf, arg, 0):
-                return True
-        return False
+    def _row_of(self, node: Node) -> int:
+        """The label of the rows in a statement of a loop: its first axis, or the one that it sums."""
+        if node not in self.plan.accumulators:
+            return 0
+        return next(labels[0] for _, labels in node.args if labels and labels[0] >= node.rank)
 
     # Statements
-
-    current: Node | None = None
 
     def _straight(self, node: Node) -> None:
         chain = self.memory.chain.get(node)
@@ -209,12 +210,12 @@ class Body:
         index = self.index
         self._bind(items)
         for node in items:
-            self.current = node
+            self.row = self._row_of(node)
             if node in self.plan.accumulators:
                 self._accumulate(node, before, after)
             else:
                 self._in_loop(node, before, segment)
-        self.current = None
+        self.row = None
         before.sort(key=lambda s: 2 if isinstance(s, Assign) and isinstance(s.value, Var) else not self._exponential(s))
         body, self.statements = tuple(self.statements), outer
         wide = max(items, key=lambda n: n.rank)
@@ -240,8 +241,8 @@ class Body:
         """Names for the rows of what comes from outside and is read more than once."""
         counts: dict[Node, int] = {}
         for item in items:
-            for leaf in self.memory.leaves[item]:
-                if self.plan.place.get(leaf) != self.loop and self._by_rows(leaf, item):
+            for leaf in self._read_by_rows(item, self._row_of(item)):
+                if self.plan.place.get(leaf) != self.loop:
                     counts[leaf] = counts.get(leaf, 0) + 1
         touched = {self.memory.chain[item] for item in items if item in self.memory.chain}
         touched |= {chain.before for chain in touched if chain.before}
@@ -249,7 +250,7 @@ class Body:
             if count > 1 or self.memory.chain.get(leaf) in touched:
                 name = self._name(leaf)
                 self.local[name] = self.names.fresh(f"{name}_rows")
-                self.statements.append(Assign((Var(self.local[name]),), Op("rows", (Var(name),), self.index)))
+                self.statements.append(Assign((Var(self.local[name]),), self._sliced(name)))
 
     def _accumulate(self, node: Node, before: list[Statement], after: list[Statement]) -> None:
         name, note = self._name(node), self.notes.get(node, "")
@@ -295,7 +296,7 @@ class Body:
         code = self.coder.terms(node) if node.op == "terms" else None
         value = self.coder.code(node) if code is None else Op("add", ())
         local = self._allocate(node, name, before)
-        rows = Op("rows", (Var(name),), self.index)
+        rows = self._sliced(name)
         if code is not None:
             (_, first), (sign, second), *rest = code
             value = Op("add" if sign > 0 else "subtract", (first, second))
@@ -314,4 +315,4 @@ class Body:
             self.statements.append(Assign((Var(name),), value, note))
             return
         local = self._allocate(node, name, before)
-        self.statements.append(Assign((local, Op("rows", (Var(name),), self.index)), value, note))
+        self.statements.append(Assign((local, self._sliced(name)), value, note))

@@ -10,8 +10,7 @@ from derive.rewrite import Law, Record, exhaust
 from derive.terms import Factors, Head, Poly, Power, Term, number
 
 from .rules import Fact, Rules
-
-ASSUMED = -1  # the source of a fact that was assumed
+from .symmetry import ASSUMED, symmetrised, symmetry
 
 
 def _fold(rules: Rules, poly: Poly) -> tuple[Poly, tuple[object, ...]] | None:
@@ -24,6 +23,7 @@ def _fact(rules: Rules, poly: Poly) -> tuple[Poly, tuple[object, ...]] | None:
 
 LAWS: tuple[Law, ...] = (
     Law("fold a definition", "a product that defines a name is written by that name", _fold),
+    Law("use symmetry", "the assumed symmetry lets two indices change places", symmetrised),
     Law("use a fact", "a reduction known from a definition or an assumption", _fact),
 )
 
@@ -50,7 +50,7 @@ def oriented(rules: Rules, definitions: Iterable[Head], assumptions: Iterable[Po
     for head in heads:
         rules.orient(head, _folded(rules, head.definition))
     _promote(rules)
-    equations = [(ASSUMED, poly) for poly in assumptions]
+    equations = [(ASSUMED, poly) for poly in assumptions if not symmetry(rules, poly)]
     equations += [(head.id, _equation(rules, head)) for head in heads if _reduces(head.definition)]
     for source, equation in equations:
         direct = normalised(rules, equation)

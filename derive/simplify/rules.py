@@ -44,6 +44,7 @@ class Rules:
     folds: dict[int, Fold] = field(default_factory=dict)
     affine: dict[int, Fold] = field(default_factory=dict)
     facts: list[Fact] = field(default_factory=list)
+    symmetric: dict[int, tuple[tuple[int, ...], Fact]] = field(default_factory=dict)  # head: its letters' other order
     by_head: dict[int, list[Fact]] = field(default_factory=dict)  # facts by the latest head of their pattern
     domain: set[int] = field(default_factory=set)  # heads the formula itself divides by, or takes a root of
 

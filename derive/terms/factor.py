@@ -163,7 +163,7 @@ def _admissible(shared: Factors, terms: list[Raw]) -> Factors:
         if all(head == MEAN for head, _ in shared):
             return {}
         loose = {a for _, letters in shared for a in letters if any(a in t[2] for t in terms)} - bound
-        inside = {a for _, letters in shared for a in letters}
+        inside = {a for _, letters in shared if set(letters) & bound for a in letters}
         rests = [_without(t[1], shared) for t in terms]
         inner = [{a for _, ls in rest if set(ls) & bound for a in ls} for rest in rests]
         merged = inside.union(*(set(ls) for rest in rests for _, ls in rest))
