@@ -98,9 +98,7 @@ def test_a_failed_check_writes_nothing(tmp_path, monkeypatch):
 @pytest.mark.parametrize("package, distribution", [("sklearn", "scikit-learn"), ("matplotlib", "matplotlib")])
 def test_a_missing_package_is_named(package, distribution, tmp_path, monkeypatch, capsys):
     there = importlib.util.find_spec
-    monkeypatch.setattr(
-        importlib.util, "find_spec", lambda name, *more: (name != package and there(name, *more)) or None
-    )
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == package else there(name))
     assert demo.main(["-o", str(tmp_path / "out")]) == 3
     (line,) = capsys.readouterr().err.splitlines()
     assert f"needs {distribution}" in line and "pip install 'derive-math[demo]'" in line

@@ -52,10 +52,9 @@ def test_it_runs_and_shows_what_is_stored(path):
 
     stored = nbformat.read(path, as_version=4)
     ran = nbformat.from_dict(json.loads(json.dumps(stored)))
-    resources = {"metadata": {"path": str(path.parent)}}
-    NotebookClient(
-        ran, timeout=SECONDS, kernel_name="python3", resources=resources
-    ).execute()  # raises where a cell does
+    where = {"metadata": {"path": str(path.parent)}}
+    client = NotebookClient(ran, timeout=SECONDS, kernel_name="python3", resources=where, coalesce_streams=True)
+    client.execute()  # raises where a cell does
     for number, (old, new) in enumerate(zip(code_cells(stored), code_cells(ran), strict=True), start=1):
         assert [shown(output) for output in old["outputs"]] == [shown(output) for output in new["outputs"]], (
             f"In [{number}] shows something else than what is stored: run `make notebooks`"

@@ -451,6 +451,15 @@ def test_elementwise_formulas_take_any_shape(shape):
         module.forward(a=np.ones((2, 3)), h=np.ones(3))
 
 
+def test_an_elementwise_function_alone():
+    a, g = Tensor("a", ()), Tensor("g", (), role="upstream")
+    out = Tensor("y", (), body=tanh(a[()]), role="output")
+    slope = gradient("a", (), g[()] * (1 - out[()] ** 2))
+    module = Module(lower(Task("tanh", "", (a,), (), (out,), (g,), (slope,), elementwise=True)))
+    value, saved = module.forward(a=np.ones((2, 3)))
+    np.testing.assert_allclose(module.backward(np.ones((2, 3)), saved)["a"], 1 - value**2)
+
+
 def test_gradients_that_are_the_upstream_are_copies():
     g = Tensor("g", (b, i), role="upstream")
     out = Tensor("s", (b, i), body=xa + y[b, i], role="output")

@@ -213,7 +213,7 @@ def main(arguments: list[str] | None = None) -> int:
     except (KeyboardInterrupt, typer.Abort):
         complain("interrupted")
         return INTERRUPTED
-    except BrokenPipeError:
+    except (BrokenPipeError, SystemExit):  # typer ends Python when nobody reads its help
         forget_stdout()
         return DONE
     except Exception as problem:
@@ -225,6 +225,8 @@ def _told(problem: Exception) -> int:
     if hasattr(problem, "format_message"):  # typer's usage errors
         complain(problem.format_message())
         return int(getattr(problem, "exit_code", 2))
+    if isinstance(problem, OSError):  # a full disk, while typer prints help
+        forget_stdout()
     found = code_of(problem)
     if found is not None:
         complain(words_of(problem))

@@ -59,11 +59,13 @@ def code_of(problem: BaseException) -> int | None:
             return BAD_INPUT
     if isinstance(problem, ModuleNotFoundError) and not (problem.name or "").startswith("derive"):
         return UNSUPPORTED
-    return None
+    return BAD_INPUT if isinstance(problem, OSError) else None
 
 
 def words_of(problem: BaseException) -> str:
     """The line to print for a problem that has a code."""
     if isinstance(problem, ModuleNotFoundError):
         return f"the package {problem.name} is missing: install it with `pip install {problem.name}`"
+    if isinstance(problem, OSError):
+        return f"{problem.filename or 'the output'}: {problem.strerror or problem}"
     return str(problem)

@@ -145,7 +145,7 @@ def hessian_of(traced: Traced, wrt: str) -> Derived:
     algebra = setting.algebra
     seeds = {setting.outputs[0].id: algebra.constant(1)}
     variable = setting.inputs((wrt,))
-    # What is assumed of the variable itself holds at a point, not along its neighbourhood: it waits for the second pass.
+    # What is assumed of the variable itself holds at a point, not around it: it waits for the second pass.
     fixed = tuple(p for p in setting.assumptions if all(a[0] != variable[0].id for (f, _), _ in p for a, _ in f))
     first = derived(Task(setting.reader, setting.forward, variable, seeds, (), fixed))
     sheet = first.results[wrt]

@@ -251,7 +251,7 @@ class _Lowering:
         real = real or [label for node, label in known.items() if node.kind == "real"]
         start = [*unpack, *self._flattened(name, known)]
         start += self._lengths(known, parameters)
-        if any(_needs_dtype(s) for s in body.statements) or _uses(result, "typed") or _names(result, "dtype"):
+        if any(_needs_dtype(s) for s in body.statements):
             start.append(Assign((Var("dtype"),), Op("dtype", (Var(real[0]),)) if real else Op("float64")))
         return Function(name, parameters, (*start, *body.statements), result)
 
@@ -344,14 +344,6 @@ def _parts(code: Any) -> Iterator[Code]:
             yield from _parts(arg)
 
 
-def _uses(code: Code, op: str) -> bool:
-    return any(isinstance(part, Op) and part.name == op for part in _parts(code))
-
-
-def _names(code: Code, name: str) -> bool:
-    return any(isinstance(part, Var) and part.name == name for part in _parts(code))
-
-
 def _codes(statement: Statement) -> Iterator[Code]:
     match statement:
         case Assign(targets, value):
@@ -367,4 +359,5 @@ def _codes(statement: Statement) -> Iterator[Code]:
 
 
 def _needs_dtype(statement: Statement) -> bool:
-    return any(isinstance(part, Op) and part.name in NEEDS_DTYPE for c in _codes(statement) for part in _parts(c))
+    parts = [part for code in _codes(statement) for part in _parts(code)]
+    return any(part.name in NEEDS_DTYPE if isinstance(part, Op) else part == Var("dtype") for part in parts)

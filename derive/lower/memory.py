@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from .node import Node
-from .plan import VIEWS, Plan, Segment
+from .plan import VIEWS, Plan, Segment, reads, row_of
 
 # Operations that can write into memory they are given, entry by entry.
 ENTRYWISE = frozenset(
@@ -73,12 +73,15 @@ def memory(plan: Plan, targets: Sequence[Node], notes: Mapping[Node, str]) -> Me
                 outside.add(leaf)
     for target in targets:
         last[target] = FOREVER
+    whole = {(s, leaf) for s, group in plan.segments if s[1] is not None for leaf in _read_whole(group, plan)}
     chain: dict[Node, Chain] = {}
     open_: list[Chain] = []
     for place, node in enumerate(items):
         if node.rank < plan.large or node.kind == "bool" or node in plan.accumulators or node.op in VIEWS:
             continue
         taken = next((a for a in _candidates(node, plan.inline) if a in chain and last[a] == place), None)
+        if (plan.place[node], taken) in whole:
+            taken = None  # other blocks of the loop read all of it
         if taken is not None and node.op in ENTRYWISE:
             chain[node] = chain[taken]
             chain[node].members.append(node)
@@ -96,6 +99,15 @@ def memory(plan: Plan, targets: Sequence[Node], notes: Mapping[Node, str]) -> Me
         for part in _named_parts(own, notes, readers, plan):
             chain.update(dict.fromkeys(part.members, part))
     return Memory(chain, leaves, outside)
+
+
+def _read_whole(group: Sequence[Node], plan: Plan) -> set[Node]:
+    """What the statements of a loop read otherwise than row by row."""
+    found: set[Node] = set()
+    for node in group:
+        if node not in plan.inline:
+            found |= {leaf for leaf, sliced in reads(node, row_of(node, plan.accumulators), plan.inline) if not sliced}
+    return found
 
 
 def _named_parts(own: Chain, names: Mapping[Node, str], readers: Mapping[Node, int], plan: Plan) -> list[Chain]:
@@ -124,6 +136,7 @@ def _candidates(node: Node, inline: frozenset[Node]) -> list[Node]:
     found = []
     for place, (arg, labels) in enumerate(node.args):
         same = labels == tuple(range(node.rank)) and arg.dims == node.dims and arg.kind == node.kind
+        same = same and (arg, labels) not in node.args[:place]
         later = [node.args[k][0] for k in steps(node, place)[2:]] if node.op == "terms" else []
         if same and not any(arg is other or (other in inline and arg in leaves_of(other, inline)) for other in later):
             found.append(arg)

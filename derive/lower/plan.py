@@ -7,7 +7,7 @@ accumulator). Nodes are fused by levels: a loop reads what was complete before i
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sympy import Expr
@@ -77,6 +77,23 @@ def _sliced(labels: Labels, node: Node, how: str) -> bool:
     if not labels:
         return False
     return labels[0] == 0 if how == "map" else labels[0] >= node.rank
+
+
+def row_of(node: Node, accumulators: frozenset[Node]) -> int:
+    """The label of the rows in a statement of a loop: its first axis, or the one that it sums."""
+    if node not in accumulators:
+        return 0
+    return next(labels[0] for _, labels in node.args if labels and labels[0] >= node.rank)
+
+
+def reads(node: Node, row: int | None, inline: frozenset[Node]) -> Iterator[tuple[Node, bool]]:
+    """The named values that a statement reads, also through what is inlined in it, and whether row by row."""
+    for arg, labels in node.args:
+        sliced = row is not None and labels[:1] == (row,)
+        if arg in inline:
+            yield from reads(arg, 0 if sliced else None, inline)
+        else:
+            yield arg, sliced
 
 
 @dataclass

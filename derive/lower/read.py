@@ -170,7 +170,7 @@ def _pow(r: Reader, term: Any, hint: Hint) -> View:
     exponent = r.read(term.exp, hint)
     if exponent.node.op == "number":
         return product(r.graph, _factors(r, term, hint), (), hint)
-    base = r.read(term.base, hint)
+    base = real(r.graph, r.read(term.base, hint))
     if base.host and exponent.host:
         return r.graph.host("host_power", base, exponent)
     return elementwise(r.graph, "power", [base, exponent], hint)
@@ -261,7 +261,7 @@ def _decay(r: Reader, x: View, hint: Hint) -> View:
 def _sigmoid(r: Reader, term: Any, hint: Hint) -> View:
     """σ(x) = 1/(1 + e) for x ≥ 0, else e/(1 + e), with e = exp(−|x|): keeps the tail."""
     g = r.graph
-    x = r.read(term.args[0], hint)
+    x = real(g, r.read(term.args[0], hint))
     decay = _decay(r, x, hint)
     positive = elementwise(g, "greater_equal", [x, g.number(Fraction(0))], hint, kind="bool")
     top = elementwise(g, "where", [positive, g.number(ONE), decay], hint)
@@ -272,7 +272,7 @@ def _sigmoid(r: Reader, term: Any, hint: Hint) -> View:
 def _softplus(r: Reader, term: Any, hint: Hint) -> View:
     """log(1 + exp(x)) = max(x, 0) + log1p(exp(−|x|))."""
     g = r.graph
-    x = r.read(term.args[0], hint)
+    x = real(g, r.read(term.args[0], hint))
     rest = elementwise(g, "log1p", [_decay(r, x, hint)], hint)
     return added(g, [(1, rest), (1, elementwise(g, "maximum", [x, g.number(Fraction(0))], hint))], hint)[1]
 
@@ -320,7 +320,7 @@ def _sum_of(r: Reader, term: Any, parts: Product, hint: Hint) -> View:
 def _extreme(op: str) -> Callable[[Reader, Any, Hint], View]:
     def read(r: Reader, term: Any, hint: Hint) -> View:
         term = _opened(r, term)
-        body = r.read(term.body, [*(a for a in hint if a not in term.axes), *term.axes])
+        body = real(r.graph, r.read(term.body, [*(a for a in hint if a not in term.axes), *term.axes]))
         here = [a for a in term.axes if a in body.letters]
         for letter in [a for a in term.axes if a not in here and op == "prod"]:
             body = elementwise(r.graph, "power", [body, r.graph.host("size", attr=letter.size)], hint)

@@ -157,7 +157,7 @@ def _extremum(r: Reader, term: Any, hint: Hint) -> View | None:
         return None
     for op, first, second in (("maximum", larger, smaller), ("minimum", smaller, larger)):
         if (then, otherwise) == (first, second):
-            return elementwise(r.graph, op, [r.read(then, hint), r.read(otherwise, hint)], hint)
+            return elementwise(r.graph, op, [real(r.graph, r.read(part, hint)) for part in (then, otherwise)], hint)
     return None
 
 

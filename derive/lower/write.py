@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 
@@ -11,7 +11,7 @@ from sympy import Expr
 from .code import Coder
 from .memory import ENTRYWISE, Chain, Memory, memory, steps
 from .node import Labels, Node, reachable
-from .plan import VIEWS, Plan, Segment, plan
+from .plan import VIEWS, Plan, Segment, plan, reads, row_of
 from .program import Assign, Code, Into, Num, Op, Rows, Statement, Update, Var
 
 ONE = Fraction(1)
@@ -122,21 +122,6 @@ class Body:
     def _sliced(self, name: str) -> Code:
         return Op("rows", (Var(name),), self.index)
 
-    def _read_by_rows(self, node: Node, row: int | None) -> Iterator[Node]:
-        """The named values that a statement reads row by row, also through what is inlined in it."""
-        for arg, labels in node.args:
-            sliced = row is not None and labels[:1] == (row,)
-            if arg in self.plan.inline:
-                yield from self._read_by_rows(arg, 0 if sliced else None)
-            elif sliced:
-                yield arg
-
-    def _row_of(self, node: Node) -> int:
-        """The label of the rows in a statement of a loop: its first axis, or the one that it sums."""
-        if node not in self.plan.accumulators:
-            return 0
-        return next(labels[0] for _, labels in node.args if labels and labels[0] >= node.rank)
-
     # Statements
 
     def _straight(self, node: Node) -> None:
@@ -210,7 +195,7 @@ class Body:
         index = self.index
         self._bind(items)
         for node in items:
-            self.row = self._row_of(node)
+            self.row = row_of(node, self.plan.accumulators)
             if node in self.plan.accumulators:
                 self._accumulate(node, before, after)
             else:
@@ -241,8 +226,8 @@ class Body:
         """Names for the rows of what comes from outside and is read more than once."""
         counts: dict[Node, int] = {}
         for item in items:
-            for leaf in self._read_by_rows(item, self._row_of(item)):
-                if self.plan.place.get(leaf) != self.loop:
+            for leaf, sliced in reads(item, row_of(item, self.plan.accumulators), self.plan.inline):
+                if sliced and self.plan.place.get(leaf) != self.loop:
                     counts[leaf] = counts.get(leaf, 0) + 1
         touched = {self.memory.chain[item] for item in items if item in self.memory.chain}
         touched |= {chain.before for chain in touched if chain.before}

@@ -3,8 +3,9 @@
 from .cost import cost, number_of_terms
 from .discover import discovered
 from .expand import expanded
-from .facts import ASSUMED, LAWS, affinely, normalised, oriented
+from .facts import LAWS, affinely, normalised, oriented
 from .rules import Fact, Fold, Rules
+from .symmetry import ASSUMED
 
 __all__ = [
     "ASSUMED",

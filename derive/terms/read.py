@@ -243,8 +243,8 @@ class Reader(Powers):
             return total
         if isinstance(condition, BoolEntry):
             letters = tuple(self._letter(i, env) for i in condition.indices)
-            yes, no = self._tests(("mask", condition.tensor), self._spaces(condition.tensor), condition.tensor)
-            return algebra.atom(yes if holds else no, letters)
+            pair = self._tests(("mask", condition.tensor), self._spaces(condition.tensor), condition.tensor)
+            return algebra.atom(pair[0 if holds else 1], letters)
         if isinstance(condition, Relational):
             return self._relation(condition, env, holds)
         raise Unsupported(f"no law for the condition {condition}")

@@ -1,0 +1,564 @@
+"""The check can fail: each law, broken, is caught by `verify`; as it stands, it passes.
+
+A row names a law, where it lives, how it is broken and the formula whose verification must fail. Laws are broken by
+wrapping them: what they give is spoiled by a sign, a factor, a missing term or a wrong index, only where they give
+something at all. A mutation that never acts fails its test too.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pytest
+import sympy
+from sympy import cosh, exp, log, sqrt, tanh
+
+import derive.differentiate.partial as partial
+import derive.differentiate.reverse as reverse
+import derive.engine.forward as forward
+import derive.engine.search as search
+import derive.simplify.facts as facts
+import derive.stabilise as stabilise
+import derive.terms.write as write
+from derive.api import gradient, hessian, jacobian, jvp, to_numpy
+from derive.axes import Bool, DeriveError, Int, T, axes, equals, maximum, mean_over, one_hot, prod_over, sum_over, where
+from derive.axes import sigmoid as sigmoid_of
+from derive.axes import softplus as softplus_of
+from derive.formula import assume, build, let
+from derive.simplify import ASSUMED, Rules
+from derive.terms import Algebra, Reader
+from formulas import (
+    binary_cross_entropy_with_logits,
+    dense,
+    layer_norm,
+    log_softmax,
+    logistic_regression,
+    sigmoid,
+    softmax,
+    softmax_cross_entropy,
+)
+
+b, c, n = axes("b c n")
+k, m = c.alias("k"), n.alias("m")
+
+Spoil = Callable[[Any], Any]
+
+
+def unregistered(function):
+    return build(function, function.__name__, {})
+
+
+# How a poly is spoiled.
+
+
+def minus(poly):
+    return Algebra.scaled(poly, -1)
+
+
+def double(poly):
+    return Algebra.scaled(poly, 2)
+
+
+def missing(poly):
+    return poly[1:]
+
+
+SPOILS = (minus, double, missing)
+
+
+@dataclass
+class Acts:
+    """Counts how often a mutation changed something."""
+
+    times: int = 0
+
+    def on(self, poly: Any, spoil: Spoil) -> Any:
+        spoiled = spoil(poly)
+        self.times += spoiled != poly
+        return spoiled
+
+
+# Formulas: the smallest that use a law.
+
+FUNCTIONS: dict[str, Any] = {
+    "exp": exp,
+    "log": log,
+    "tanh": tanh,
+    "sigmoid": sigmoid_of,
+    "softplus": softplus_of,
+    "cosh": cosh,
+    "sin": sympy.sin,
+    "cos": sympy.cos,
+    "erf": sympy.erf,
+    "abs": sympy.Abs,
+    "sign": sympy.sign,
+    "atan": sympy.atan,
+    "asin": sympy.asin,
+    "asinh": sympy.asinh,
+}
+
+
+def applied(name):
+    """Σ x f(x), inside the domain of f."""
+
+    def of_one_function(x: T[n]) -> T[()]:
+        if name == "log":
+            assume(x[n] > 0)
+        if name == "asin":
+            assume(x[n] > -1)
+            assume(x[n] < 1)
+        return sum_over(n, FUNCTIONS[name](x[n]) * x[n])
+
+    return unregistered(of_one_function)
+
+
+@unregistered
+def cube(x: T[n]) -> T[n]:
+    return x[n] ** 3
+
+
+@unregistered
+def product(x: T[n], y: T[n]) -> T[n]:
+    return x[n] * y[n]
+
+
+@unregistered
+def general_power(x: T[n], y: T[n]) -> T[n]:
+    assume(x[n] > 0)
+    return x[n] ** y[n]
+
+
+@unregistered
+def product_over(x: T[b, n]) -> T[b]:
+    return prod_over(n, x[b, n])
+
+
+@unregistered
+def diagonal(A: T[n, m]) -> T[n]:
+    return A[n, n] ** 2
+
+
+@unregistered
+def squared_relu(x: T[n]) -> T[n]:
+    return maximum(x[n], 0) ** 2
+
+
+@unregistered
+def two_masks(x: T[n], one: Bool[n], two: Bool[n]) -> T[n]:
+    return where(one[n], x[n] ** 2, x[n]) * where(two[n], 3, 4)
+
+
+@unregistered
+def pick(z: T[b, c], label: Int[b].below(c)) -> T[b]:
+    return sum_over(c, one_hot(label[b], c) * z[b, c] ** 2)
+
+
+@unregistered
+def pick_by_equality(x: T[n], A: T[n, m]) -> T[n]:
+    return sum_over(m, where(equals(n, m), x[m] ** 2 * A[n, m], 0))
+
+
+@unregistered
+def idle_letter(x: T[n]) -> T[()]:
+    return sum_over((n, b), x[n] ** 2)
+
+
+@unregistered
+def power_of_exp(x: T[n], y: T[n]) -> T[n]:
+    return exp(2 * x[n] + log(1 + y[n] ** 2)) / exp(3 * y[n])
+
+
+@unregistered
+def log_of_a_product(x: T[n], y: T[n]) -> T[n]:
+    assume(x[n] > 0)
+    return log(3 * exp(x[n]) * (1 + y[n] ** 2) ** 2) * y[n]
+
+
+@unregistered
+def roots(x: T[n]) -> T[n]:
+    return x[n] / sqrt(2 + 2 * x[n] ** 2)
+
+
+@unregistered
+def mean_of_squares(x: T[b, n]) -> T[b]:
+    return mean_over(n, x[b, n] ** 2)
+
+
+@unregistered
+def through_a_statistic(x: T[n]) -> T[n]:
+    mu = let("mu", mean_over(n, x[n] ** 2))
+    return x[n] * mu[()]
+
+
+@unregistered
+def log_sigmoid(x: T[n]) -> T[n]:
+    return log(1 / (1 + exp(-x[n])))
+
+
+@unregistered
+def cross_entropy_by_softmax(z: T[b, c], t: T[b, c]) -> T[()]:
+    p = let("p", exp(z[b, c]) / sum_over(c, exp(z[b, c])))
+    return -mean_over(b, sum_over(c, t[b, c] * log(p[b, c])))
+
+
+# Ways to break a law: each wraps it and returns the counter of its actions.
+
+
+def giving_polys(owner: Any, name: str, only_changes: bool = True):
+    """A method that gives a poly: spoiled where it differs from the poly it was given, if it was given one."""
+
+    def install(patch, spoil):
+        acts, original = Acts(), getattr(owner, name)
+
+        def broken(*args, **kwargs):
+            result = original(*args, **kwargs)
+            return result if only_changes and any(result is a or result == a for a in args) else acts.on(result, spoil)
+
+        patch.setattr(owner, name, broken)
+        return acts
+
+    return install
+
+
+def giving_pairs(owner: Any, name: str, fits: Any = lambda found: True):
+    """A law that gives (poly, what it cites) or None."""
+
+    def install(patch, spoil):
+        acts, original = Acts(), getattr(owner, name)
+
+        def broken(*args):
+            found = original(*args)
+            return found if found is None or not fits(found) else (acts.on(found[0], spoil), found[1])
+
+        patch.setattr(owner, name, broken)
+        return acts
+
+    return install
+
+
+def derivative_of(name):
+    def install(patch, spoil):
+        acts, original = Acts(), partial.DERIVATIVES[name]
+        patch.setitem(partial.DERIVATIVES, name, lambda r, y, u: acts.on(original(r, y, u), spoil))
+        return acts
+
+    return install
+
+
+def no_longer_flat(name):
+    """sign′ = 0: broken it is a number."""
+
+    def install(patch, spoil):
+        acts = Acts()
+        patch.setitem(partial.DERIVATIVES, name, lambda r, y, u: acts.on(y, lambda poly: r.algebra.constant(1)))
+        return acts
+
+    return install
+
+
+def occurrences(change):
+    """The derivative by occurrence: `change(head, letters, raw)` gives the raw terms that stand for one."""
+
+    def install(patch, spoil):
+        acts, original = Acts(), partial.partials
+
+        def broken(reader, raws):
+            for head, letters, raw in original(reader, raws):
+                for changed in change(head, letters, raw, spoil):
+                    acts.times += changed != raw
+                    yield head, letters, changed
+                acts.times += not change(head, letters, raw, spoil)
+
+        for module in (partial, reverse, forward):
+            patch.setattr(module, "partials", broken)
+        return acts
+
+    return install
+
+
+def scaled_raw(raw, spoil):
+    return {minus: [(-raw[0], *raw[1:])], double: [(2 * raw[0], *raw[1:])], missing: []}[spoil]
+
+
+def where_the_factor_stays(head, letters, raw, spoil):
+    return scaled_raw(raw, spoil) if (head.id, letters) in raw[1] else [raw]
+
+
+def beside_another(head, letters, raw, spoil):
+    return scaled_raw(raw, spoil) if head.label == "y" else [raw]
+
+
+def one_of(owner, name, place):
+    """A rule that gives one poly for each argument."""
+
+    def install(patch, spoil):
+        acts, original = Acts(), getattr(owner, name)
+
+        def broken(*args):
+            found = list(original(*args))
+            found[place] = acts.on(found[place], spoil)
+            return found
+
+        patch.setattr(owner, name, broken)
+        return acts
+
+    return install
+
+
+def terms_of(owner, name):
+    """A generator of (head, letters, raw)."""
+
+    def install(patch, spoil):
+        acts, original = Acts(), getattr(owner, name)
+
+        def broken(*args):
+            for head, letters, raw in original(*args):
+                changed = scaled_raw(raw, spoil)
+                acts.times += 1
+                yield from ((head, letters, one) for one in changed)
+
+        patch.setattr(owner, name, broken)
+        return acts
+
+    return install
+
+
+def contraction(change):
+    """δ and tests: `change(algebra, factors, bound, original)` stands for the contraction."""
+
+    def install(patch, spoil):
+        acts, original = Acts(), Algebra._contract
+
+        def broken(self, factors, bound):
+            expected_bound, given_bound = set(bound), set(bound)
+            expected = original(self, dict(factors), expected_bound)
+            found = change(self, dict(factors), given_bound, lambda f, b_: original(self, f, b_))
+            acts.times += found != expected
+            bound.clear()
+            bound.update(given_bound)
+            return found
+
+        patch.setattr(Algebra, "_contract", broken)
+        return acts
+
+    return install
+
+
+def delta_dropped(algebra, factors, bound, original):
+    """Σ_j δ(i, j) f(j) = f(j): the wrong index."""
+    return original({a: p for a, p in factors.items() if a[0] != algebra.delta.id}, bound)
+
+
+def square_of_a_test_is_zero(algebra, factors, bound, original):
+    tests = [p for (head, _), p in factors.items() if algebra.heads[head].kind == "test"]
+    return None if any(p > 1 for p in tests) else original(factors, bound)
+
+
+def any_two_tests_exclude_each_other(algebra, factors, bound, original):
+    tests = [head for head, _ in factors if algebra.heads[head].kind == "test"]
+    return None if len(tests) > 1 else original(factors, bound)
+
+
+def no_lengths(patch, spoil):
+    """Σ over a letter that does not occur gives its length: here it gives 1."""
+    acts = Acts()
+
+    def broken(self, coefficient, factors, left, idle):
+        acts.times += 1
+        return ((self._canonical_term(factors, left), coefficient),)
+
+    patch.setattr(Algebra, "_with_lengths", broken)
+    return acts
+
+
+def summed_letter_exchanged(patch, spoil):
+    """A fact Σ_k … = value put in for another letter: here the sum stays although its factors are gone."""
+    acts, original = Acts(), Rules._reduced
+
+    def broken(self, term, coefficient, fact):
+        found = original(self, term, coefficient, fact)
+        if not found:
+            return found
+        acts.times += 1
+        return self.algebra.mul(found, self.algebra.size_of[self.algebra.letter_space[term[1][0]]])
+
+    patch.setattr(Rules, "_reduced", broken)
+    return acts
+
+
+def oriented_wrongly(role):
+    """A definition solved for its leading factor, from a body that is not the definition's."""
+
+    def install(patch, spoil):
+        acts, original = Acts(), Rules.orient
+
+        def broken(self, head, body):
+            return original(self, head, acts.on(body, spoil) if head.role in role else body)
+
+        patch.setattr(Rules, "orient", broken)
+        return acts
+
+    return install
+
+
+def affine_folds(patch, spoil):
+    """n = c a + rest solved for a: the rest is spoiled."""
+    acts, original = Acts(), Rules._sum
+
+    def broken(self, head, body):
+        before = set(self.affine)
+        original(self, head, body)
+        for lead in set(self.affine) - before:
+            fold = self.affine[lead]
+            self.affine[lead] = replace(fold, body=acts.on(fold.body, spoil))
+
+    patch.setattr(Rules, "_sum", broken)
+    return acts
+
+
+def nodes_of(patch, spoil):
+    """Common factors outside: the coefficient of the first summand in a bracket is spoiled."""
+    acts, original = Acts(), write.factored
+
+    def broken(algebra, poly):
+        nodes = original(algebra, poly)
+        if len(nodes) != 1 or len(nodes[0].inner) < 2:
+            return nodes
+        acts.times += 1
+        first, *rest = nodes[0].inner
+        changed = {minus: (replace(first, coefficient=-first.coefficient),), missing: (),
+                   double: (replace(first, coefficient=2 * first.coefficient),)}[spoil]  # fmt: skip
+        return (replace(nodes[0], inner=(*changed, *rest)),)
+
+    patch.setattr(write, "factored", broken)
+    return acts
+
+
+def stable(name):
+    """A stabilising law of the table."""
+
+    def install(patch, spoil):
+        acts = Acts()
+
+        def breaking(law):
+            def apply(context, poly):
+                found = law.apply(context, poly)
+                return found if found is None or found[0] == poly else (acts.on(found[0], spoil), found[1])
+
+            return replace(law, apply=apply)
+
+        table = tuple(breaking(law) if law.name == name else law for law in stabilise.LAWS)
+        patch.setattr(stabilise, "LAWS", table)
+        return acts
+
+    return install
+
+
+# The checks.
+
+
+def by_gradient(f):
+    return gradient(f).verify(trials=4)
+
+
+def by_code(f):
+    return to_numpy(f).verify(trials=4)
+
+
+def by_stability(f):
+    """The steps that made the code safe, as `to_numpy(f).verify()` runs them."""
+    return to_numpy(f).verify(trials=2)
+
+
+def by(kind, wrt=None):
+    return lambda f: kind(f, wrt).verify(trials=3)
+
+
+@dataclass(frozen=True)
+class Row:
+    law: str
+    install: Any
+    formula: Any
+    spoils: tuple[Spoil, ...] = SPOILS
+    check: Any = by_gradient
+    words: str = field(default="", compare=False)
+
+
+SMOOTH = [name for name in partial.DERIVATIVES if name != "sign"]
+STABILISING = {
+    "softplus": (binary_cross_entropy_with_logits, log_sigmoid),
+    "sigmoid": (sigmoid, logistic_regression),
+    "log of a product": (cross_entropy_by_softmax,),
+    "shift log-sum-exp": (log_softmax, softmax_cross_entropy),
+    "shift sum of exponentials": (softmax, log_softmax),
+    "within functions": (),  # the other laws, inside arguments: broken with them
+}
+ROWS = [
+    *(Row(f"derivative of {name}", derivative_of(name), applied(name), (minus, double, missing)) for name in SMOOTH),
+    Row("derivative of sign", no_longer_flat("sign"), applied("sign"), (minus,)),
+    Row("power rule", occurrences(where_the_factor_stays), cube),
+    Row("product rule", occurrences(beside_another), product),
+    Row("u to the v, for u", one_of(partial, "_power_rule", 0), general_power),
+    Row("u to the v, for v", one_of(partial, "_power_rule", 1), general_power),
+    Row("derivative of a product over an axis", terms_of(partial, "_through_product"), product_over),
+    Row("tangents", giving_polys(forward, "normalised", only_changes=False), dense, check=by(jvp)),
+    Row("δ contracts", contraction(delta_dropped), diagonal, (minus,)),
+    Row("δ contracts in a Jacobian", contraction(delta_dropped), softmax, (minus,), by(jacobian)),
+    Row("δ from a condition", contraction(delta_dropped), pick_by_equality, (minus,)),
+    Row("[c]² = [c]", contraction(square_of_a_test_is_zero), squared_relu, (minus,)),
+    Row("[c][¬c] = 0", contraction(any_two_tests_exclude_each_other), two_masks, (minus,)),
+    Row("Σ of a constant is its length", no_lengths, idle_letter, (minus,)),
+    Row("fold a definition", giving_pairs(Rules, "fold_once"), softmax),
+    Row("fold a definition, in layer norm", giving_pairs(Rules, "fold_once"), layer_norm),
+    Row("use a fact", giving_pairs(Rules, "fact_once"), layer_norm, (minus, double)),
+    Row("use a fact of softmax", giving_pairs(Rules, "fact_once"), cross_entropy_by_softmax, (minus, double, missing)),
+    Row("use what is assumed", giving_pairs(Rules, "fact_once", lambda found: found[1][0].source == ASSUMED),
+        softmax_cross_entropy, (minus, double, missing)),
+    Row("a fact ends its sum", summed_letter_exchanged, softmax_cross_entropy, (minus,)),
+    Row("solve a product", oriented_wrongly(("let", "output", "auto")), softmax, (minus, double)),
+    Row("solve a name that was found", oriented_wrongly(("found",)), softmax_cross_entropy, (minus, double)),
+    Row("solve a sum", affine_folds, sigmoid),
+    Row("divide by a name", giving_polys(Rules, "divided"), sigmoid, (minus, double)),
+    Row("insert an adjoint", giving_polys(search, "_inserted"), softmax),
+    Row("insert an adjoint of a statistic", giving_polys(search, "_inserted"), through_a_statistic),
+    Row("factor", nodes_of, softmax),
+    Row("factor in layer norm", nodes_of, layer_norm),
+    Row("expand", giving_polys(search, "expanded"), sigmoid, (minus, double)),
+    Row("exp(a + b) = exp(a) exp(b)", giving_polys(Reader, "exp_of"), power_of_exp, (minus, double)),
+    Row("log(ab) = log a + log b", giving_polys(Reader, "log_of"), log_of_a_product),
+    Row("(ab)ᵖ = aᵖbᵖ", giving_polys(Reader, "_fractional"), roots, (minus, double)),
+    Row("a number to a power", giving_polys(Reader, "_number_power"), roots, (minus, double)),
+    Row("a power", giving_polys(Reader, "raised"), softmax, (minus, double)),
+    Row("a mean is a sum over a length", giving_polys(Reader, "reduction"), mean_of_squares, (minus, double)),
+    Row("second derivatives", giving_pairs(Rules, "fold_once"), logistic_regression, (minus, double), by(hessian, "w")),
+    *(Row(f"stable: {law}", stable(law), f, (minus, double), by_stability)
+      for law, used in STABILISING.items() for f in used),
+]  # fmt: skip
+CASES = [(r, spoil) for r in ROWS for spoil in r.spoils]
+
+
+@pytest.mark.parametrize(("r", "spoil"), CASES, ids=[f"{r.law}-{r.formula.name}-{s.__name__}" for r, s in CASES])
+def test_a_broken_law_is_caught(r, spoil, monkeypatch):
+    acts = r.install(monkeypatch, spoil)
+    try:
+        report = r.check(r.formula)
+    except (DeriveError, ArithmeticError, AssertionError, LookupError, TypeError, ValueError):
+        report = None  # what cannot even be written down is caught too
+    assert acts.times, "the law was never used: the row shows nothing"
+    assert not report, f"{r.law}, spoiled by {spoil.__name__}, passes verification"
+
+
+CHECKS = list({(id(r.formula), r.check.__qualname__, getattr(r.check, "kind", "")): r for r in ROWS}.values())
+
+
+@pytest.mark.parametrize("r", CHECKS, ids=lambda r: f"{r.formula.name}-{r.law}")
+def test_the_laws_as_they_stand_pass(r):
+    report = r.check(r.formula)
+    assert report, report
+
+
+def test_every_law_of_the_tables_has_a_row():
+    laws = {r.law for r in ROWS}
+    assert {f"derivative of {name}" for name in partial.DERIVATIVES} <= laws
+    assert {law.name for law in stabilise.LAWS} == set(STABILISING)
+    assert {law.name for law in facts.LAWS} <= laws
