@@ -526,6 +526,20 @@ def test_names_that_clash():
         np.testing.assert_allclose(run.forward(**given)[0], expected)
 
 
+def test_names_of_values_and_lengths_clash():
+    """Definitions called like a length and like a temporary, and what backward adds to what it is given."""
+    lengths, temporary = let("B", (b, i), exp(xa)), let("t", (b,), mean_over(b, row[b]) + row[b])
+    out = Tensor("y", (b, i), body=lengths[b, i] * temporary[b] / b.size, role="output")
+    g = Tensor("g", (b, i), role="upstream")
+    body = g[b, i] * lengths[b, i] * temporary[b] / b.size
+    module = Module(lower(Task("case", "", (x, row), (), (out,), (g,), (gradient("x", (b, i), body),))))
+    given = {"x": np.ones((2, 3)), "r": np.arange(2.0)}
+    expected = math.e * (0.5 + np.arange(2.0))[:, None] / 2 * np.ones((2, 3))
+    value, saved = module.forward(**given)
+    np.testing.assert_allclose(value, expected)
+    np.testing.assert_allclose(module.backward(np.full((2, 3), 3.0), saved)["x"], 3 * expected)
+
+
 def test_float32_parameters_do_not_promote():
     module = Module(lower(task(eps * xa + log(1 + eps), (b, i), [x], scalars=(eps,))))
     assert module.forward(x=np.ones((2, 2), "float32"), eps=np.float64(0.1))[0].dtype == "float32"

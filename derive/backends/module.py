@@ -23,6 +23,8 @@ class Module:
         self._declared = tuple((a.name, a.kind, a.shape) for a in program.inputs)
         self._names = frozenset((*self._inputs, *(name for name, _ in program.parameters)))
         self._compiled: dict[str, Callable[..., Any]] = {}
+        defaults = [default for _, default in program.parameters]
+        self._defaults = None if None in defaults else defaults
         self._accepted: list[Any] = []  # shapes and dtypes of the last call: known to be good
 
     @cached_property
@@ -83,8 +85,13 @@ class Module:
                 raise ShapeError(str(problem)) from None
             self._accepted = seen
         if self.program.parameters:
-            arrays += [self._parameter(name, default, given) for name, default in self.program.parameters]
+            arrays += self._parameters(given)
         return arrays
+
+    def _parameters(self, given: Mapping[str, Any]) -> list[Any]:
+        if len(given) > len(self._inputs) or self._defaults is None:
+            return [self._parameter(name, default, given) for name, default in self.program.parameters]
+        return self._defaults
 
     def _refuse(self, given: Mapping[str, Any]) -> NoReturn:
         """The error for inputs that are unknown or missing."""

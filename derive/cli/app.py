@@ -209,15 +209,17 @@ def main(arguments: list[str] | None = None) -> int:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # a terminal without Greek letters still gets the rest
     try:
-        return int(typer.main.get_command(app).main(arguments, prog_name="derive", standalone_mode=False) or DONE)
+        result = int(typer.main.get_command(app).main(arguments, prog_name="derive", standalone_mode=False) or DONE)
     except (KeyboardInterrupt, typer.Abort):
-        complain("interrupted")
-        return INTERRUPTED
+        result = INTERRUPTED
     except (BrokenPipeError, SystemExit):  # typer ends Python when nobody reads its help
         forget_stdout()
-        return DONE
+        result = DONE
     except Exception as problem:
-        return _told(problem)
+        result = _told(problem)
+    if result == INTERRUPTED:
+        complain("interrupted")
+    return result
 
 
 def _told(problem: Exception) -> int:

@@ -74,10 +74,8 @@ def subjects(targets: Sequence[str], everything: bool) -> list[Subject]:
             found += [s for name, f in formulas.items() for s in _variants(name, f, {})]
         else:
             items, formula = parse(target), library.formula(target)
-            alone = len(items) == 1
-            found += _variants(
-                items[0].name if alone else formula.name, formula, dict(items[0].options if alone else ())
-            )
+            name, given = (items[0].name, items[0].options) if len(items) == 1 else (" ".join(target.split()), ())
+            found += _variants(name, formula, dict(given))
     return found
 
 

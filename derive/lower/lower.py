@@ -19,7 +19,6 @@ from .seed import seeded
 from .task import Task
 from .write import Body, Names
 
-KINDS = {"real": "real", "int": "int", "bool": "bool"}
 # Names that emitted code uses for itself; the printer renames its modules where an input is called so.
 RESERVED = frozenset(
     "NAME INPUTS BLOCK dtype shape template saved gradients row_blocks checked upstream forward backward "
@@ -29,7 +28,7 @@ NEEDS_DTYPE = frozenset("ones full zeros empty eye typed cast".split())
 LONGEST_NOTE = 100
 # Arithmetic this cheap is done again in the backward pass, where its operands are at hand, instead of being kept.
 REPEATED = frozenset("multiply terms negative cast".split())
-SIMPLE = frozenset("multiply divide terms".split())
+SIMPLE = frozenset("multiply divide terms".split())  # ... and this is done in forward, where it is free of memory
 
 
 def lower(task: Task) -> Program:
@@ -46,6 +45,10 @@ class _Lowering:
     labels: dict[Node, str] = field(default_factory=dict)
     notes: dict[Node, str] = field(default_factory=dict)
     arrays: dict[Node, str] = field(default_factory=dict)  # inputs
+    flat: tuple[Axis, ...] = ()  # the axis of flattened arrays, in elementwise tasks
+    kept: list[tuple[Node, str]] = field(default_factory=list)  # what forward saves, and what it is called
+    unpacked: list[str] = field(default_factory=list)  # ... and the scalars and sizes saved with it
+    used: dict[str, None] = field(default_factory=dict)  # lengths that the function at hand needs
 
     def program(self) -> Program:
         task = self.task
@@ -54,19 +57,21 @@ class _Lowering:
         self.taken |= RESERVED
         self.symbols = {s.name: s.name for s in task.sizes}
         self.flat = (Axis("elements", Size("N")),) if task.elementwise else ()
-        self.outputs = outputs = self._roots(task.outputs, self._reader(seed, None))
+        outputs = self._roots(task.outputs, self._reader(seed, None))
         functions = []
         if task.gradients:
             gradients = self._roots(seed.gradients, self._reader(seed, None), outputs)
             if shared := self.graph.by_row & self.graph.by_entry:  # now it is known which products serve twice
                 self.graph.shared = frozenset(shared)
                 gradients = self._roots(seed.gradients, self._reader(seed, None), outputs)
+            one = self._roots(task.gradients, self._reader(seed, 1), outputs) if task.scalar_loss else []
+            self._name_lengths()
             saved = self._saved(outputs, gradients)
-            functions = [self._forward(outputs, gradients, saved), self._backward(seed.upstreams, gradients, saved)]
+            functions = [self._forward(outputs, gradients, saved), self._backward(seed.upstreams, gradients)]
             if task.scalar_loss:
-                one = self._roots(task.gradients, self._reader(seed, 1), outputs)
                 functions.append(self._fused(outputs, one))
         else:
+            self._name_lengths()
             functions = [self._forward(outputs, [], [])]
         return self._declared(task, seed, tuple(functions))
 
@@ -167,15 +172,20 @@ class _Lowering:
 
     # Functions
 
+    def _name_lengths(self) -> None:
+        """A variable for each length, before any value is named."""
+        for node in list(self.graph.table.values()):
+            for length in (*node.dims, *([node.attr] if node.op == "size" else [])):
+                for symbol in sorted(length.free_symbols, key=str):
+                    if symbol.name not in self.symbols:
+                        self.symbols[symbol.name] = Names(self.taken).fresh(symbol.name)
+
     def _body(self, known: Mapping[Node, str]) -> Body:
-        self.used: dict[str, None] = {}
-        return Body(known, self.labels, self.notes, Names(set(self.taken)), self._size)
+        self.used = {}
+        return Body(known, self.labels, self.notes, Names({*self.taken, *known.values()}), self._size)
 
     def _size(self, length: Expr) -> Code:
         for symbol in sorted(length.free_symbols, key=str):
-            if symbol.name not in self.symbols:
-                self.symbols[symbol.name] = Names(self.taken).fresh(symbol.name)
-                self.taken.add(self.symbols[symbol.name])
             self.used.setdefault(symbol.name)
         renaming = {s: Symbol(self.symbols[s.name]) for s in length.free_symbols if self.symbols[s.name] != s.name}
         return length_code(length.xreplace(renaming) if renaming else length)
@@ -187,8 +197,8 @@ class _Lowering:
         body = self._body(self.arrays)
         names = body.write([*outputs, *(n for n in saved if n not in self.arrays)])
         self.kept = [(n, body.variable[n]) for n in saved]
-        extra = self._extra(gradients, saved)
-        values = [*(Var(name) for _, name in self.kept), *(Var(name) for name in extra if gradients)]
+        extra = self._extra(gradients, saved) if gradients else []
+        values = [Var(name) for name in (*(name for _, name in self.kept), *extra)]
         self.unpacked = [*(name for _, name in self.kept), *extra]
         results = [self._shaped(names[n]) for n in outputs]
         meta = [Op("template", (names[n],)) for n in outputs] if self.task.gradients else []
@@ -204,7 +214,7 @@ class _Lowering:
         used = {node.attr for node in reads if node.op == "scalar"}
         return [s.name for s in self.task.scalars if s.name in used] + [s.name for s in self.task.sizes]
 
-    def _backward(self, upstreams: Sequence[Tensor], gradients: list[Node], saved: list[Node]) -> Function:
+    def _backward(self, upstreams: Sequence[Tensor], gradients: list[Node]) -> Function:
         known = dict(self.kept)
         for node in self.graph.table.values():
             if node.op == "input" and node not in self.arrays:
@@ -217,7 +227,7 @@ class _Lowering:
         given = tuple(t.name for t in upstreams)
         if len(given) > 1:
             unpack.append(Assign((Op("tuple", tuple(map(Var, given))),), Var("g")))
-        blank = ["_"] * len(self.outputs)
+        blank = ["_"] * len(self.task.outputs)
         names_ = [*self.unpacked, *blank]
         if self.flat:
             names_ = [*self.unpacked, *blank[:-1], "template"]
@@ -269,9 +279,7 @@ class _Lowering:
 
     def _lengths(self, known: Mapping[Node, str], parameters: Sequence[str]) -> list[Statement]:
         """Assignments for the lengths in use, from the shapes of arrays at hand."""
-        needed = [
-            s for s in self.used if self.symbols[s] not in parameters and self.symbols[s] not in self.unpacked_names()
-        ]
+        needed = [s for s in self.used if self.symbols[s] not in parameters and self.symbols[s] not in self.unpacked]
         found: list[Statement] = []
         for node, label in sorted(known.items(), key=lambda item: -item[0].rank):
             dims = [d.name if d.is_Symbol else None for d in node.dims]
@@ -288,9 +296,6 @@ class _Lowering:
         if needed:
             raise Unsupported(f"{self.task.name}: length {needed[0]} is no axis of an input: declare it as a Size")
         return found
-
-    def unpacked_names(self) -> list[str]:
-        return getattr(self, "unpacked", []) if self.task.sizes else []
 
 
 def max_rank(nodes: Mapping[Node, str]) -> int:
