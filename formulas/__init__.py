@@ -1,5 +1,7 @@
 """The mathematics of deep learning as definitions; every derivative is derived from them."""
 
+from derive import DeriveError, catalogue
+
 from .activations import *
 from .linear import *
 from .losses import *
@@ -10,9 +12,9 @@ DERIVE_CATALOGUE = True  # tells this package from others of the same name on th
 
 
 def __getattr__(name: str) -> object:
-    import difflib
-
-    near = difflib.get_close_matches(name, globals(), n=1)
-    if near and not name.startswith("_"):  # an ImportError, because `from formulas import …` hides other messages
-        raise ImportError(f"cannot import name {name!r} from 'formulas'; did you mean '{near[0]}'?")
-    raise AttributeError(f"module 'formulas' has no attribute {name!r}")
+    if name.startswith("_"):
+        raise AttributeError(f"module 'formulas' has no attribute {name!r}")
+    try:
+        return catalogue[name]
+    except DeriveError as problem:  # an ImportError, because `from formulas import …` hides other messages
+        raise ImportError(str(problem)) from None

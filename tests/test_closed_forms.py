@@ -111,6 +111,8 @@ row(linear, "weight", lambda g, input: sum_over(b, input[b, i] * g[b, o]), 1)
 row(linear_regression, "w", lambda X, w, y: 2 * sum_over(n, X[n, d] * (sum_over(d2, X[n, d2] * w[d2]) - y[n])), 1)
 row(linear_regression, "y", lambda X, w, y: -2 * (sum_over(d2, X[n, d2] * w[d2]) - y[n]), 1)
 row(linear_regression, "w", lambda X: 2 * sum_over(n, X[n, d] * X[n, d2]), 1, hessian, (d, d2))
+
+
 def _chance(X, w, at=d2):
     """p = σ(Xw)."""
     u = sum_over(at, X[n, at] * w[at])
@@ -640,9 +642,12 @@ def _mlp(x, w_1, beta_1, w_2, beta_2, t):
     hidden = lambda b_, at: tanh(sum_over(i_, x[b_, i_] * w_1[i_, at]) + beta_1[at])  # noqa: E731
     inner = h_.alias("h_inner")
     logit = lambda b_, at: sum_over(inner, hidden(b_, inner) * w_2[inner, at]) + beta_2[at]  # noqa: E731
-    bar = lambda b_, at: (  # noqa: E731
-        exp(logit(b_, at)) / sum_over(over, exp(logit(b_, over))) - t[b_, at]
-    ) / x.axes[0].size
+    bar = lambda b_, at: (
+        (  # noqa: E731
+            exp(logit(b_, at)) / sum_over(over, exp(logit(b_, over))) - t[b_, at]
+        )
+        / x.axes[0].size
+    )
     delta = lambda b_, at: (1 - hidden(b_, at) ** 2) * sum_over(o_, w_2[at, o_] * bar(b_, o_))  # noqa: E731
     return hidden, bar, delta
 

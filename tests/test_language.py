@@ -190,7 +190,7 @@ DECLARED_BADLY = [
     ("a string returned", matrix(lambda x, w: "x[b]"), DeriveError, "bad|'x[b]'"),
     ("a condition returned", matrix(lambda x, w: x[b, i] > 0), DeriveError, "bad|scalar expression"),
     ("an array returned", matrix(lambda x, w: np.ones(3)), DeriveError, "bad|scalar expression"),
-    ("an if on a tensor", matrix(lambda x, w: 1 if x[b, i] > 0 else 0), (DeriveError, TypeError), "where"),
+    ("an if on a tensor", matrix(lambda x, w: 1 if x[b, i] > 0 else 0), DeriveError, "bad|x[b, i] > 0|where"),
     ("fewer outputs", fewer_outputs, ShapeError, "bad|2 outputs|1"),
     ("more outputs", more_outputs, ShapeError, "bad|1 outputs|2"),
     ("a mask as a number", lambda: body(lambda x: x[b] + 1, x=Bool[b]), DeriveError, "bad|mask x|where(x[b]"),

@@ -166,7 +166,7 @@ def idle_letter(x: T[n]) -> T[()]:
 
 @unregistered
 def power_of_exp(x: T[n], y: T[n]) -> T[()]:
-    return sum_over(n, y[n] * exp(2 * x[n] + log(1 + y[n] ** 2)) / exp(3 * tanh(y[n])))
+    return sum_over(n, y[n] * exp(2 * x[n] + log(1 + y[n] ** 2) - 3 * tanh(y[n])))
 
 
 @unregistered

@@ -154,6 +154,7 @@ def binary_entropy_of_logits(x: T[n], y: T[n]) -> T[()]:
 
 mpmath.mp.dps = 60
 
+
 def exactly(function, *arrays):
     """An entrywise function of mpmath numbers, as float64."""
     return np.vectorize(lambda *v: float(function(*(mpmath.mpf(float(a)) for a in v))), otypes=[float])(*arrays)

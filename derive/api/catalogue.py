@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from derive.axes import DeriveError, NameProblem, did_you_mean
-from derive.formula import REGISTRY, Formula
+from derive.formula import CATALOGUE, Formula
 
 
 class Catalogue(Mapping[str, Formula]):
@@ -24,7 +24,7 @@ class Catalogue(Mapping[str, Formula]):
                 f"the package 'formulas' found at {getattr(module, '__file__', '?')} is not derive's: another "
                 "distribution uses the name; uninstall it or install derive-math into an environment of its own"
             )
-        return REGISTRY
+        return CATALOGUE
 
     def __getitem__(self, name: str) -> Formula:
         known = self._loaded()

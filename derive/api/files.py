@@ -55,8 +55,8 @@ def _existing(path: str) -> Path:
 
 @contextmanager
 def _registry_of_its_own() -> Iterator[dict[str, Formula]]:
-    """The catalogue, every name of which may be defined anew; afterwards it is as before."""
-    before = {name: catalogue[name] for name in catalogue}
+    """The registry, every name of which may be defined anew; afterwards it is as before."""
+    before = dict(REGISTRY)
     known = {name: replace(f, source="__main__") for name, f in before.items()}
     REGISTRY.update(known)
     try:

@@ -31,6 +31,10 @@ class Unsupported(DeriveError):
     """A node or pattern for which derive knows no law; it is named, never guessed at."""
 
 
+for _error in (DeriveError, ShapeError, NotIterable, NameProblem, AssumptionError, Unsupported):
+    _error.__module__ = "derive"  # what a user sees, and imports, is derive.ShapeError
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """`; did you mean 'softmax'?`, or nothing when no known word is near."""
     near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)

@@ -8,6 +8,7 @@ from sympy import Abs, Eq, Expr, Function, sympify
 from sympy.core.basic import Basic
 from sympy.core.relational import Relational
 from sympy.logic.boolalg import Boolean, BooleanAtom
+from sympy.printing.pretty.stringpict import prettyForm
 
 from .errors import DeriveError, ShapeError
 from .index import Axis
@@ -17,12 +18,18 @@ from .tensor import BoolEntry, Entry, Tensor
 class Sigmoid(Function):
     """σ(x) = 1/(1 + exp(−x))."""
 
+    def _sympystr(self, printer: Any) -> str:
+        return f"sigmoid({printer._print(self.args[0])})"
+
     nargs = 1
     is_real = True
 
 
 class Softplus(Function):
     """log(1 + exp(x))."""
+
+    def _sympystr(self, printer: Any) -> str:
+        return f"softplus({printer._print(self.args[0])})"
 
     nargs = 1
     is_real = True
@@ -37,6 +44,12 @@ class Delta(Expr):
     def _sympystr(self, printer: Any) -> str:
         return f"delta({printer._print(self.args[0])}, {printer._print(self.args[1])})"
 
+    def _latex(self, printer: Any, exp: str | None = None) -> str:
+        return rf"\delta_{{{printer._print(self.args[0])}, {printer._print(self.args[1])}}}"
+
+    def _pretty(self, printer: Any) -> Any:
+        return prettyForm(str(self))
+
 
 class Where(Expr):
     """`a` where the condition holds, else `b`: arguments (condition, a, b)."""
@@ -46,6 +59,13 @@ class Where(Expr):
 
     def _sympystr(self, printer: Any) -> str:
         return f"where({', '.join(printer._print(a) for a in self.args)})"
+
+    def _latex(self, printer: Any, exp: str | None = None) -> str:
+        condition, then, otherwise = (printer._print(a) for a in self.args)
+        return rf"\begin{{cases}} {then} & {condition} \\ {otherwise} & \text{{otherwise}} \end{{cases}}"
+
+    def _pretty(self, printer: Any) -> Any:
+        return prettyForm(str(self))
 
 
 def scalar(value: Any, where_: str) -> Expr:

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from sympy import Expr, exp, log, sympify
 from sympy.core.basic import Basic
+from sympy.printing.pretty.stringpict import prettyForm
 
 from .errors import ShapeError, Unsupported
 from .index import Axis
@@ -19,6 +20,7 @@ class Reduction(Expr):
     is_commutative = True
     is_real = True
     name: ClassVar[str] = ""
+    sign: ClassVar[str] = ""
 
     @property
     def body(self) -> Expr:
@@ -32,6 +34,14 @@ class Reduction(Expr):
     def free_symbols(self) -> set[Basic]:
         return self.body.free_symbols - set(self.axes)
 
+    def _latex(self, printer: Any, exp: str | None = None) -> str:
+        letters = ", ".join(printer._print(a) for a in self.axes)
+        written = rf"{self.sign}_{{{letters}}} \left({printer._print(self.body)}\right)"
+        return rf"\left({written}\right)^{{{exp}}}" if exp else written
+
+    def _pretty(self, printer: Any) -> Any:
+        return prettyForm(str(self))
+
     def _sympystr(self, printer: Any) -> str:
         letters = ", ".join(a.name for a in self.axes)
         return f"{self.name}_over({letters if len(self.axes) == 1 else f'({letters})'}, {printer._print(self.body)})"
@@ -40,25 +50,25 @@ class Reduction(Expr):
 class SumOver(Reduction):
     """Σ over the axes."""
 
-    name = "sum"
+    name, sign = "sum", r"\sum"
 
 
 class MeanOver(Reduction):
     """Σ over the axes, divided by their lengths."""
 
-    name = "mean"
+    name, sign = "mean", r"\operatorname{mean}"
 
 
 class ProdOver(Reduction):
     """Π over the axes."""
 
-    name = "prod"
+    name, sign = "prod", r"\prod"
 
 
 class MaxOver(Reduction):
     """The largest entry over the axes."""
 
-    name = "max"
+    name, sign = "max", r"\max"
 
 
 def _reduction(kind: type[Reduction], over: Any, body: Any) -> Expr:

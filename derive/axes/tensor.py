@@ -10,6 +10,7 @@ from sympy import Expr, sympify
 from sympy.core.basic import Basic
 from sympy.core.expr import AtomicExpr
 from sympy.logic.boolalg import Boolean
+from sympy.printing.pretty.stringpict import prettyForm
 
 from .errors import DeriveError, NotIterable, ShapeError, Unsupported, checked_identifier
 from .index import Axis
@@ -137,6 +138,12 @@ class Tensor(AtomicExpr):
     def _sympystr(self, printer: Any) -> str:
         return self.name
 
+    def _latex(self, printer: Any) -> str:
+        return rf"\mathrm{{{self.name}}}".replace("_", r"\_")
+
+    def _pretty(self, printer: Any) -> Any:
+        return prettyForm(self.name)
+
     def with_(self, **changes: Any) -> Tensor:
         args = {"name": self.name, "axes": self.axes, **self.__getnewargs_ex__()[1], **changes}
         return Tensor(args.pop("name"), args.pop("axes"), **args)
@@ -172,7 +179,16 @@ class Entry(Expr):
         return True if self.tensor.dtype == "int" else None
 
     def _sympystr(self, printer: Any) -> str:
-        return f"{self.tensor.name}[{', '.join(printer._print(i) for i in self.indices)}]"
+        inside = ", ".join(printer._print(i) for i in self.indices)
+        return f"{self.tensor.name}[{inside}]" if inside else self.tensor.name
+
+    def _latex(self, printer: Any, exp: str | None = None) -> str:
+        inside = ", ".join(printer._print(i) for i in self.indices)
+        written = printer._print(self.tensor) + (f"_{{{inside}}}" if inside else "")
+        return f"{{{written}}}^{{{exp}}}" if exp else written
+
+    def _pretty(self, printer: Any) -> Any:
+        return prettyForm(str(self))
 
 
 class AdjointOf(Expr):
@@ -202,6 +218,8 @@ class BoolEntry(Boolean):
     tensor = Entry.tensor
     indices = Entry.indices
     _sympystr = Entry._sympystr
+    _latex = Entry._latex
+    _pretty = Entry._pretty
 
     def _no_arithmetic(self, *_: Any) -> Any:
         raise DeriveError(f"mask {self.tensor.name} is a condition, not a number: use where({self}, a, b)")

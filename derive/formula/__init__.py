@@ -1,12 +1,13 @@
 """A layer as data: the decorator, its parameters, named intermediates, assumptions and the registry."""
 
-from .core import REGISTRY, Formula, build, formula, register
+from .core import CATALOGUE, REGISTRY, Formula, build, formula, kind_of, register
 from .instance import Instance, elementwise, instantiate
 from .signature import Parameter
 from .trace import CURRENT, Assumption, Traced, Tracing, assume, let, told_apart, with_tensors
 
 __all__ = [
     "Assumption",
+    "CATALOGUE",
     "CURRENT",
     "Formula",
     "Instance",
@@ -19,6 +20,7 @@ __all__ = [
     "elementwise",
     "formula",
     "instantiate",
+    "kind_of",
     "let",
     "register",
     "told_apart",

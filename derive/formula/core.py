@@ -33,7 +33,7 @@ from .trace import CURRENT, Traced, Tracing, told_apart
 MOST_VARIANTS = 12
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Formula:
     """A layer, loss or function as mathematics. `trace(**static)` gives its body as data."""
 
@@ -44,6 +44,10 @@ class Formula:
     source: str
     tracer: Callable[[Mapping[str, Any]], Traced] = field(repr=False)
     _traces: dict[Any, Traced] = field(default_factory=dict, repr=False, compare=False)
+
+    def __repr__(self) -> str:
+        inputs = ", ".join(f"{p.name}: {p.type or p.kind}" for p in self.parameters)
+        return f"<formula {self.name}({inputs})>"
 
     @property
     def summary(self) -> str:
@@ -134,16 +138,23 @@ class Formula:
         return {name: value for name, value in given.items() if value is not None}
 
 
-REGISTRY: dict[str, Formula] = {}
+CATALOGUE: dict[str, Formula] = {}  # what `formulas` defines
+REGISTRY: dict[str, Formula] = {}  # what users define; a name of the catalogue may be used again
 
 
 def register(new: Formula) -> Formula:
     """Enter a formula under its name; the same name from the same file (a notebook cell) replaces."""
-    old = REGISTRY.get(new.name)
+    table = REGISTRY if new.kind == "user" else CATALOGUE
+    old = table.get(new.name)
     if old is not None and old.source != new.source and "__main__" not in (new.source, old.source):
         raise NameProblem(f"formula {new.name} is already defined in {old.source}; given again in {new.source}")
-    REGISTRY[new.name] = new
+    table[new.name] = new
     return new
+
+
+def kind_of(module: str) -> str:
+    """The chapter of a formula: the module of `formulas` that defines it, else "user"."""
+    return module.rsplit(".", 1)[-1] if module.split(".")[0] == "formulas" else "user"
 
 
 def formula(function: Any = None, *, name: str | None = None) -> Any:
@@ -168,7 +179,7 @@ def build(function: Callable[..., Any], name: str, frame_locals: Mapping[str, An
         name,
         inspect.getdoc(function) or "",
         parameters,
-        module.rsplit(".", 1)[-1] if module.startswith("formulas") else "user",
+        kind_of(module),
         "__main__" if module == "__main__" else inspect.getsourcefile(function) or module,
         lambda static: _trace(function, name, parameters, declared, static),
     )
@@ -198,6 +209,8 @@ def _trace(
     except DeriveError as problem:
         prefix = f"formula {name}: "
         raise type(problem)(str(problem) if str(problem).startswith(prefix) else prefix + str(problem)) from None
+    except (TypeError, ValueError, ArithmeticError, AttributeError, LookupError) as problem:
+        raise DeriveError(f"formula {name}: {type(problem).__name__}: {problem}{_hint(str(problem))}") from problem
     finally:
         CURRENT.reset(token)
     outputs = _outputs(name, shapes, bodies, tracing.names)
@@ -210,6 +223,19 @@ def _trace(
         tuple(tracing.assumptions),
         any_shape,
     )
+
+
+# What Python says when its own operations meet symbols, and what to write instead.
+HINTS = {
+    "truth value": "; write where(condition, a, b), maximum or minimum instead of if, max, min, and, or",
+    "ufunc": "; write derive's own functions (derive.exp, derive.sqrt, …) instead of NumPy's or math's",
+    "Cannot convert expression to float": "; write derive's own functions instead of math's",
+    "not iterable": "; write entries x[b, i] and reduce over axes with sum_over",
+}
+
+
+def _hint(problem: str) -> str:
+    return next((hint for words, hint in HINTS.items() if words in problem), "")
 
 
 def _shapes(name: str, declared: Outputs | dict[Any, Any], static: Mapping[str, Any]) -> Outputs:

@@ -16,6 +16,7 @@ from derive.axes import (
     Entry,
     Reduction,
     ShapeError,
+    Size,
     Tensor,
     free_axes,
     fresh_letter,
@@ -47,7 +48,8 @@ class _Unifier:
         if len(actual) != tensor.ndim:
             raise ShapeError(f"{self.where}: input {tensor.name}: expected {tensor.declared()}, given {what}")
         for formal, letter in zip(tensor.axes, actual, strict=True):
-            known = self.sizes.setdefault(formal.size, letter.size)
+            symbol = isinstance(formal.size, Size)  # a number, or an expression in sizes, must come out equal
+            known = self.sizes.setdefault(formal.size, letter.size) if symbol else formal.size.xreplace(self.sizes)
             if known != letter.size:
                 raise ShapeError(f"{self.where}: input {tensor.name}: expected {tensor.declared()} with "
                                  f"{formal.name} of length {known}, given {what}: length {letter.size}")  # fmt: skip

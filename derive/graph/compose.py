@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -11,7 +12,18 @@ from sympy import Expr, Symbol
 from sympy.core.basic import Basic
 
 from derive.axes import Axis, DeriveError, Scalar, ShapeError, Size, T, Tensor, TensorType, mapped
-from derive.formula import Assumption, Formula, Parameter, Traced, build, elementwise, instantiate, register, told_apart
+from derive.formula import (
+    Assumption,
+    Formula,
+    Parameter,
+    Traced,
+    build,
+    elementwise,
+    instantiate,
+    kind_of,
+    register,
+    told_apart,
+)
 
 
 def chain(*steps: Formula | Callable[[Any], Any], name: str | None = None) -> Formula:
@@ -31,7 +43,8 @@ def chain(*steps: Formula | Callable[[Any], Any], name: str | None = None) -> Fo
         *(Parameter(s.name, "size", default=s.default) for s in traced.sizes),
     )
     doc = "Composition: " + ", then ".join(link.name for link in links) + "."
-    made = Formula(label, doc, parameters, "networks", label, lambda _: traced)
+    kind = kind_of(sys._getframe(1).f_globals.get("__name__", ""))
+    made = Formula(label, doc, parameters, kind, label, lambda _: traced)
     return register(made) if name else made
 
 
@@ -131,7 +144,8 @@ def _joined(link: Traced, flow: Tensor) -> tuple[Traced, list[Tensor]]:
         brought = [t.with_(axes=flow.axes) for t in rest]
         result = elementwise(link, {entry.name: flow, **{t.name: t for t in brought}}, {})
         return replace(link, outputs=(result,) if isinstance(result, Tensor) else result), brought
-    sizes: dict[Basic, Expr] = dict(zip((a.size for a in entry.axes), (a.size for a in flow.axes), strict=False))
+    pairs = zip((a.size for a in entry.axes), (a.size for a in flow.axes), strict=False)
+    sizes: dict[Basic, Expr] = {formal: actual for formal, actual in pairs if isinstance(formal, Size)}
     letters = dict(zip(entry.axes, flow.axes, strict=False))
     used = {a.name for a in flow.axes}
 

@@ -52,4 +52,3 @@ def _least(rules: Rules, term: Term, coefficient: Power) -> Poly:
             renamed[head, letters] = renamed.get((head, letters), 0) + power
         candidates.append(algebra.term(coefficient, renamed, bound))
     return min(candidates)
-

@@ -23,7 +23,7 @@ from derive.axes import Axis, Unsupported
 
 from .data import UNIT, ZERO, Atom, Factors, Head, Letter, Poly, Power, Raw, Term, number
 
-MOST_COMMON = 100  # the largest common denominator that is drawn out of a sum
+MOST_COMMON = 12  # the largest common denominator that is drawn out of a sum
 
 
 class Algebra:
@@ -149,11 +149,12 @@ class Algebra:
                 factors = self.renamed(factors, {old: new})
         for atom in sorted(a for a in factors if a[0] == self.delta.id):
             if atom in factors:
-                small, large = sorted(atom[1])
+                small, large = sorted(
+                    atom[1], key=lambda a: (self.letter_axis[a] is None, a)
+                )  # the user's letter stays
                 del factors[atom]
                 factors = self.renamed(factors, {large: small})
-                if atom[1] != (small, small):
-                    factors[(self.delta.id, (small, large))] = 1
+                factors[(self.delta.id, tuple(sorted((small, large))))] = 1
         for head, letters in list(factors):
             if heads[head].label == "hot" and letters[-1] in bound and _only_in(factors, letters[-1], (head, letters)):
                 del factors[head, letters]  # Σ_c [idx = c] = 1: every index lies in its range
@@ -397,4 +398,3 @@ class Algebra:
 def _only_in(factors: Factors, letter: Letter, atom: Atom) -> bool:
     """Whether a letter stands in no other factor."""
     return all(letter not in other[1] for other in factors if other != atom)
-

@@ -69,7 +69,7 @@ def rational(value: Power) -> Expr:
     rest = fraction.denominator
     while rest % 2 == 0 or rest % 5 == 0:
         rest //= 2 if rest % 2 == 0 else 5
-    if rest == 1 and fraction.denominator > MOST_COMMON:
+    if rest == 1 and fraction.denominator > MOST_COMMON and fraction.denominator % 5 == 0:
         return Float(repr(fraction.numerator / fraction.denominator))
     return Rational(fraction.numerator, fraction.denominator)
 

@@ -36,6 +36,7 @@ COMPLEX = 1e-12  # tolerance against the complex step
 STEPS = (1e-4, 1e-5, 1e-6)
 DOUBLING = (1e-5, 2e-5, 4e-5)
 IMAGINARY = 1e-20
+SMALLER = (1e-3, 1e-6, 1e-9)
 
 # f(x + ih) = f(x) + ih f′(x) holds for these, as they are evaluated.
 ANALYTIC = (
@@ -119,12 +120,13 @@ def best(found: Array, measured: Array) -> tuple[Array, Array]:
 def measured_gradient(function: Function, point: Point, tensor: Tensor) -> Array:
     """∂f/∂X for an input or intermediate X: the axes are those of f, then those of X."""
     found = _gradient(function, point, tensor, np.ones(value_of(tensor, point).size))
-    if np.isfinite(found).all():
-        return found
-    # A step carried an entry out of the domain (v + ε below zero): move each in proportion to its size.
     size = np.abs(value_of(tensor, point)).reshape(-1).astype(float)
-    small = np.where(size > 0, np.minimum(size, 1.0), 1.0)
-    return np.where(np.isfinite(found), found, _gradient(function, point, tensor, small))
+    for scale in SMALLER:  # a step carried an entry out of the domain (v + ε below zero): move it less
+        if np.isfinite(found).all():
+            break
+        small = np.where(size > 0, np.minimum(size, 1.0), scale)
+        found = np.where(np.isfinite(found), found, _gradient(function, point, tensor, small))
+    return found
 
 
 def _gradient(function: Function, point: Point, tensor: Tensor, scale: Array) -> Array:

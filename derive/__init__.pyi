@@ -1,0 +1,186 @@
+"""The public names of derive, for readers that do not run code; `__init__.py` loads them when first used."""
+
+from sympy import (
+    Abs as Abs,
+)
+from sympy import (
+    asinh as asinh,
+)
+from sympy import (
+    atan as atan,
+)
+from sympy import (
+    cos as cos,
+)
+from sympy import (
+    cosh as cosh,
+)
+from sympy import (
+    erf as erf,
+)
+from sympy import (
+    exp as exp,
+)
+from sympy import (
+    log as log,
+)
+from sympy import (
+    pi as pi,
+)
+from sympy import (
+    sin as sin,
+)
+from sympy import (
+    sinh as sinh,
+)
+from sympy import (
+    sqrt as sqrt,
+)
+from sympy import (
+    tan as tan,
+)
+from sympy import (
+    tanh as tanh,
+)
+
+from derive.api import (
+    Derivative as Derivative,
+)
+from derive.api import (
+    catalogue as catalogue,
+)
+from derive.api import (
+    equivalent as equivalent,
+)
+from derive.api import (
+    gradient as gradient,
+)
+from derive.api import (
+    hessian as hessian,
+)
+from derive.api import (
+    jacobian as jacobian,
+)
+from derive.api import (
+    jvp as jvp,
+)
+from derive.api import (
+    to_numpy as to_numpy,
+)
+from derive.api import (
+    verify as verify,
+)
+from derive.api import (
+    vjp as vjp,
+)
+from derive.axes import (
+    AssumptionError as AssumptionError,
+)
+from derive.axes import (
+    Axis as Axis,
+)
+from derive.axes import (
+    Bool as Bool,
+)
+from derive.axes import (
+    DeriveError as DeriveError,
+)
+from derive.axes import (
+    Int as Int,
+)
+from derive.axes import (
+    NameProblem as NameProblem,
+)
+from derive.axes import (
+    NotIterable as NotIterable,
+)
+from derive.axes import (
+    Scalar as Scalar,
+)
+from derive.axes import (
+    ShapeError as ShapeError,
+)
+from derive.axes import (
+    Size as Size,
+)
+from derive.axes import (
+    T as T,
+)
+from derive.axes import (
+    Tensor as Tensor,
+)
+from derive.axes import (
+    Unsupported as Unsupported,
+)
+from derive.axes import (
+    absolute as absolute,
+)
+from derive.axes import (
+    argmax_over as argmax_over,
+)
+from derive.axes import (
+    axes as axes,
+)
+from derive.axes import (
+    axis as axis,
+)
+from derive.axes import (
+    clip as clip,
+)
+from derive.axes import (
+    equals as equals,
+)
+from derive.axes import (
+    logsumexp_over as logsumexp_over,
+)
+from derive.axes import (
+    max_over as max_over,
+)
+from derive.axes import (
+    maximum as maximum,
+)
+from derive.axes import (
+    mean_over as mean_over,
+)
+from derive.axes import (
+    min_over as min_over,
+)
+from derive.axes import (
+    minimum as minimum,
+)
+from derive.axes import (
+    one_hot as one_hot,
+)
+from derive.axes import (
+    prod_over as prod_over,
+)
+from derive.axes import (
+    sigmoid as sigmoid,
+)
+from derive.axes import (
+    softplus as softplus,
+)
+from derive.axes import (
+    sum_over as sum_over,
+)
+from derive.axes import (
+    where as where,
+)
+from derive.formula import (
+    Formula as Formula,
+)
+from derive.formula import (
+    assume as assume,
+)
+from derive.formula import (
+    formula as formula,
+)
+from derive.formula import (
+    let as let,
+)
+from derive.graph import (
+    chain as chain,
+)
+
+__version__: str
+__all__: list[str]
