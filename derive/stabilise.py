@@ -106,7 +106,7 @@ class Stabiliser:
 
     def _shift(self, head: Head) -> tuple[Poly, Head] | None:
         algebra = self.algebra
-        body = head.definition if head.kind == "name" else ZERO
+        body = _open_exponential(self, head.definition)[0] if head.kind == "name" else ZERO
         exponents = [self.exponent(factors) for (factors, _), _ in body]
         reduced = any(bound for (_, bound), _ in body)
         if not any(e is not None for e in exponents) or not (reduced or len(body) > 1):
@@ -138,11 +138,23 @@ class Stabiliser:
         return self.algebra.relabelled(poly, dict(zip(head.slots, letters, strict=True)))
 
 
-Found = tuple[Poly, tuple[object, ...]] | None
+Found = tuple[Poly, tuple[object, ...]]
 
 
 def _found(poly: Poly) -> Found:
     return poly, ()
+
+
+def _open_exponential(s: Stabiliser, poly: Poly) -> Found:
+    """A name e = exp(z) is written out, so that the laws below see the exponential."""
+
+    def change(atom: Atom, power: Power, _: dict[Atom, Power]) -> Poly | None:
+        body = s.definition(atom)
+        if body is None or len(body) != 1 or body[0][0][1] or not body[0][0][0] or not s.all_exp(body[0][0][0]):
+            return None
+        return s.reader.raised(body, power)
+
+    return _found(s.each(poly, change))
 
 
 def _sigmoid(s: Stabiliser, poly: Poly) -> Found:
@@ -277,6 +289,7 @@ def _within(s: Stabiliser, poly: Poly) -> Found:
 
 
 LAWS: tuple[Law, ...] = (
+    Law("open an exponential", "a name that stands for an exponential is written out", _open_exponential),
     Law("softplus", "log(1 + eᵘ) as one function, which never overflows", _softplus),
     Law("sigmoid", "eᵘ/(1 + eᵘ) as one function, which never overflows", _sigmoid),
     Law("log of a product", "the logarithm of a product is the sum of the logarithms", _log_of_product),

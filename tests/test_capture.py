@@ -1,4 +1,4 @@
-"""Indices never capture: random formulas with nested, shadowed and exchanged sums, aliases, diagonals, axes of one length.
+"""Indices never capture: random formulas with nested, shadowed and exchanged sums, aliases, diagonals, equal lengths.
 
 A recipe is plain data (nested tuples), so that Hypothesis can shrink it; `Builder` turns it into an index expression.
 The expected value is always the oracle's on the expression as written; derivatives are those of dual numbers and

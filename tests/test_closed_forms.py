@@ -73,7 +73,7 @@ class Row:
     """One derivative: what the textbook says, over `letters` (the variable's own axes unless given), and its terms.
 
     Terms are summands within brackets; a difference that the author wrote as one factor counts once. None where the
-    textbook has no shorter form than any other: then only the values are compared.
+    engine's form is longer than the textbook's: then only the values are compared.
     """
 
     formula: Any
@@ -217,7 +217,7 @@ def _difference(z, a, at, over):
 
 row(kl_of_softmaxes, "a", lambda g, z, a: g[b] * (softmaxed(a) - softmaxed(z)), 2)
 row(kl_of_softmaxes, "z", lambda g, z, a: g[b] * softmaxed(z) * (
-    _difference(z, a, c, k) - sum_over(k, softmaxed(z, k, c2) * _difference(z, a, k, c2))), None)  # fmt: skip
+    _difference(z, a, c, k) - sum_over(k, softmaxed(z, k, c2) * _difference(z, a, k, c2))), 2)  # fmt: skip
 
 
 @unregistered
@@ -230,8 +230,8 @@ def _match(x, y, one, two):
     return exp(sum_over(d2, x[one, d2] * y[two, d2])) / sum_over(b3, exp(sum_over(d2, x[one, d2] * y[b3, d2])))
 
 
-row(info_nce, "x", lambda x, y: (sum_over(b2, _match(x, y, b, b2) * y[b2, d]) - y[b, d]) / B, None)
-row(info_nce, "y", lambda x, y: (sum_over(b2, _match(x, y, b2, b) * x[b2, d]) - x[b, d]) / B, None)
+row(info_nce, "x", lambda x, y: (sum_over(b2, _match(x, y, b, b2) * y[b2, d]) - y[b, d]) / B, 1)
+row(info_nce, "y", lambda x, y: (sum_over(b2, _match(x, y, b2, b) * x[b2, d]) - x[b, d]) / B, 1)
 
 
 @unregistered
@@ -422,8 +422,8 @@ def _gelu(g, x):
     return g[()] * ((1 + inner) / 2 + u * (1 - inner**2) * root * (1 + 3 * 0.044715 * u**2) / 2)
 
 
-row(swish, "x", lambda g, x: g[()] * (sigmoid(x[()]) + x[()] * sigmoid(x[()]) * (1 - sigmoid(x[()]))), None)
-row(gelu, "x", _gelu, None)
+row(swish, "x", lambda g, x: g[()] * (sigmoid(x[()]) + x[()] * sigmoid(x[()]) * (1 - sigmoid(x[()]))), 3)
+row(gelu, "x", _gelu, 3)
 
 # Losses.
 
@@ -489,7 +489,7 @@ def gaussian_loss(mu: T[n], a: T[n], y: T[n]) -> T[()]:
 
 
 row(log_cosh, "x", lambda x, y: tanh(x[n] - y[n]) / N, 1)
-row(huber, "x", _huber, None)
+row(huber, "x", _huber, 1)
 row(focal, "z", _focal, None)
 row(softplus_regression, "w", _softplus_regression, 1)
 row(weighted_least_squares, "w",
@@ -500,6 +500,15 @@ row(poisson_loss, "w", lambda X, w: sum_over(n, X[n, d] * X[n, d2] * exp(sum_ove
     hessian, (d, d2))  # fmt: skip
 row(gaussian_loss, "mu", lambda mu, a, y: (mu[n] - y[n]) * exp(-a[n]), 1)
 row(gaussian_loss, "a", lambda mu, a, y: (1 - (y[n] - mu[n]) ** 2 * exp(-a[n])) / 2, 2)
+
+
+@unregistered
+def binary_entropy(z: T[n], y: T[n]) -> T[()]:
+    p = let("p", sigmoid(z[n]))
+    return mean_over(n, -y[n] * log(p[n]) - (1 - y[n]) * log(1 - p[n]))
+
+
+row(binary_entropy, "z", lambda z, y: (sigmoid(z[n]) - y[n]) / N, None)
 
 # Forms, traces, diagonals, products.
 
@@ -567,7 +576,7 @@ row(frobenius, "W",
     lambda X, W, Y: 2 * sum_over(n, X[n, d] * (sum_over(d2, X[n, d2] * W[d2, o]) - Y[n, o])), 1)  # fmt: skip
 row(frobenius, "X",
     lambda X, W, Y: 2 * sum_over(o, W[d, o] * (sum_over(d2, X[n, d2] * W[d2, o]) - Y[n, o])), 1)  # fmt: skip
-row(mahalanobis, "x", lambda x, mu, A: 2 * sum_over(d2, A[d, d2] * (x[d2] - mu[d2])), None)
+row(mahalanobis, "x", lambda x, mu, A: 2 * sum_over(d2, A[d, d2] * (x[d2] - mu[d2])), 1)
 row(mahalanobis, "A", lambda x, mu: (x[d] - mu[d]) * (x[d2] - mu[d2]), 1)
 row(trace_of_square, "A", lambda A: 2 * A[m, n], 1)
 row(sum_of_diagonal, "A", lambda A: 2 * Delta(n, m) * A[n, n], 1)
@@ -622,9 +631,9 @@ def class_cross_entropy(z: T[b, c], label: Int[b].below(c)) -> T[()]:
     return -mean_over(b, sum_over(c, one_hot(label[b], c) * (z[b, c] - log(sum_over(k, exp(z[b, k]))))))
 
 
-row(hinge, "x", lambda x, y: where(1 - x[n] * y[n] < 0, 0, -y[n]), None)
-row(leaky, "x", lambda g, x: where(x[()] > lam * x[()], g[()], lam * g[()]), None)
-row(clipped, "x", lambda g, x: where(x[n] < -1, 0, where(x[n] > 1, 0, g[n])), None)
+row(hinge, "x", lambda x, y: where(1 - x[n] * y[n] >= 0, -y[n], 0), 1)
+row(leaky, "x", lambda g, x: where(x[()] > lam * x[()], g[()], lam * g[()]), 2)
+row(clipped, "x", lambda g, x: where(x[n] <= 1, where(x[n] >= -1, g[n], 0), 0), 1)
 row(smaller, "x", lambda g, x, y: where(x[n] < y[n], g[n], 0), 1)
 row(smaller, "y", lambda g, x, y: where(x[n] >= y[n], g[n], 0), 1)
 row(masked_mean, "x",
@@ -642,11 +651,8 @@ def _mlp(x, w_1, beta_1, w_2, beta_2, t):
     hidden = lambda b_, at: tanh(sum_over(i_, x[b_, i_] * w_1[i_, at]) + beta_1[at])  # noqa: E731
     inner = h_.alias("h_inner")
     logit = lambda b_, at: sum_over(inner, hidden(b_, inner) * w_2[inner, at]) + beta_2[at]  # noqa: E731
-    bar = lambda b_, at: (
-        (  # noqa: E731
-            exp(logit(b_, at)) / sum_over(over, exp(logit(b_, over))) - t[b_, at]
-        )
-        / x.axes[0].size
+    bar = lambda b_, at: (  # noqa: E731
+        (exp(logit(b_, at)) / sum_over(over, exp(logit(b_, over))) - t[b_, at]) / x.axes[0].size
     )
     delta = lambda b_, at: (1 - hidden(b_, at) ** 2) * sum_over(o_, w_2[at, o_] * bar(b_, o_))  # noqa: E731
     return hidden, bar, delta

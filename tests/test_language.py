@@ -4,6 +4,7 @@ import inspect
 import keyword
 import subprocess
 import sys
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -354,12 +355,17 @@ def test_classes_beyond_their_bound():
 
 
 def test_another_file_may_not_take_a_name():
-    def twin(x: T[b]) -> T[b]:
+    def twin_of_the_tests(x: T[b]) -> T[b]:
         return x[b]
 
-    with pytest.raises(NameProblem, match="softmax is already defined"):
-        register(build(twin, "softmax", {}))
-    assert REGISTRY["softmax"] is softmax
+    mine = unregistered(twin_of_the_tests)
+    register(mine)
+    try:
+        register(unregistered(twin_of_the_tests))  # the same file: it replaces
+        with pytest.raises(NameProblem, match=r"twin_of_the_tests is already defined in .*given again in /elsewhere.py"):
+            register(replace(mine, source="/elsewhere.py"))
+    finally:
+        REGISTRY.pop("twin_of_the_tests", None)
 
 
 def test_a_cell_run_again_replaces():

@@ -154,7 +154,9 @@ def hessian_of(traced: Traced, wrt: str) -> Derived:
     axes = traced.input(wrt).axes
     forward = (*reachable(algebra, [head.definition]), head)
     outcome = derived(_task_of_entries(setting, head, axes, forward, (wrt,)))
-    gradient = Presentation(outcome, taken_names(traced, ()), full=False).entry(head, head.slots)
+    named = Presentation(outcome, taken_names(traced, ()), full=False).tensor(head)
+    assert named is not None
+    gradient = named[axes]
     return _presented(setting, outcome, "hessian", (), gradient)
 
 

@@ -92,7 +92,7 @@ def _search(task: Task) -> Outcome:
     for _ in range(MOST_ROUNDS):
         algebra = task.reader.algebra
         polys = [s.value for s in best.sheets] + [s.value for s in best.results.values()]
-        new = [h for h in discovered(algebra, polys) if h not in found and h not in task.forward]
+        new = [h for h in discovered(algebra, polys, best.rules.facts) if h not in found and h not in task.forward]
         if not new:
             return best
         trial = _attempt(task, (*found, *new))
@@ -282,7 +282,7 @@ def _statistics(algebra: Algebra, forward: tuple[Head, ...]) -> set[int]:
                     if inner in names and set(letters) < own:
                         found.add(inner)
                     kind = algebra.heads[inner]
-                    if kind.kind == "op" and set(letters) == own:
+                    if kind.kind == "op":
                         stack.extend(algebra.arguments(kind, letters))
     return found
 

@@ -7,27 +7,48 @@ from fractions import Fraction
 
 from derive.terms import Algebra, Atom, Head, Poly, Power, absolute, number
 
+from .rules import Fact
 
-def discovered(algebra: Algebra, polys: Iterable[Poly]) -> tuple[Head, ...]:
-    """Names for every u·q^(−r) found in the polys, where q's definition has degree 1/r in u."""
+
+Degrees = dict[tuple[int, int], Fraction]  # (s, u): the degree of the statistic s in u
+
+
+def discovered(algebra: Algebra, polys: Iterable[Poly], facts: Iterable[Fact] = ()) -> tuple[Head, ...]:
+    """Names for every u·q^(−r) found in the polys, where q's definition has degree 1/r in u.
+
+    A fact Σ uᵏ = s·… makes s, too, a statistic of u of degree k (v = mean x² − μ², where Σ(x − μ)² = D v).
+    """
+    powers = {
+        (atom[0], fact.pattern[0][0][0]): Fraction(fact.pattern[0][1])
+        for fact in facts
+        if len(fact.pattern) == 1
+        for (factors, _), _ in fact.value
+        for atom, power in factors
+        if power == 1 and algebra.heads[atom[0]].kind == "name"
+    }
     found: dict[int, Head] = {}
     for poly in polys:
         for (factors, _), _ in poly:
             for statistic, power in factors:
                 head = algebra.heads[statistic[0]]
                 if head.kind == "name" and power < 0:
-                    for made in (*_over(algebra, dict(factors), statistic, power), *_reciprocal(algebra, statistic)):
+                    for made in (
+                        *_over(algebra, dict(factors), statistic, power, powers),
+                        *_reciprocal(algebra, statistic),
+                    ):
                         found.setdefault(made.id, made)
     return tuple(found.values())
 
 
-def _over(algebra: Algebra, factors: dict[Atom, Power], statistic: Atom, power: Power) -> Iterable[Head]:
+def _over(
+    algebra: Algebra, factors: dict[Atom, Power], statistic: Atom, power: Power, powers: Degrees
+) -> Iterable[Head]:
     for atom, p in factors.items():
         if atom == statistic or not set(statistic[1]) <= set(atom[1]) or p.denominator != 1:
             continue
         if algebra.heads[atom[0]].kind not in ("op", "name", "tensor"):
             continue
-        degree = _degree(algebra, statistic[0], atom[0], 0)
+        degree = _degree(algebra, statistic[0], atom[0], powers, 0)
         if not degree or (degree > 0) != (p > 0):
             continue
         root = 1 / abs(degree)
@@ -58,15 +79,17 @@ def _reciprocal(algebra: Algebra, statistic: Atom) -> Iterable[Head]:
             yield algebra.heads[algebra.named(body, role="found", signed=True)[1][0]]
 
 
-def _degree(algebra: Algebra, name: int, base: int, depth: int) -> Fraction:
+def _degree(algebra: Algebra, name: int, base: int, powers: Degrees, depth: int) -> Fraction:
     """The largest degree in which a definition contains `base`, through names; 0 where it does not."""
     if name == base:
         return Fraction(1)
+    if (name, base) in powers:
+        return powers[name, base]
     head = algebra.heads[name]
     if head.kind != "name" or depth > 4:
         return Fraction(0)
     degrees = [
-        sum((Fraction(p) * _degree(algebra, atom[0], base, depth + 1) for atom, p in factors), Fraction(0))
+        sum((Fraction(p) * _degree(algebra, atom[0], base, powers, depth + 1) for atom, p in factors), Fraction(0))
         for (factors, _), _ in head.definition
     ]
     return max(degrees, key=abs, default=Fraction(0))

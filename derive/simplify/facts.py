@@ -9,6 +9,7 @@ from fractions import Fraction
 from derive.rewrite import Law, Record, exhaust
 from derive.terms import Factors, Head, Poly, Power, Term, number
 
+from .collect import collected
 from .rules import Fact, Rules
 from .symmetry import ASSUMED, symmetrised, symmetry
 
@@ -23,6 +24,7 @@ def _fact(rules: Rules, poly: Poly) -> tuple[Poly, tuple[object, ...]] | None:
 
 LAWS: tuple[Law, ...] = (
     Law("fold a definition", "a product that defines a name is written by that name", _fold),
+    Law("collect a named sum", "two terms are a multiple of a sum that has a name", collected),
     Law("use symmetry", "the assumed symmetry lets two indices change places", symmetrised),
     Law("use a fact", "a reduction known from a definition or an assumption", _fact),
 )

@@ -46,6 +46,7 @@ class Rules:
     facts: list[Fact] = field(default_factory=list)
     symmetric: dict[int, tuple[tuple[int, ...], Fact]] = field(default_factory=dict)  # head: its letters' other order
     by_head: dict[int, list[Fact]] = field(default_factory=dict)  # facts by the latest head of their pattern
+    brackets: list[Head] = field(default_factory=list)  # sums of two terms that the author grouped
     domain: set[int] = field(default_factory=set)  # heads the formula itself divides by, or takes a root of
 
     def nonzero(self, factors: Factors) -> bool:
@@ -61,6 +62,8 @@ class Rules:
             self._product(head, *body[0])
         elif len(body) > 1:
             self._sum(head, body)
+        if head.role == "auto" and len(head.definition) == 2 and not any(bound for (_, bound), _ in head.definition):
+            self.brackets.append(head)
 
     def _product(self, head: Head, term: Term, coefficient: Power) -> None:
         """n = c f^p Π rest solves for f = (n / (c Π rest))^(1/p), where rest cannot vanish."""

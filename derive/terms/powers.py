@@ -51,6 +51,10 @@ class Powers:
             return ZERO
         if self.expand and isinstance(power, int) and power > 0:
             return algebra.mul(*[poly] * power)
+        if len(poly) == 1 and poly[0][0][1]:
+            outer, inner = self._apart(poly, power)
+            if outer != algebra.constant(1):
+                return algebra.mul(self.raised(outer, power), self.raised(inner, power))
         if len(poly) > 1 or poly[0][0][1]:
             body = self.flat(poly) if len(poly) > 1 else poly
             scale, atom = algebra.named(body, signed=not isinstance(power, int))
@@ -60,6 +64,17 @@ class Powers:
             inner = {atom: number(p * power) for atom, p in factors}
             return algebra.mul(self._number_power(coefficient, power), algebra.term(1, inner, ()))
         return self._fractional(dict(factors), coefficient, power)
+
+    def _apart(self, poly: Poly, power: Power) -> tuple[Poly, Poly]:
+        """a·Σ b as (a, Σ b), a what does not depend on the summed letters and may stand under the power."""
+        ((factors, bound), coefficient) = poly[0]
+        heads = self.algebra.heads
+        outer = {
+            a: p for a, p in factors
+            if not set(a[1]) & set(bound) and (isinstance(power, int) or heads[a[0]].positive)
+        }  # fmt: skip
+        inner = {a: p for a, p in factors if a not in outer}
+        return self.algebra.term(1, outer, ()), self.algebra.term(coefficient, inner, bound)
 
     def _fractional(self, factors: dict[Any, Power], coefficient: Power, power: Power) -> Poly:
         algebra = self.algebra
