@@ -226,6 +226,13 @@ def softmax_with_lets(z: T[b, c]) -> T[b, c]:
     return e[b, c] / total[b]
 
 
+@unregistered
+def variance_by_squares(x: T[b, n]) -> T[b, n]:
+    mu = let("mu", mean_over(n, x[b, n]))
+    v = let("v", mean_over(n, x[b, n] ** 2) - mu[b] ** 2)
+    return (x[b, n] - mu[b]) / sqrt(v[b] + 1)
+
+
 # Ways to break a law: each wraps it and returns the counter of its actions.
 
 
@@ -544,6 +551,7 @@ ROWS = [
     Row("fold a definition, in layer norm", giving_pairs(Rules, "fold_once"), layer_norm),
     Row("use a fact", giving_pairs(Rules, "fact_once"), layer_norm, (minus, double)),
     Row("use a fact of softmax", giving_pairs(Rules, "fact_once"), entropy),
+    Row("collect a named sum", law_of(facts, "collect a named sum"), variance_by_squares, (minus, double)),
     Row("use symmetry", law_of(facts, "use symmetry"), quadratic_form),
     Row("use what is assumed", giving_pairs(Rules, "fact_once", lambda found: found[1][0].source == ASSUMED),
         softmax_cross_entropy, (minus, double, missing)),

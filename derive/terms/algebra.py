@@ -35,6 +35,8 @@ class Algebra:
         self.letter_space: list[int] = []
         self.letter_axis: list[Axis | None] = []
         self._table: dict[Any, Any] = {}
+        self._ways: dict[Any, tuple[tuple[int, ...], ...]] = {}  # definitions: orders of slots that leave them as is
+        self.turns: dict[int, tuple[tuple[int, ...], ...]] = {0: ((0, 1), (1, 0))}  # the same for heads; δ is symmetric
         self.delta = self.head(("delta",), "delta", "delta", (-1, -1))
         self.size_of: dict[int, Poly] = {}
         self.axes_of: dict[int, list[Axis]] = {}  # the user's letters for each length, in order of appearance
@@ -165,13 +167,13 @@ class Algebra:
                     return None
         return factors
 
-    @staticmethod
-    def renamed(factors: Mapping[Atom, Power], mapping: Mapping[Letter, Letter]) -> Factors:
-        """Factors with letters exchanged; those that become equal merge."""
+    def renamed(self, factors: Mapping[Atom, Power], mapping: Mapping[Letter, Letter]) -> Factors:
+        """Factors with letters exchanged, symmetric ones in their least order; those that become equal merge."""
         result: Factors = {}
-        get = mapping.get
+        get, turns = mapping.get, self.turns
         for (head, letters), power in factors.items():
-            atom = (head, tuple([get(a, a) for a in letters]))
+            at = tuple([get(a, a) for a in letters])
+            atom = (head, min(tuple([at[k] for k in turn]) for turn in turns[head]) if head in turns else at)
             result[atom] = number(result[atom] + power) if atom in result else power
         return {atom: power for atom, power in result.items() if power}
 
@@ -201,18 +203,19 @@ class Algebra:
                 for place, letter in enumerate(members)
             }
 
-    @staticmethod
-    def _ties(members: list[Letter], parts: list[Factors]) -> list[tuple[Letter, ...]]:
+    def _ties(self, members: list[Letter], parts: list[Factors]) -> list[tuple[Letter, ...]]:
         """Orders of same-space letters by colour: refined by the letters they stand beside; ties in every order."""
         colour: dict[Letter, Any] = dict.fromkeys(members, 0)
         for _ in range(2):
             seen: dict[Letter, list[Any]] = {letter: [] for letter in members}
-            for number_, factors in enumerate(parts):
+            for factors in parts:
                 for (head, letters), power in factors.items():
                     for place, letter in enumerate(letters):
                         if letter in seen:
-                            beside = tuple(str(colour.get(a, -1 - (a == letter))) for a in letters)
-                            seen[letter].append((number_, head, float(power), place, beside))
+                            beside = [str(colour.get(a, -1 - (a == letter))) for a in letters]
+                            if head in self.turns:  # a symmetric head has no places
+                                place, beside = -1, sorted(beside)
+                            seen[letter].append((head, float(power), place, beside))
             ranks = {key: rank for rank, key in enumerate(sorted({str(sorted(v)) for v in seen.values()}))}
             colour = {letter: ranks[str(sorted(where))] for letter, where in seen.items()}
         classes: dict[int, list[Letter]] = {}
@@ -304,14 +307,18 @@ class Algebra:
         """(polys over canonical slots, the letters those slots stand for): one key for all renamings."""
         letters = dict.fromkeys(a for poly in polys for a in self.free(poly) if a not in bound)
         parts = [dict(term[0]) for poly in polys for term, _ in poly]
-        best: tuple[Any, tuple[Letter, ...]] | None = None
+        best: tuple[Poly, ...] | None = None
+        orders: list[tuple[Letter, ...]] = []
         for names in self._namings(letters, parts, "slot"):
             candidate = tuple(self.relabelled(poly, names) for poly in polys)
             back = {slot: letter for letter, slot in names.items()}
-            if best is None or candidate < best[0]:
-                best = candidate, tuple(back[slot] for slot in sorted(back))
-        assert best is not None
-        return best
+            order = tuple(back[slot] for slot in sorted(back))
+            if best is None or candidate < best:
+                best, orders = candidate, [order]
+            elif candidate == best:
+                orders.append(order)
+        self._ways[best] = tuple(tuple(orders[0].index(a) for a in order) for order in orders)
+        return best, min(orders)
 
     def named(self, poly: Poly, role: str = "auto", label: str = "", signed: bool = False) -> tuple[Power, Atom]:
         """(scale, atom) with poly = scale · atom: the definition's head is shared by all its multiples.
@@ -339,8 +346,10 @@ class Algebra:
     def _name_head(self, body: Poly, role: str, label: str) -> Head:
         slots = tuple(self.slots_in(body))
         spaces = tuple(self.letter_space[s] for s in slots)
-        return self.head(("name", body), "name", label, spaces, slots=slots, args=(body,), role=role,
+        head = self.head(("name", body), "name", label, spaces, slots=slots, args=(body,), role=role,
                          positive=self.is_positive(body))  # fmt: skip
+        self._note_symmetry(head, (body,))
+        return head
 
     @staticmethod
     def _content(poly: Poly) -> Fraction:
@@ -361,7 +370,13 @@ class Algebra:
         spaces = tuple(self.letter_space[s] for s in slots)
         head = self.head((label, bodies, over), "op", label, spaces, slots=slots, args=bodies, over=over,
                          positive=positive)  # fmt: skip
+        self._note_symmetry(head, bodies)
         return self.atom(head, letters)
+
+    def _note_symmetry(self, head: Head, bodies: tuple[Poly, ...]) -> None:
+        """Remember the orders of slots that leave a definition as it is."""
+        if len(self._ways.get(bodies, ())) > 1:
+            self.turns[head.id] = self._ways[bodies]
 
     def arguments(self, head: Head, letters: tuple[Letter, ...]) -> tuple[Poly, ...]:
         """An op's arguments, or a name's definition, at these letters."""

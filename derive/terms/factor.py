@@ -111,7 +111,7 @@ def _candidates(algebra: Algebra, raws: list[Raw], first: int) -> Iterator[tuple
     base = raws[first]
     for second in range(first + 1, len(raws)):
         for names in _alignments(algebra, base, raws[second]):
-            other = _aligned(raws[second], names)
+            other = _aligned(algebra, raws[second], names)
             shared = _admissible(_common(base[1], other[1]), [base, other])
             if not shared:
                 continue
@@ -124,7 +124,7 @@ def _candidates(algebra: Algebra, raws: list[Raw], first: int) -> Iterator[tuple
 
 def _joining(algebra: Algebra, base: Raw, raw: Raw, shared: Factors) -> Raw | None:
     for names in _alignments(algebra, base, raw):
-        other = _aligned(raw, names)
+        other = _aligned(algebra, raw, names)
         common = _common(shared, other[1])
         if common == shared and _admissible(shared, [base, other]) == shared:
             return other
@@ -141,9 +141,9 @@ def _alignments(algebra: Algebra, base: Raw, raw: Raw) -> Iterator[dict[Letter, 
             yield {t: c for t, c in zip(theirs, choice, strict=True) if c is not None}
 
 
-def _aligned(raw: Raw, names: dict[Letter, Letter]) -> Raw:
+def _aligned(algebra: Algebra, raw: Raw, names: dict[Letter, Letter]) -> Raw:
     coefficient, factors, bound = raw
-    return coefficient, Algebra.renamed(factors, names), frozenset(names.get(a, a) for a in bound)
+    return coefficient, algebra.renamed(factors, names), frozenset(names.get(a, a) for a in bound)
 
 
 def _common(one: Factors, two: Factors) -> Factors:
@@ -183,11 +183,18 @@ def _without(factors: Factors, shared: Factors) -> Factors:
     return {atom: power for atom, power in left.items() if power}
 
 
+def _fresh(algebra: Algebra, raw: Raw) -> Raw:
+    """A term whose bound letters no other term has: alignment gave them those of its neighbour."""
+    coefficient, factors, bound = raw
+    names = {letter: algebra.fresh(letter) for letter in bound}
+    return coefficient, algebra.renamed(factors, names), frozenset(names.values())
+
+
 def _group(algebra: Algebra, shared: Factors, raws: list[Raw]) -> Node:
     """shared · (the rests), summed over the bound letters that stand in the shared factors."""
     bound = frozenset(a for _, letters in shared for a in letters if a in raws[0][2])
     content = _content([raw[0] for raw in raws])
-    rests = [(number(Fraction(c) / content), _without(f, shared), b - bound) for c, f, b in raws]
+    rests = [_fresh(algebra, (number(Fraction(c) / content), _without(f, shared), b - bound)) for c, f, b in raws]
     inner = _tree(algebra, rests)
     if len(inner) == 1 and not inner[0].factors and not inner[0].bound:
         content, inner = content * Fraction(inner[0].coefficient), inner[0].inner
