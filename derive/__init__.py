@@ -6,6 +6,7 @@ formula, verify) are also names of rooms; the public name wins, whichever is loa
 
 import importlib
 import sys
+from opcode import opmap
 from types import ModuleType
 from typing import Any
 
@@ -14,8 +15,8 @@ __version__ = "0.1.0"
 _HOME = {
     "sympy": "Abs asinh atan cos cosh erf exp log pi sin sinh sqrt tan tanh",
     "derive.axes": "AssumptionError Axis Bool DeriveError Int NameProblem NotIterable Scalar ShapeError Size T Tensor "
-    "Unsupported absolute argmax_over axes axis clip equals logsumexp_over max_over maximum mean_over min_over minimum one_hot prod_over "
-    "sigmoid softplus sum_over where",
+    "Unsupported absolute argmax_over axes axis clip equals logsumexp_over max_over maximum mean_over min_over minimum "
+    "one_hot prod_over sigmoid softplus sum_over where",
     "derive.formula": "Formula assume formula let",
     "derive.graph": "chain",
     "derive.api": "Derivative catalogue equivalent gradient hessian jacobian jvp to_numpy verify vjp",
@@ -36,9 +37,10 @@ class _Package(ModuleType):
     def __getattr__(self, name: str) -> Any:
         if name in _WHERE:
             return _public(name)
-        if not name.startswith("_") and (hint := _hint(name)):  # `from derive import …` hides other messages
-            raise ImportError(f"cannot import name {name!r} from 'derive'{hint}")
-        raise AttributeError(f"module 'derive' has no attribute {name!r}")
+        caller = sys._getframe(1)
+        if caller.f_code.co_code[caller.f_lasti] == opmap["IMPORT_FROM"]:  # Python would replace an AttributeError
+            raise ImportError(f"cannot import name {name!r} from 'derive'{_hint(name)}")
+        raise AttributeError(f"module 'derive' has no attribute {name!r}{_hint(name)}")
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name in _WHERE and isinstance(value, ModuleType):

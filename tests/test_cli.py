@@ -270,7 +270,7 @@ def test_what_is_not_true_is_shown_with_its_counterexample(files):
 
 def test_a_variant_that_is_an_error_does_not_hide_the_others(derive, files):
     code, out, err = derive("verify", "variant.py", "--json", "--trials", "2")
-    assert code == 2 and err == "derive: f(fail=true): in its body: KeyError: True\n"
+    assert code == 2 and err == "derive: f(fail=true): formula f: KeyError: True\n"
     good, bad = sorted(json.loads(out)["checked"], key=lambda row: row["variant"]["fail"])
     assert good["passed"] and not bad["passed"] and bad["worst"] is None
 
@@ -339,8 +339,8 @@ BAD_INPUT = [
     (["gradient", "my.py:"], "expected the name of a formula, given none"),
     (["gradient", "my.py:sofmax"], "no formula 'sofmax'; it defines softmax, net, named; did you mean 'softmax'?"),
     (["gradient", "my.py:number"], "my.py: no formula 'number'"),
-    (["gradient", "variant.py:f(fail=true)"], "variant.py:f: KeyError: True"),
-    (["show", "variant.py:f"], "variant.py:f: KeyError: True"),
+    (["gradient", "variant.py:f(fail=true)"], "formula f: KeyError: True"),
+    (["show", "variant.py:f"], "formula f: KeyError: True"),
     (["verify", "folder.py"], "folder.py: is a directory"),
     (["verify", "syntax.py"], "syntax.py, line 2: invalid syntax"),
     (["gradient", "syntax.py:f"], "syntax.py, line 2: invalid syntax"),

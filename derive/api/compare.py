@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sympy import sympify
-
-from derive.axes import Tensor, definitions, free_axes
+from derive.axes import Tensor, definitions, free_axes, scalar
 from derive.terms import Algebra, Reader
 
 
@@ -17,7 +15,7 @@ def equivalent(left: Any, right: Any, *, axes: dict[Any, Any] | None = None) -> 
     """
     from derive.axes import rename
 
-    one, two = sympify(left), sympify(right)
+    one, two = scalar(left, "equivalent"), scalar(right, "equivalent")
     if axes:
         one = rename(one, axes)
     if set(free_axes(one)) != set(free_axes(two)):

@@ -21,7 +21,6 @@ from .functions import (
     maximum,
     minimum,
     one_hot,
-    scalar,
     sigmoid,
     softplus,
     where,
@@ -42,7 +41,7 @@ from .reduce import (
     sum_over,
 )
 from .scope import definitions, free_axes, letters_of, mapped, rebuilt, rename, tensors_of
-from .tensor import AdjointOf, Bool, BoolEntry, Entry, Int, T, TangentOf, Tensor, TensorType, entry
+from .tensor import AdjointOf, Bool, BoolEntry, Entry, Int, T, TangentOf, Tensor, TensorType, entry, scalar
 
 __all__ = [
     "AdjointOf",

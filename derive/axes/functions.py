@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sympy import Abs, Eq, Expr, Function, sympify
+from sympy import Abs, Eq, Expr, Function
 from sympy.core.basic import Basic
 from sympy.core.relational import Relational
 from sympy.logic.boolalg import Boolean, BooleanAtom
@@ -12,7 +12,7 @@ from sympy.printing.pretty.stringpict import prettyForm
 
 from .errors import DeriveError, ShapeError
 from .index import Axis
-from .tensor import BoolEntry, Entry, Tensor
+from .tensor import BoolEntry, Entry, Tensor, scalar
 
 
 class Sigmoid(Function):
@@ -66,19 +66,6 @@ class Where(Expr):
 
     def _pretty(self, printer: Any) -> Any:
         return prettyForm(str(self))
-
-
-def scalar(value: Any, where_: str) -> Expr:
-    """`value` as a scalar expression; a bare tensor, a condition or a Python object raises ShapeError."""
-    if isinstance(value, Tensor):
-        raise ShapeError(f"{where_}: tensor {value.name} is used without its indices: write {value.declared()}")
-    try:
-        expression = sympify(value, strict=True)
-    except (TypeError, ValueError, AttributeError) as problem:
-        raise DeriveError(f"{where_}: expected a scalar expression, given {value!r}") from problem
-    if not isinstance(expression, Expr):
-        raise DeriveError(f"{where_}: expected a scalar expression, given {value}")
-    return expression
 
 
 def _condition(value: Any) -> Basic:

@@ -86,7 +86,10 @@ def axis(name: str, size: Expr | int | None = None, *, min: int = 1) -> Axis:
     checked_identifier(name, "axis")
     if size is None:
         return Axis(name, Size(size_name(name), min=min))
-    length = sympify(size)
+    try:
+        length = sympify(size, strict=True)  # never text: sympify would evaluate it
+    except (TypeError, ValueError) as problem:
+        raise ShapeError(f"axis {name!r}: expected a length, given {size!r}") from problem
     if not isinstance(length, Expr) or length.is_integer is False or (length.is_Integer and length < min):
         raise ShapeError(f"axis {name!r}: expected a length of at least {min}, given {size}")
     return Axis(name, Integer(length) if length.is_Integer else length)

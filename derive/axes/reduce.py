@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, ClassVar
 
-from sympy import Expr, exp, log, sympify
+from sympy import Expr, exp, log
 from sympy.core.basic import Basic
 from sympy.printing.pretty.stringpict import prettyForm
 
 from .errors import ShapeError, Unsupported
 from .index import Axis
-from .tensor import Tensor
+from .tensor import scalar
 
 
 class Reduction(Expr):
@@ -79,12 +79,7 @@ def _reduction(kind: type[Reduction], over: Any, body: Any) -> Expr:
             raise ShapeError(f"{kind.name}_over: expected an axis or a tuple of axes first, given {letter!r}")
     if not letters or len(set(letters)) < len(letters):
         raise ShapeError(f"{kind.name}_over: expected distinct axes, given {tuple(a.name for a in letters)}")
-    if isinstance(body, Tensor):
-        raise ShapeError(f"{kind.name}_over: tensor {body.name} is used without its indices: {body.declared()}")
-    value = sympify(body)
-    if not isinstance(value, Expr):
-        raise ShapeError(f"{kind.name}_over: expected a scalar expression, given {body!r}")
-    return kind(value, *letters)
+    return kind(scalar(body, f"{kind.name}_over"), *letters)
 
 
 def sum_over(axes: Axis | Iterable[Axis], body: Any) -> Expr:
@@ -104,7 +99,7 @@ def prod_over(axes: Axis | Iterable[Axis], body: Any) -> Expr:
 
 def logsumexp_over(axes: Axis | Iterable[Axis], body: Any) -> Expr:
     """log Σ_axes exp(body); code evaluates it shifted by the largest entry, so that it never overflows."""
-    return log(_reduction(SumOver, axes, exp(sympify(body))))
+    return log(_reduction(SumOver, axes, exp(scalar(body, "logsumexp_over"))))
 
 
 def _not_yet(name: str) -> Any:

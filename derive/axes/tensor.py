@@ -35,7 +35,7 @@ class TensorType:
         """Entries lie in 0 … bound-1 and may index an axis of that length."""
         if self.dtype != "int":
             raise DeriveError("below(...) bounds integers: use Int[...].below(v)")
-        return replace(self, bound=bound.size if isinstance(bound, Axis) else sympify(bound))
+        return replace(self, bound=bound.size if isinstance(bound, Axis) else scalar(bound, "Int.below"))
 
     def __str__(self) -> str:
         head = {"real": "T", "int": "Int", "bool": "Bool"}[self.dtype]
@@ -250,3 +250,16 @@ def entry(tensor: Tensor, *indices: Any) -> Expr | BoolEntry:
             )
     cls = BoolEntry if tensor.dtype == "bool" else Entry
     return cls(tensor, *indices)
+
+
+def scalar(value: Any, where_: str) -> Expr:
+    """`value` as a scalar expression; a bare tensor, a condition or a Python object raises ShapeError."""
+    if isinstance(value, Tensor):
+        raise ShapeError(f"{where_}: tensor {value.name} is used without its indices: write {value.declared()}")
+    try:
+        expression = sympify(value, strict=True)
+    except (TypeError, ValueError, AttributeError) as problem:
+        raise DeriveError(f"{where_}: expected a scalar expression, given {value!r}") from problem
+    if not isinstance(expression, Expr):
+        raise DeriveError(f"{where_}: expected a scalar expression, given {value}")
+    return expression

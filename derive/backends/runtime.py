@@ -23,7 +23,10 @@ def checked(where: str, declared: Any, arrays: Any) -> list[Any]:
     lengths: dict[Any, int] = {}
     dtype, weak, found = None, False, []
     for (name, kind, shape), given in zip(declared, arrays, strict=True):
-        array = np.asarray(given)
+        try:
+            array = np.asarray(given)
+        except ValueError as problem:
+            raise ValueError(f"{where}: input {name}: expected an array: {problem}") from None
         if array.dtype.kind not in {"real": "f", "int": "iu", "bool": "b"}[kind]:
             raise TypeError(f"{where}: input {name}: expected {kind} values, given {array.dtype}")
         if kind == "real" and type(given) is float:

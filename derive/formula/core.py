@@ -14,7 +14,9 @@ from sympy import Expr
 
 from derive.axes import (
     Axis,
+    BoolEntry,
     DeriveError,
+    Entry,
     NameProblem,
     Scalar,
     ShapeError,
@@ -270,7 +272,14 @@ def _input(name: str, declared: TensorType) -> Tensor:
 def _body(value: Any, name: str) -> Expr:
     if value is None:
         raise DeriveError("the body returns nothing: expected a scalar expression over the output's letters")
-    return scalar(value, "return")
+    body = scalar(value, "return")
+    stack: list[Any] = [body]
+    while stack:  # SymPy's functions take any object: exp(x) of an unindexed tensor comes this far
+        node = stack.pop()
+        if isinstance(node, Tensor):
+            raise ShapeError(f"tensor {node.name} is used without its indices: write {node.declared()}")
+        stack.extend(node.args[1:] if isinstance(node, (Entry, BoolEntry)) else node.args)
+    return body
 
 
 def _outputs(name: str, declared: Outputs, bodies: list[Expr], names: Mapping[str, Any]) -> tuple[Tensor, ...]:

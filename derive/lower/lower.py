@@ -209,10 +209,17 @@ class _Lowering:
         return self._function("forward", self._parameters(), body, self.arrays, result)
 
     def _extra(self, gradients: Sequence[Node], saved: Sequence[Node]) -> list[str]:
-        """Scalars and sizes that backward cannot know otherwise."""
+        """Scalars, sizes and lengths that backward cannot know otherwise."""
         reads = reachable(gradients, dict.fromkeys(saved))
         used = {node.attr for node in reads if node.op == "scalar"}
-        return [s.name for s in self.task.scalars if s.name in used] + [s.name for s in self.task.sizes]
+        sizes = [s.name for s in self.task.sizes]
+        upstreams = [n for n in self.graph.table.values() if n.op == "input" and n not in self.arrays]
+        at_hand = {d.name for n in (*saved, *upstreams) for d in n.dims if d.is_Symbol} | set(sizes)
+        lengths = [d for n in reads for d in (*n.dims, *([n.attr] if n.op == "size" else []))]
+        missing = sorted({s.name for length in lengths for s in length.free_symbols} - at_hand)
+        for name in missing:
+            self.used.setdefault(name)
+        return [s.name for s in self.task.scalars if s.name in used] + sizes + [self.symbols[n] for n in missing]
 
     def _backward(self, upstreams: Sequence[Tensor], gradients: list[Node]) -> Function:
         known = dict(self.kept)
@@ -229,9 +236,10 @@ class _Lowering:
             unpack.append(Assign((Op("tuple", tuple(map(Var, given))),), Var("g")))
         blank = ["_"] * len(self.task.outputs)
         names_ = [*self.unpacked, *blank]
-        if self.flat:
+        told = self.flat or not any(node.kind == "real" for node in known)  # by the output's shape and dtype
+        if told:
             names_ = [*self.unpacked, *blank[:-1], "template"]
-        if self.unpacked or self.flat:
+        if self.unpacked or told:
             unpack.append(Assign((Op("tuple", tuple(map(Var, names_))),), Var("saved")))
         parameters = (given[0] if len(given) == 1 else "g", "saved")
         return self._function("backward", parameters, body, known, Var("gradients"), unpack)
@@ -260,9 +268,10 @@ class _Lowering:
         real = [label for node, label in known.items() if node.kind == "real" and node.rank == max_rank(known)]
         real = real or [label for node, label in known.items() if node.kind == "real"]
         start = [*unpack, *self._flattened(name, known)]
-        start += self._lengths(known, parameters)
+        start += self._lengths(known, (*parameters, *(self.unpacked if name == "backward" else ())))
         if any(_needs_dtype(s) for s in body.statements):
-            start.append(Assign((Var("dtype"),), Op("dtype", (Var(real[0]),)) if real else Op("float64")))
+            unknown = Op("item", (Var("template"),), 1) if name == "backward" else Op("float64")
+            start.append(Assign((Var("dtype"),), Op("dtype", (Var(real[0]),)) if real else unknown))
         return Function(name, parameters, (*start, *body.statements), result)
 
     def _flattened(self, name: str, known: Mapping[Node, str]) -> list[Statement]:
@@ -279,7 +288,7 @@ class _Lowering:
 
     def _lengths(self, known: Mapping[Node, str], parameters: Sequence[str]) -> list[Statement]:
         """Assignments for the lengths in use, from the shapes of arrays at hand."""
-        needed = [s for s in self.used if self.symbols[s] not in parameters and self.symbols[s] not in self.unpacked]
+        needed = [s for s in self.used if self.symbols[s] not in parameters]
         found: list[Statement] = []
         for node, label in sorted(known.items(), key=lambda item: -item[0].rank):
             dims = [d.name if d.is_Symbol else None for d in node.dims]

@@ -50,9 +50,7 @@ def _pair(rules: Rules, poly: Poly, head: Head) -> Poly | None:
 def _quotients(factors: Factors, pattern: Pattern) -> Iterator[tuple[dict[Letter, Letter], Factors]]:
     """Ways to divide the factors by a pattern: (slot letters → letters, what is left)."""
 
-    def extend(
-        k: int, at: dict[Letter, Letter], left: Factors
-    ) -> Iterator[tuple[dict[Letter, Letter], Factors]]:
+    def extend(k: int, at: dict[Letter, Letter], left: Factors) -> Iterator[tuple[dict[Letter, Letter], Factors]]:
         if k == len(pattern):
             yield at, {a: p for a, p in left.items() if p}
             return

@@ -9,7 +9,6 @@ from derive.terms import Algebra, Atom, Head, Poly, Power, absolute, number
 
 from .rules import Fact
 
-
 Degrees = dict[tuple[int, int], Fraction]  # (s, u): the degree of the statistic s in u
 
 

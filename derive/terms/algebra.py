@@ -12,7 +12,7 @@ Bound letters of a finished term are canonical; `opened` exchanges them for fres
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from fractions import Fraction
 from math import gcd, lcm
 from typing import Any
@@ -22,6 +22,7 @@ from sympy import Expr
 from derive.axes import Axis, Unsupported
 
 from .data import UNIT, ZERO, Atom, Factors, Head, Letter, Poly, Power, Raw, Term, number
+from .naming import namings
 
 MOST_COMMON = 12  # the largest common denominator that is drawn out of a sum
 
@@ -180,49 +181,9 @@ class Algebra:
     def _canonical_term(self, factors: Factors, bound: set[Letter]) -> Term:
         if not bound:
             return tuple(sorted(factors.items())), ()
-        named = list(self._namings(bound, [factors], "bound"))
+        named = list(namings(self, bound, [factors], "bound"))
         best = min(tuple(sorted(self.renamed(factors, names).items())) for names in named)
         return best, tuple(sorted(named[0].values()))
-
-    def _namings(self, letters: Iterable[Letter], parts: list[Factors], kind: str) -> Iterator[dict[Letter, Letter]]:
-        """Candidate canonical names: letters sorted by where they stand; only ties within a space are permuted."""
-        groups: dict[int, list[Letter]] = {}
-        for letter in letters:
-            groups.setdefault(self.letter_space[letter], []).append(letter)
-        ordered: list[list[tuple[Letter, ...]]] = []
-        for space in sorted(groups):
-            members = groups[space]
-            if len(members) == 1:
-                ordered.append([(members[0],)])
-                continue
-            ordered.append(self._ties(members, parts))
-        for choice in itertools.product(*ordered):
-            yield {
-                letter: self.canonical(kind, space, place)
-                for space, members in zip(sorted(groups), choice, strict=True)
-                for place, letter in enumerate(members)
-            }
-
-    def _ties(self, members: list[Letter], parts: list[Factors]) -> list[tuple[Letter, ...]]:
-        """Orders of same-space letters by colour: refined by the letters they stand beside; ties in every order."""
-        colour: dict[Letter, Any] = dict.fromkeys(members, 0)
-        for _ in range(2):
-            seen: dict[Letter, list[Any]] = {letter: [] for letter in members}
-            for factors in parts:
-                for (head, letters), power in factors.items():
-                    for place, letter in enumerate(letters):
-                        if letter in seen:
-                            beside = [str(colour.get(a, -1 - (a == letter))) for a in letters]
-                            if head in self.turns:  # a symmetric head has no places
-                                place, beside = -1, sorted(beside)
-                            seen[letter].append((head, float(power), place, beside))
-            ranks = {key: rank for rank, key in enumerate(sorted({str(sorted(v)) for v in seen.values()}))}
-            colour = {letter: ranks[str(sorted(where))] for letter, where in seen.items()}
-        classes: dict[int, list[Letter]] = {}
-        for letter in members:
-            classes.setdefault(colour[letter], []).append(letter)
-        orders = [list(itertools.permutations(classes[rank])) for rank in sorted(classes)]
-        return [tuple(itertools.chain(*order)) for order in itertools.product(*orders)]
 
     # Polys.
 
@@ -309,7 +270,7 @@ class Algebra:
         parts = [dict(term[0]) for poly in polys for term, _ in poly]
         best: tuple[Poly, ...] | None = None
         orders: list[tuple[Letter, ...]] = []
-        for names in self._namings(letters, parts, "slot"):
+        for names in namings(self, letters, parts, "slot"):
             candidate = tuple(self.relabelled(poly, names) for poly in polys)
             back = {slot: letter for letter, slot in names.items()}
             order = tuple(back[slot] for slot in sorted(back))

@@ -52,9 +52,9 @@ class Powers:
         if self.expand and isinstance(power, int) and power > 0:
             return algebra.mul(*[poly] * power)
         if len(poly) == 1 and poly[0][0][1]:
-            outer, inner = self._apart(poly, power)
-            if outer != algebra.constant(1):
-                return algebra.mul(self.raised(outer, power), self.raised(inner, power))
+            outside, summed = self._apart(poly, power)
+            if outside != algebra.constant(1):
+                return algebra.mul(self.raised(outside, power), self.raised(summed, power))
         if len(poly) > 1 or poly[0][0][1]:
             body = self.flat(poly) if len(poly) > 1 else poly
             scale, atom = algebra.named(body, signed=not isinstance(power, int))
@@ -73,8 +73,8 @@ class Powers:
             a: p for a, p in factors
             if not set(a[1]) & set(bound) and (isinstance(power, int) or heads[a[0]].positive)
         }  # fmt: skip
-        inner = {a: p for a, p in factors if a not in outer}
-        return self.algebra.term(1, outer, ()), self.algebra.term(coefficient, inner, bound)
+        rest = {a: p for a, p in factors if a not in outer}
+        return self.algebra.term(1, outer, ()), self.algebra.term(coefficient, rest, bound)
 
     def _fractional(self, factors: dict[Any, Power], coefficient: Power, power: Power) -> Poly:
         algebra = self.algebra

@@ -272,12 +272,12 @@ class Reader(Powers):
         return algebra.atom(yes if holds != negate else no, letters)
 
 
-# Relations as one of gt, ge, eq: (label, sides exchanged, negated). a < b is b > a; a != b is not (a = b).
+# Relations as gt or eq: (label, sides exchanged, negated). a < b is b > a; a ≥ b is not b > a.
 _RELATIONS: dict[Any, tuple[str, bool, bool]] = {
     sympy.StrictGreaterThan: ("gt", False, False),
     sympy.StrictLessThan: ("gt", True, False),
-    sympy.GreaterThan: ("ge", False, False),
-    sympy.LessThan: ("ge", True, False),
+    sympy.GreaterThan: ("gt", True, True),
+    sympy.LessThan: ("gt", False, True),
     sympy.Eq: ("eq", False, False),
     sympy.Ne: ("eq", False, True),
 }

@@ -50,7 +50,6 @@ CALLS: dict[str, Any] = {
 }
 RELATIONS: dict[str, tuple[Any, Any]] = {
     "gt": (sympy.StrictGreaterThan, sympy.LessThan),
-    "ge": (sympy.GreaterThan, sympy.StrictLessThan),
     "eq": (sympy.Eq, sympy.Ne),
 }
 FLIPPED: dict[Any, Any] = {
