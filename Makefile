@@ -48,7 +48,9 @@ import sys, nbformat
 from nbclient import NotebookClient
 for path in sys.argv[1:]:
     notebook = nbformat.read(path, as_version=4)
-    NotebookClient(notebook, record_timing=False, resources={"metadata": {"path": "notebooks"}}).execute()
+    where = {"metadata": {"path": "notebooks"}}
+    NotebookClient(notebook, record_timing=False, coalesce_streams=True, resources=where).execute()
+    notebook.metadata["language_info"] = {"name": "python"}
     nbformat.write(notebook, path)
     print("executed", path, file=sys.stderr)
 endef

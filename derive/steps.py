@@ -42,7 +42,7 @@ class Equation:
         return self.steps[-1].after if self.steps else self.target
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Derivation:
     """The equations in the order in which a reader meets them; the last ones are the results.
 
@@ -52,6 +52,10 @@ class Derivation:
     title: str
     equations: tuple[Equation, ...]
     of: Any = None
+
+    def __repr__(self) -> str:
+        count = sum(1 for _ in self.steps())
+        return f"<derivation of {self.title}: {len(self.equations)} equations, {count} steps>"
 
     def steps(self) -> Iterator[tuple[Equation, Step]]:
         for equation in self.equations:

@@ -7,15 +7,14 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from derive.axes import AssumptionError, Tensor
-from derive.backends import Module
 from derive.engine import CodeView, gradient_of
 from derive.formula import Formula
-from derive.lower import Task, lower
 from derive.steps import Derivation
 
 from .derivative import _formula, real_inputs
 
 if TYPE_CHECKING:
+    from derive.lower import Task
     from derive.verify import Report
 
 
@@ -27,19 +26,24 @@ class NumpyModule:
     """
 
     def __init__(self, formula: Formula, **static: Any) -> None:
+        from derive.backends import Module
+        from derive.lower import lower
+
         self.formula = formula
         self.traced = formula.trace(**static)
-        self._derived = gradient_of(self.traced, real_inputs(self.traced)) if real_inputs(self.traced) else None
+        names = real_inputs(self.traced)  # none: a forward function only
+        self._derived = gradient_of(self.traced, names) if names else None
         self._view = CodeView(self._derived) if self._derived else None
         self._module = Module(lower(self._task()))
 
     def _task(self) -> Task:
-        traced, view = self.traced, self._view
-        assert view is not None and self._derived is not None
+        from derive.lower import Task
+
+        traced, view, derived = self.traced, self._view, self._derived
         return Task(
             name=traced.name, doc=self.formula.doc, inputs=traced.inputs, scalars=traced.scalars,
-            outputs=view.outputs, upstreams=self._derived.upstreams, gradients=view.gradients, sizes=traced.sizes,
-            elementwise=traced.elementwise,
+            outputs=view.outputs if view else traced.outputs, upstreams=derived.upstreams if derived else (),
+            gradients=view.gradients if view else (), sizes=traced.sizes, elementwise=traced.elementwise,
         )  # fmt: skip
 
     @property
@@ -62,8 +66,7 @@ class NumpyModule:
     @cached_property
     def stability(self) -> Derivation:
         """The steps that made the code safe, each with before and after."""
-        assert self._view is not None
-        return self._view.derivation()
+        return self._view.derivation() if self._view else Derivation(self.traced.name, ())
 
     @property
     def gradients(self) -> Mapping[str, Tensor]:
@@ -73,7 +76,8 @@ class NumpyModule:
         """The code against the oracle, and every step that made it safe."""
         from derive.verify import check_code, check_steps
 
-        assert self._derived is not None
+        if self._derived is None:
+            return check_code(self.traced, self.forward, trials=trials, seed=seed)
         scalar = self.traced.outputs[0].axes == () and len(self.traced.outputs) == 1 and not self.traced.elementwise
         report = check_code(
             self.traced, self.forward, self.backward, self.value_and_grad if scalar else None,

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 Wrt = str | tuple[str, ...] | list[str] | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Derivative:
     """A derivative in closed form, with the derivation that leads to it.
 
@@ -95,6 +95,11 @@ class Derivative:
 
     def __str__(self) -> str:
         return self.explain()
+
+    def __repr__(self) -> str:
+        from .shown import result_lines
+
+        return "\n".join(result_lines(self))
 
     def latex(self, notation: str = "index", detail: str = "normal", *, document: bool = False) -> str:
         """The derivation in LaTeX: a fragment, or an article that compiles."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from derive.axes import definitions
 from derive.notation import explain_latex, explain_markdown, explain_text, latex
 
 from .derivative import Derivative
+from .shown import result_latex
 
 
 def explained(d: Derivative, form: str, detail: str, notation: str) -> str:
@@ -18,10 +20,9 @@ def explained(d: Derivative, form: str, detail: str, notation: str) -> str:
 
 
 def results_latex(d: Derivative) -> str:
-    """The results alone, one below the other, for Jupyter."""
-    lines = [
-        latex(e.target) + " &= " + latex(e.result, letters=e.tensor.axes)
-        for e in d.derivation.equations
-        if e.kind == "result"
-    ]
+    """The results and the names they use, one below the other, for Jupyter."""
+    lines = [line.replace(" = ", " &= ", 1) for line in result_latex(d).values()]
+    for tensor in definitions(d.results.values()):
+        entry = latex(tensor[tensor.axes], letters=tensor.axes)
+        lines.append(r"\text{where } " + entry + " &= " + latex(tensor.body, letters=tensor.axes))
     return "$\\displaystyle \\begin{aligned}" + r" \\ ".join(lines) + "\\end{aligned}$"

@@ -24,7 +24,7 @@ class Check:
     points: int = 1
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Report:
     """Passed if every check passed. `worst` and `where` are those of the first failure, else of the largest error."""
 
@@ -45,6 +45,9 @@ class Report:
 
     def __bool__(self) -> bool:
         return self.passed
+
+    def __repr__(self) -> str:
+        return f"<report: {str(self).splitlines()[0]}>"
 
     def __add__(self, other: Report) -> Report:
         return Report.of((*self.checked, *other.checked))
