@@ -63,11 +63,13 @@ class Script:
 
     def _fact(self, fact: Fact) -> Equation:
         before, after = self._sides(fact)
-        source = "the assumption" if fact.source == ASSUMED else f"the definition of {self._label(fact.source)}"
-        return Equation("fact", before, None, (Step("reduce a definition", before, after, f"follows from {source}"),))
-
-    def _label(self, source: int) -> str:
-        return self.view.label(self.algebra.heads[source])
+        if fact.source == ASSUMED:
+            return Equation("fact", before, None, (Step("assumption", before, after, "as it is assumed"),))
+        cite = self._cite(fact.source)
+        step = Step(
+            "reduce a definition", before, after, "this follows from a definition", () if cite is None else (cite,)
+        )
+        return Equation("fact", before, None, (step,))
 
     def _sides(self, fact: Fact) -> tuple[Expr, Expr]:
         letters = dict.fromkeys(a for (_, ls), _ in fact.pattern for a in ls if a not in fact.bound)

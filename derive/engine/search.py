@@ -11,7 +11,7 @@ from derive.simplify import Rules, affinely, cost, discovered, expanded, normali
 from derive.terms import Algebra, Head, Letter, Poly, Raw, Reader
 
 NAMING = 0.8  # what one more name costs a reader
-PRODUCT = 1000.0  # a product without a sum is always written out
+PRODUCT = 1000.0  # a product without a sum, where several results share it, is written out in each
 MOST_ROUNDS = 4  # of discovery: each names what the last one left unnamed
 
 
@@ -199,7 +199,7 @@ def _written_out(outcome: Outcome, sheet: Sheet, users: list[Sheet]) -> bool:
     algebra = outcome.reader.algebra
     trials = []
     spare = cost(algebra, sheet.value) + NAMING  # what is saved when the adjoint need not be named
-    if len(sheet.value) == 1 and not sheet.value[0][0][1]:
+    if len(users) > 1 and len(sheet.value) == 1 and not sheet.value[0][0][1]:
         spare = PRODUCT  # a product of entries reads as well as a name
     for user in users:
         record = Record()

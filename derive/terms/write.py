@@ -106,7 +106,7 @@ class Writer:
 
     def nodes(self, nodes: tuple[Node, ...], names: Names) -> Expr:
         """A sum of nodes: what is added first, then what is subtracted."""
-        nodes = tuple(sorted(nodes, key=lambda n: n.coefficient < 0))
+        nodes = tuple(sorted(nodes, key=lambda n: (n.coefficient < 0, n.coefficient < 0 and _length(n))))
         paired = self._cases(nodes, names)
         return plus(*(paired if paired is not None else [self._node(node, names) for node in nodes]))
 
@@ -256,6 +256,11 @@ class Writer:
         if head.of == "flipped":  # written a < b, held as b > a
             return FLIPPED[relation](*sides[::-1], evaluate=False)
         return relation(*sides, evaluate=False)
+
+
+def _length(node: Node) -> int:
+    """How much stands in a node: among subtracted terms the shorter come first (ĝ − mean ĝ − x̂ mean ĝx̂)."""
+    return len(node.factors) + sum(_length(n) for n in node.inner)
 
 
 def _dropped(node: Node, atom: Atom) -> Node:
