@@ -467,8 +467,9 @@ def test_an_interruption(tmp_path):
     (tmp_path / "slow.py").write_text("import time\nopen('started', 'w').close()\ntime.sleep(60)\n")
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
     work = subprocess.Popen(
-        command("verify", "slow.py"), stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env, text=True
-    )
+        command("verify", "slow.py"), stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env, text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # ignored in a background shell
+    )  # fmt: skip
     while work.poll() is None and not (tmp_path / "started").exists():
         time.sleep(0.05)
     work.send_signal(signal.SIGINT)
