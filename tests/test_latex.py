@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from test_notation import DOCUMENTS, MATRICES, PRINTED
 
+from derive import catalogue, gradient
 from derive.notation import explain_latex, latex
 
 ARTICLE = "\\documentclass{article}\n\\usepackage{amsmath,amssymb}\n\\begin{document}\n%s\n\\end{document}\n"
@@ -52,3 +53,16 @@ def test_expressions_compile(tmp_path):
 def test_a_fault_is_found(source, tmp_path):
     with pytest.raises(AssertionError):
         compile_tex(source, tmp_path)
+
+
+@pytest.mark.needs("pdflatex")
+@pytest.mark.parametrize("name", sorted(catalogue))
+def test_the_catalogues_explanations_compile(name, tmp_path):
+    """Every formula, every variant, in indices and in matrices."""
+    formula = catalogue[name]
+    pages = []
+    for static in formula.variants():
+        d = gradient(formula, **static)
+        pages += [d.latex(notation=notation) for notation in ("index", "matrix")]
+    compile_tex("\n\\newpage\n".join(pages), tmp_path)
+    compile_tex(gradient(formula).latex(document=True), tmp_path)
