@@ -227,6 +227,12 @@ def softmax_with_lets(z: T[b, c]) -> T[b, c]:
 
 
 @unregistered
+def layered_tanh(x: T[c]) -> T[c]:
+    h = let("h", tanh(x[c]))
+    return h[c] * x[c]
+
+
+@unregistered
 def variance_by_squares(x: T[b, n]) -> T[b, n]:
     mu = let("mu", mean_over(n, x[b, n]))
     v = let("v", mean_over(n, x[b, n] ** 2) - mu[b] ** 2)
@@ -552,6 +558,7 @@ ROWS = [
     Row("use a fact", giving_pairs(Rules, "fact_once"), layer_norm, (minus, double)),
     Row("use a fact of softmax", giving_pairs(Rules, "fact_once"), entropy),
     Row("collect a named sum", law_of(facts, "collect a named sum"), variance_by_squares, (minus, double)),
+    Row("fold within brackets", law_of(facts, "fold within brackets"), layered_tanh, (minus, double)),
     Row("use symmetry", law_of(facts, "use symmetry"), quadratic_form),
     Row("use what is assumed", giving_pairs(Rules, "fact_once", lambda found: found[1][0].source == ASSUMED),
         softmax_cross_entropy, (minus, double, missing)),

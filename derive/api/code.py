@@ -34,7 +34,10 @@ class NumpyModule:
         names = real_inputs(self.traced)  # none: a forward function only
         self._derived = gradient_of(self.traced, names) if names else None
         self._view = CodeView(self._derived) if self._derived else None
-        self._module = Module(lower(self._task()))
+        self._module = module = Module(lower(self._task()))
+        self.forward = module.forward
+        self.backward = module.backward
+        self.value_and_grad = module.value_and_grad
 
     def _task(self) -> Task:
         from derive.lower import Task
@@ -50,18 +53,6 @@ class NumpyModule:
     def source(self) -> str:
         """The module's text: NumPy only."""
         return self._module.source
-
-    def forward(self, **given: Any) -> tuple[Any, Any]:
-        """(y, saved)."""
-        return self._module.forward(**given)
-
-    def backward(self, g: Any = None, saved: Any = None) -> dict[str, Any]:
-        """Gradients of every real input, for the upstream gradient g (1 where left out for a scalar output)."""
-        return self._module.backward(g, saved)
-
-    def value_and_grad(self, **given: Any) -> tuple[Any, dict[str, Any]]:
-        """(value, gradients) in one go, for a scalar output."""
-        return self._module.value_and_grad(**given)
 
     @cached_property
     def stability(self) -> Derivation:

@@ -74,7 +74,8 @@ class Derivative:
     def terms(self) -> dict[str, int]:
         """How many terms each result has, as a reader counts them."""
         outcome = self.derived.outcome
-        return {n: number_of_terms(outcome.reader.algebra, s.value) for n, s in outcome.results.items()}
+        own = frozenset(outcome.rules.own)
+        return {n: number_of_terms(outcome.reader.algebra, s.value, own) for n, s in outcome.results.items()}
 
     # The derivation.
 

@@ -25,7 +25,8 @@ class Module:
         self._compiled: dict[str, Callable[..., Any]] = {}
         defaults = [default for _, default in program.parameters]
         self._defaults = None if None in defaults else defaults
-        self._accepted: list[Any] = []  # shapes and dtypes of the last call: known to be good
+        self._accepted: list[Any] = []  # classes, shapes and dtypes of the last call: known to be good
+        self._outputs = len(program.outputs)
 
     @cached_property
     def source(self) -> str:
@@ -43,9 +44,9 @@ class Module:
             raise DeriveError(f"{self.program.name}.backward: expected what forward saved, as in backward(g, saved)")
         function = self._compiled.get("backward") or self._function("backward")
         last = saved[-1]
-        if type(g) is not np.ndarray or (g.shape, g.dtype) != last or len(self.program.outputs) > 1 or not g.shape:
+        if type(g) is not np.ndarray or (g.shape, g.dtype) != last or not last[0] or self._outputs > 1:
             try:
-                g = runtime.upstream(self.program.name, g, saved[-len(self.program.outputs) :])
+                g = runtime.upstream(self.program.name, g, saved[-self._outputs :])
             except (TypeError, ValueError) as problem:
                 raise ShapeError(str(problem)) from None
         gradients: dict[str, Any] = function(g, saved)
@@ -70,28 +71,39 @@ class Module:
         return self._compiled[name]
 
     def _arguments(self, given: Mapping[str, Any]) -> list[Any]:
-        """Checked arrays, then parameters, in the order of the functions."""
-        if not self._names >= given.keys():
-            self._refuse(given)
+        """Checked arrays, then parameters, in the order of the functions.
+
+        Arrays like those of the last call pass in one plain loop: between passes over large arrays the processor's
+        caches hold little of Python, and whatever else runs here costs several times what it costs alone.
+        """
+        arrays: list[Any] = []
+        kinds: list[Any] = []
         try:
-            arrays = [given[name] for name in self._inputs]
-        except KeyError:
-            self._refuse(given)
-        seen = [(a.shape, a.dtype) if type(a) is np.ndarray else None for a in arrays]
-        if seen != self._accepted or None in seen:
-            try:
-                arrays = runtime.checked(self.program.name, self._declared, arrays)
-            except (TypeError, ValueError) as problem:
-                raise ShapeError(str(problem)) from None
-            self._accepted = seen
-        if self.program.parameters:
-            arrays += self._parameters(given)
+            for name in self._inputs:
+                array = given[name]
+                arrays.append(array)
+                kinds += type(array), array.shape, array.dtype
+        except (KeyError, AttributeError):  # missing, or a number
+            return self._checked(given)
+        if kinds != self._accepted or len(given) > len(arrays) or self._defaults is None:
+            return self._checked(given, kinds == self._accepted)
+        arrays += self._defaults
         return arrays
 
-    def _parameters(self, given: Mapping[str, Any]) -> list[Any]:
-        if len(given) > len(self._inputs) or self._defaults is None:
-            return [self._parameter(name, default, given) for name, default in self.program.parameters]
-        return self._defaults
+    def _checked(self, given: Mapping[str, Any], known: bool = False) -> list[Any]:
+        """The same for any arguments; raises what is wrong with them. `known`: the arrays are good."""
+        if not self._names >= given.keys() or any(name not in given for name in self._inputs):
+            self._refuse(given)
+        arrays = [given[name] for name in self._inputs]
+        if not known:
+            try:
+                found = runtime.checked(self.program.name, self._declared, arrays)
+            except (TypeError, ValueError) as problem:
+                raise ShapeError(str(problem)) from None
+            if all(type(array) is np.ndarray for array in arrays):
+                self._accepted = [kind for array in arrays for kind in (type(array), array.shape, array.dtype)]
+            arrays = found
+        return arrays + [self._parameter(name, default, given) for name, default in self.program.parameters]
 
     def _refuse(self, given: Mapping[str, Any]) -> NoReturn:
         """The error for inputs that are unknown or missing."""

@@ -12,8 +12,10 @@ import numpy as np
 BLOCK = 1 << 18  # entries of a block: what one pass over it leaves in the cache, the next one finds there
 
 
-def row_blocks(rows: int, width: int) -> list[slice]:
-    """Slices that cover the rows, each of about BLOCK entries."""
+def row_blocks(rows: int, width: int) -> Any:
+    """Indices that cover the rows, each of about BLOCK entries."""
+    if rows * width <= BLOCK:
+        return (...,)  # one block: all rows, and no arithmetic between passes
     step = max(1, BLOCK // max(1, width))
     return [slice(start, min(start + step, rows)) for start in range(0, rows, step)]
 

@@ -27,8 +27,8 @@ def _less(one: float, poly: Poly, algebra: Algebra) -> Poly:
 DERIVATIVES: dict[str, Rule] = {
     "exp": lambda r, y, u: y,
     "log": lambda r, y, u: r.raised(u, -1),
-    "tanh": lambda r, y, u: _less(1, r.raised(y, 2), r.algebra),
-    "sigmoid": lambda r, y, u: _sum(y, Algebra.scaled(r.raised(y, 2), -1)),
+    "tanh": lambda r, y, u: r.grouped(_less(1, r.raised(y, 2), r.algebra)),
+    "sigmoid": lambda r, y, u: r.algebra.mul(y, r.grouped(_less(1, y, r.algebra))),
     "softplus": lambda r, y, u: r.apply("sigmoid", u),
     "cosh": lambda r, y, u: r.algebra.mul(r.apply("tanh", u), y),
     "sin": lambda r, y, u: r.apply("cos", u),

@@ -194,12 +194,18 @@ def unfold(outcome: Outcome) -> None:
             mentions(sheet)
 
 
+def _rests_on_adjoints(algebra: Algebra, poly: Poly) -> bool:
+    return any(algebra.heads[a[0]].role == "adjoint" for (factors, _), _ in poly for a, _ in factors)
+
+
 def _written_out(outcome: Outcome, sheet: Sheet, users: list[Sheet]) -> bool:
     """Insert an adjoint into all its users, if that is not dearer than naming it."""
     algebra = outcome.reader.algebra
     trials = []
     spare = cost(algebra, sheet.value) + NAMING  # what is saved when the adjoint need not be named
-    if len(users) > 1 and len(sheet.value) == 1 and not sheet.value[0][0][1]:
+    constant = not any(term[0] for term, _ in sheet.value)
+    lone = len(sheet.value) == 1 and not sheet.value[0][0][1] and not _rests_on_adjoints(algebra, sheet.value)
+    if constant or (len(users) > 1 and lone):
         spare = PRODUCT  # a product of entries reads as well as a name
     for user in users:
         record = Record()

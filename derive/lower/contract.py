@@ -126,12 +126,16 @@ def _without_deltas(g: Graph, factors: list[View], left: list[Axis]) -> list[Vie
 def _number_absorbed(
     g: Graph, factors: list[View], left: list[Axis], number: View, hint: Hint
 ) -> tuple[list[View], View]:
-    """A number multiplies the smallest operand, if that is smaller than the result."""
+    """A number multiplies the smallest operand, if that is smaller than the result.
+
+    Of a vector as large as the result, too: other sums find the scaled vector at hand, and γ/D is made once.
+    """
     if is_one(number):
         return factors, number
     result = [a for a in union(factors) if a not in left]
     small = min(range(len(factors)), key=lambda k: _cost(factors[k].letters))
-    if _cost(factors[small].letters) >= _cost(result) or factors[small].node.kind == "bool":
+    gain = _cost(result) - _cost(factors[small].letters)
+    if gain < 0 or (gain == 0 and len(factors[small].letters) != 1) or factors[small].node.kind == "bool":
         return factors, number
     scaled = list(factors)
     scaled[small] = multiplied(g, factors[small], number, hint)

@@ -103,6 +103,8 @@ class Body:
             return "ones" if node.args[0][0].attr == 1 else "weights"
         if node.op == "divide" and node.args[0][0].kind == "host":
             return "inverse"
+        if node.op == "multiply" and node.rank == 1 and node.args[1][0].kind == "host":
+            return "scaled"
         return HINTS.get(node.op, "t")
 
     def _operand(self, node: Node, labels: Labels) -> Code:

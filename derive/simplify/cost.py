@@ -39,10 +39,16 @@ def _atom(algebra: Algebra, head: Head) -> float:
     return 1.0
 
 
-def number_of_terms(algebra: Algebra, poly: Poly) -> int:
-    """Terms as a reader counts them: the summands within brackets, a product counting once."""
+def number_of_terms(algebra: Algebra, poly: Poly, own: frozenset[int] = frozenset()) -> int:
+    """Terms as a reader counts them: the summands within brackets; a product counts once, and so does a bracket of
+    the author's (`own`: the formula's definitions)."""
+
+    def bracket(head: int) -> int:
+        kind = algebra.heads[head] if head != MEAN else None
+        derived = kind is not None and kind.kind == "name" and kind.role == "auto" and head not in own
+        return len(kind.definition) if derived and kind is not None else 1
 
     def count(nodes: tuple[Node, ...]) -> int:
-        return sum(max(1, count(node.inner)) for node in nodes)
+        return sum(max([count(node.inner), *(bracket(a[0]) for a, _ in node.factors), 1]) for node in nodes)
 
     return count(factored(algebra, poly)) if len(poly) <= 4 * MOST_TERMS else len(poly)

@@ -25,17 +25,20 @@ def discovered(algebra: Algebra, polys: Iterable[Poly], facts: Iterable[Fact] = 
         for atom, power in factors
         if power == 1 and algebra.heads[atom[0]].kind == "name"
     }
+    statistics = dict.fromkeys(
+        (factors, atom, power)
+        for poly in polys
+        for (factors, _), _ in poly
+        for atom, power in factors
+        if algebra.heads[atom[0]].kind == "name" and power < 0
+    )
     found: dict[int, Head] = {}
-    for poly in polys:
-        for (factors, _), _ in poly:
-            for statistic, power in factors:
-                head = algebra.heads[statistic[0]]
-                if head.kind == "name" and power < 0:
-                    for made in (
-                        *_over(algebra, dict(factors), statistic, power, powers),
-                        *_reciprocal(algebra, statistic),
-                    ):
-                        found.setdefault(made.id, made)
+    for factors, statistic, power in statistics:
+        for made in _over(algebra, dict(factors), statistic, power, powers):
+            found.setdefault(made.id, made)
+    for _, statistic, _ in statistics:  # after the ratios, which are read first where both serve
+        for made in _reciprocal(algebra, statistic):
+            found.setdefault(made.id, made)
     return tuple(found.values())
 
 

@@ -18,12 +18,18 @@ def _fold(rules: Rules, poly: Poly) -> tuple[Poly, tuple[object, ...]] | None:
     return rules.fold_once(poly, rules.folds)
 
 
+def _within(rules: Rules, poly: Poly) -> tuple[Poly, tuple[object, ...]] | None:
+    found = rules.within_once(poly)
+    return None if found is None else (found[0], ())
+
+
 def _fact(rules: Rules, poly: Poly) -> tuple[Poly, tuple[object, ...]] | None:
     return rules.fact_once(poly)
 
 
 LAWS: tuple[Law, ...] = (
     Law("fold a definition", "a product that defines a name is written by that name", _fold),
+    Law("fold within brackets", "the same, inside a bracket", _within),
     Law("collect a named sum", "two terms are a multiple of a sum that has a name", collected),
     Law("use symmetry", "the assumed symmetry lets two indices change places", symmetrised),
     Law("use a fact", "a reduction known from a definition or an assumption", _fact),
@@ -49,6 +55,7 @@ def affinely(rules: Rules, poly: Poly) -> Poly:
 def oriented(rules: Rules, definitions: Iterable[Head], assumptions: Iterable[Poly] = ()) -> Rules:
     """All rules that the definitions (in order) and the assumptions (polys equal to zero) give."""
     heads = list(definitions)
+    rules.own = {head.id for head in heads}
     for head in heads:
         rules.orient(head, _folded(rules, head.definition))
     _promote(rules)

@@ -47,12 +47,22 @@ class Rules:
     symmetric: dict[int, tuple[tuple[int, ...], Fact]] = field(default_factory=dict)  # head: its letters' other order
     by_head: dict[int, list[Fact]] = field(default_factory=dict)  # facts by the latest head of their pattern
     brackets: list[Head] = field(default_factory=list)  # sums of two terms that the author grouped
+    own: set[int] = field(default_factory=set)  # the definitions themselves
+    regrouped: dict[int, tuple[Power, Atom] | None] = field(default_factory=dict)
     domain: set[int] = field(default_factory=set)  # heads the formula itself divides by, or takes a root of
 
     def nonzero(self, factors: Factors) -> bool:
         """No factor can vanish where the formula is defined."""
         heads = self.algebra.heads
         return all(p < 0 or heads[a[0]].positive or a[0] in self.domain for a, p in factors.items())
+
+    def divisible(self, factors: Factors) -> bool:
+        """The formula itself divides by these: a fold may bring in no quotient of its own (σ, exp underflow to 0)."""
+        heads = self.algebra.heads
+        return all(
+            p < 0 or a[0] in self.domain or (heads[a[0]].kind == "symbol" and heads[a[0]].positive)
+            for a, p in factors.items()
+        )
 
     # Folds.
 
@@ -99,7 +109,7 @@ class Rules:
             return False  # x/τ is no reason to write x as τ·n
         if (Fraction(1) / Fraction(power)).denominator != 1 and not kind.positive:
             return False
-        return self.nonzero(rest)
+        return self.divisible(rest)
 
     def _rank(self, head: int) -> tuple[int, int]:
         """Functions and definitions before inputs: 1 + e^z may not capture what p = e^z/S should."""
@@ -201,6 +211,42 @@ class Rules:
         """Enter a fact."""
         self.facts.append(fact)
         self.by_head.setdefault(max(atom[0] for atom, _ in fact.pattern), []).append(fact)
+
+    def within_once(self, poly: Poly) -> tuple[Poly, tuple[int, ...]] | None:
+        """Grouped sums with their own terms folded: 1 − tanh²(a) is 1 − h² where h names tanh(a)."""
+        parts: list[Poly] = []
+        used: dict[int, None] = {}
+        for term, coefficient in poly:
+            folded = [(a, p) for a, p in term[0] if self._regrouped(a[0]) is not None]
+            if not folded:
+                parts.append(((term, coefficient),))
+                continue
+            factors, bound = self.algebra.opened(term)
+            for atom, power in list(factors.items()):
+                other = self._regrouped(atom[0])
+                if other is not None:
+                    head = self.algebra.heads[atom[0]]
+                    scale, (name, letters) = other
+                    at = dict(zip(head.slots, atom[1], strict=True))
+                    del factors[atom]
+                    new = (name, tuple(at[a] for a in letters))
+                    factors[new] = number(factors.get(new, 0) + power)
+                    coefficient = number(Fraction(coefficient) * Fraction(scale) ** int(power))
+                    used.setdefault(atom[0])
+            parts.append(self.algebra.term(coefficient, factors, bound))
+        return (self.algebra.add(*parts), tuple(used)) if used else None
+
+    def _regrouped(self, name: int) -> tuple[Power, Atom] | None:
+        """A grouped sum that was not the author's, written through the folds; None where nothing changes."""
+        if name not in self.regrouped:
+            head, found = self.algebra.heads[name], None
+            grouped = head.kind == "name" and head.role == "auto" and len(head.args[0]) > 1
+            if grouped and name not in self.own and not any(bound for (_, bound), _ in head.definition):
+                folded = self.fold_once(head.definition, self.folds)
+                if folded is not None and len(folded[0]) > 1:
+                    found = self.algebra.named(folded[0])
+            self.regrouped[name] = found if found is not None and found[1][0] != name else None
+        return self.regrouped[name]
 
     def fact_once(self, poly: Poly) -> tuple[Poly, tuple[Fact, ...]] | None:
         """One fact applied to one term."""
