@@ -162,6 +162,8 @@ def _variables(formula: Formula, traced: Traced, wrt: Wrt) -> tuple[str, ...]:
         if not names:
             raise DeriveError(f"{formula.name} has no real tensor input to differentiate for")
         return names
+    if not isinstance(wrt, (str, tuple, list)) or not all(isinstance(name, str) for name in wrt) or not wrt:
+        raise DeriveError(f"wrt={wrt!r}: expected the name of an input of {formula.name}, or several names")
     names = (wrt,) if isinstance(wrt, str) else tuple(wrt)
     for name in names:
         if name in traced.parameters:

@@ -48,6 +48,8 @@ def _elementwise(d: Derivative, given: Mapping[str, Any]) -> dict[str, Any]:
 
 def verified(d: Derivative, trials: int, seed: int) -> Report:
     """Results against the oracle's own derivatives, and before = after for every step."""
+    if not isinstance(trials, int) or trials < 1 or not isinstance(seed, int) or seed < 0:
+        raise DeriveError(f"verify: expected trials >= 1 and seed >= 0 as whole numbers, given {trials!r} and {seed!r}")
     traced, results, upstreams = d.traced, d.derived.results, d.derived.upstreams
     if d.kind == "jvp":
         report = check_jvp(traced, [results[o.name] for o in traced.outputs], trials=trials, seed=seed)

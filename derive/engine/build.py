@@ -45,7 +45,10 @@ class Setting:
         self.reader = Reader(self.algebra)
         for tensor in traced.inputs:
             self.reader.tensor(tensor)
-        heads = {tensor: self.reader.define(tensor) for tensor in traced.definitions}
+        try:
+            heads = {tensor: self.reader.define(tensor) for tensor in traced.definitions}
+        except DeriveError as problem:
+            raise type(problem)(f"formula {traced.name}: {problem}") from None
         self.outputs = tuple(heads[output] for output in traced.outputs)
         self.forward = (*(h for h in reachable(self.algebra, [h.definition for h in self.outputs])
                           if h not in self.outputs), *self.outputs)  # fmt: skip

@@ -278,6 +278,10 @@ def _body(value: Any, name: str) -> Expr:
         node = stack.pop()
         if isinstance(node, Tensor):
             raise ShapeError(f"tensor {node.name} is used without its indices: write {node.declared()}")
+        if node in (sympy.nan, sympy.zoo, sympy.oo, -sympy.oo, sympy.I):
+            raise DeriveError(f"{node} is no real number: expected a finite real expression")
+        if isinstance(node, sympy.Symbol) and not isinstance(node, (Axis, Size, Scalar)):
+            raise DeriveError(f"unbound symbol {node}: expected inputs, axes, and parameters declared Scalar or Size")
         stack.extend(node.args[1:] if isinstance(node, (Entry, BoolEntry)) else node.args)
     return body
 

@@ -137,6 +137,8 @@ class Powers:
         sure = [(a, p) for a, p in factors if algebra.heads[a[0]].positive]
         rest = {a: p for a, p in factors if not algebra.heads[a[0]].positive}
         total = [self._log_atom(atom, power) for atom, power in sure]
+        if coefficient < 0 and not rest:
+            raise Unsupported("log of a negative number in a formula: it has no real value")
         if coefficient < 0 or rest:
             sign = -1 if coefficient < 0 else 1
             total.append(algebra.op("log", algebra.term(sign, rest, ())))
