@@ -43,7 +43,8 @@ def broken(source: str, width: Callable[[str], float], limit: float, times: str)
             current += part
         else:
             lines += broken(current, width, limit, times)
-            current = opening + part.lstrip()
+            part = part.lstrip()
+            current = part if part.startswith("/") else opening + part  # a quotient opens its line itself
     return lines + broken(current, width, limit, times)
 
 

@@ -163,8 +163,9 @@ def _differentiated(derivation: Derivation, subject: Subject) -> Iterator[Block]
         return
     terms = [g[g.axes] * y[y.axes] for g, y in upstream]
     sums = [SumOver(term, *y.axes) if y.axes else term for term, (_, y) in zip(terms, upstream, strict=True)]
+    given = " is the given upstream gradient " if len(upstream) == 1 else " are the given upstream gradients "
     yield Words(("The scalar that is differentiated is ", LOSS, " = ", *_joined(sums, " + "), ", where ",
-                 *_joined([g[g.axes] for g, _ in upstream], " and "), " is the given upstream gradient ",
+                 *_joined([g[g.axes] for g, _ in upstream], " and "), given,
                  *_joined([AdjointOf(y[y.axes]) for _, y in upstream], " and "), "."))  # fmt: skip
     if subject.elementwise:
         yield Words(("The formula holds entry by entry: arrays of any shape, the indices left out.",))
