@@ -476,3 +476,22 @@ def test_scalars_are_keywords_with_defaults():
     assert np.allclose(to_numpy(f).value_and_grad(x=x, tau=2.0)[1]["x"], x / 4)
     with pytest.raises(DeriveError, match="tau"):
         gradient(f)(x=x)
+
+
+@pytest.mark.parametrize("block", [1, 5])
+@pytest.mark.parametrize("name", ["layer_norm", "softmax_cross_entropy", "mlp", "tanh"])
+def test_code_is_the_same_in_many_blocks(name, block, monkeypatch):
+    """Large arrays are taken in blocks of rows; here the blocks are small, so that small arrays need several."""
+    from derive.backends import runtime
+
+    calls = []
+    whole = runtime.row_blocks
+
+    def counted(rows, width):
+        calls.append(len(whole(rows, width)))
+        return whole(rows, width)
+
+    monkeypatch.setattr(runtime, "BLOCK", block)
+    monkeypatch.setattr(runtime, "row_blocks", counted)
+    assert to_numpy(catalogue[name]).verify(trials=6)
+    assert max(calls) > 1, "no array was taken in several blocks"

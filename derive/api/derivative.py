@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sympy import Expr
 
 from derive.axes import Axis, DeriveError, NameProblem, Tensor, Unsupported, definitions, did_you_mean
-from derive.engine import CodeView, Derived, gradient_of, hessian_of, jacobian_of, tangent_of
+from derive.engine import Derived, gradient_of, hessian_of, jacobian_of, tangent_of
 from derive.formula import Formula, Traced
 from derive.simplify import number_of_terms
 from derive.steps import Derivation
@@ -143,10 +143,6 @@ class Derivative:
         from .numbers import verified
 
         return verified(self, trials, seed)
-
-    def code_view(self) -> CodeView:
-        """The definitions in their stable form, ready to be lowered."""
-        return CodeView(self.derived)
 
 
 def real_inputs(traced: Traced) -> tuple[str, ...]:

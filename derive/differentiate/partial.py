@@ -19,8 +19,8 @@ def _sum(*polys: Poly) -> Poly:
     return Algebra.add(*polys)
 
 
-def _less(one: float, poly: Poly, algebra: Algebra) -> Poly:
-    return _sum(algebra.constant(int(one)), Algebra.scaled(poly, -1))
+def _less(one: int, poly: Poly, algebra: Algebra) -> Poly:
+    return _sum(algebra.constant(one), Algebra.scaled(poly, -1))
 
 
 # f → f′(u), given y = f(u) and u. The primitives of scalar calculus; everything else is derived from them.

@@ -13,7 +13,7 @@ from derive.axes import Unsupported
 from .algebra import Algebra
 from .data import ZERO, Poly, Power, absolute, number
 
-POSITIVE = frozenset({"cosh", "sigmoid", "softplus", "exp", "prod_of_positive"})
+POSITIVE = frozenset({"cosh", "sigmoid", "softplus", "exp"})
 
 
 class Powers:
