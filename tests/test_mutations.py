@@ -343,11 +343,11 @@ def one_of(owner, name, place):
     return install
 
 
-def terms_of(owner, name):
-    """A generator of (head, letters, raw)."""
+def through(label):
+    """The derivative of a reduction: a generator of (head, letters, raw)."""
 
     def install(patch, spoil):
-        acts, original = Acts(), getattr(owner, name)
+        acts, original = Acts(), partial.REDUCED[label]
 
         def broken(*args):
             for head, letters, raw in original(*args):
@@ -355,7 +355,7 @@ def terms_of(owner, name):
                 acts.times += 1
                 yield from ((head, letters, one) for one in changed)
 
-        patch.setattr(owner, name, broken)
+        patch.setitem(partial.REDUCED, label, broken)
         return acts
 
     return install
@@ -545,7 +545,7 @@ ROWS = [
     Row("product rule", occurrences(beside_another), product),
     Row("u to the v, for u", one_of(partial, "_power_rule", 0), general_power),
     Row("u to the v, for v", one_of(partial, "_power_rule", 1), general_power),
-    Row("derivative of a product over an axis", terms_of(partial, "_through_product"), product_over),
+    Row("derivative of prod over an axis", through("prod"), product_over),
     Row("tangents", giving_polys(forward, "normalised", only_changes=False), dense, check=by(jvp)),
     Row("δ contracts", contraction(delta_dropped), diagonal, (minus,)),
     Row("δ contracts in a Jacobian", contraction(delta_dropped), softmax, (minus,), by(jacobian)),

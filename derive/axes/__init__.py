@@ -26,13 +26,19 @@ from .functions import (
     where,
 )
 from .index import Axis, Scalar, Size, axes, axis, fresh_letter
+from .padding import Padded, padded
+from .ranges import in_range, nonnegative, settled, whole
 from .reduce import (
+    ArgMaxOver,
+    ArgMinOver,
     MaxOver,
     MeanOver,
+    MinOver,
     ProdOver,
     Reduction,
     SumOver,
     argmax_over,
+    argmin_over,
     logsumexp_over,
     max_over,
     mean_over,
@@ -41,10 +47,26 @@ from .reduce import (
     sum_over,
 )
 from .scope import definitions, free_axes, letters_of, mapped, rebuilt, rename, tensors_of
-from .tensor import AdjointOf, Bool, BoolEntry, Entry, Int, T, TangentOf, Tensor, TensorType, entry, scalar
+from .tensor import (
+    AdjointOf,
+    Bool,
+    BoolEntry,
+    Entry,
+    Int,
+    PaddedBoolEntry,
+    PaddedEntry,
+    T,
+    TangentOf,
+    Tensor,
+    TensorType,
+    entry,
+    scalar,
+)
 
 __all__ = [
     "AdjointOf",
+    "ArgMaxOver",
+    "ArgMinOver",
     "AssumptionError",
     "Axis",
     "Bool",
@@ -55,8 +77,12 @@ __all__ = [
     "Int",
     "MaxOver",
     "MeanOver",
+    "MinOver",
     "NameProblem",
     "NotIterable",
+    "Padded",
+    "PaddedBoolEntry",
+    "PaddedEntry",
     "ProdOver",
     "Reduction",
     "Scalar",
@@ -73,6 +99,7 @@ __all__ = [
     "Where",
     "absolute",
     "argmax_over",
+    "argmin_over",
     "axes",
     "axis",
     "checked_identifier",
@@ -83,6 +110,7 @@ __all__ = [
     "equals",
     "free_axes",
     "fresh_letter",
+    "in_range",
     "letters_of",
     "logsumexp_over",
     "mapped",
@@ -91,14 +119,18 @@ __all__ = [
     "mean_over",
     "min_over",
     "minimum",
+    "nonnegative",
     "one_hot",
+    "padded",
     "prod_over",
     "rebuilt",
     "rename",
     "scalar",
+    "settled",
     "sigmoid",
     "softplus",
     "sum_over",
     "tensors_of",
     "where",
+    "whole",
 ]

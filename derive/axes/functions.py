@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sympy import Abs, Eq, Expr, Function
+from sympy import Abs, Eq, Expr, Function, Integer
 from sympy.core.basic import Basic
 from sympy.core.relational import Relational
 from sympy.logic.boolalg import Boolean, BooleanAtom
@@ -12,6 +12,7 @@ from sympy.printing.pretty.stringpict import prettyForm
 
 from .errors import DeriveError, ShapeError
 from .index import Axis
+from .ranges import settled, whole
 from .tensor import BoolEntry, Entry, Tensor, scalar
 
 
@@ -68,7 +69,8 @@ class Where(Expr):
         return prettyForm(str(self))
 
 
-def _condition(value: Any) -> Basic:
+def condition_of(value: Any) -> Basic:
+    """`value` as a condition; numbers, tensors and Python bools raise, saying what to write."""
     if isinstance(value, Tensor):
         raise ShapeError(f"where: mask {value.name} is used without its indices: write {value.declared()}")
     if isinstance(value, bool):
@@ -80,7 +82,7 @@ def _condition(value: Any) -> Basic:
 
 def where(condition: Any, then: Any, otherwise: Any) -> Expr:
     """`then` where the condition holds, else `otherwise`; (where)′ = where(condition, then′, otherwise′)."""
-    return Where(_condition(condition), scalar(then, "where"), scalar(otherwise, "where"))
+    return Where(condition_of(condition), scalar(then, "where"), scalar(otherwise, "where"))
 
 
 def maximum(a: Any, b: Any) -> Expr:
@@ -117,18 +119,18 @@ def absolute(x: Any) -> Expr:
 
 
 def one_hot(index: Any, axis: Axis) -> Expr:
-    """δ(index, axis): 1 at the class, else 0."""
+    """δ(index, axis): 1 where the letter equals the index, else 0; the index may be any integer expression."""
     if not isinstance(axis, Axis):
         raise ShapeError(f"one_hot: expected an axis second, given {axis!r}")
-    if isinstance(index, Axis):
-        if index.size != axis.size:
-            raise ShapeError(f"one_hot: axes {index.name} and {axis.name} have lengths {index.size} and {axis.size}")
-        return Delta(index, axis)
-    if not (isinstance(index, Entry) and index.tensor.dtype == "int"):
-        raise DeriveError(f"one_hot: expected an entry of an Int tensor first, given {index}")
-    if index.tensor.bound != axis.size:
+    if isinstance(index, Axis) and index.size != axis.size:
+        raise ShapeError(f"one_hot: axes {index.name} and {axis.name} have lengths {index.size} and {axis.size}")
+    if isinstance(index, int) and not isinstance(index, bool):
+        index = Integer(index)
+    if not isinstance(index, Expr) or isinstance(index, Tensor) or not whole(index):
+        raise DeriveError(f"one_hot: expected an entry of an Int tensor or an integer expression, given {index}")
+    if isinstance(index, Entry) and index.tensor.bound not in (None, axis.size):
         raise ShapeError(f"one_hot: {index} lies below {index.tensor.bound}, but {axis.name} has length {axis.size}")
-    return Delta(index, axis)
+    return Delta(settled(index), axis)
 
 
 def equals(left: Any, right: Any) -> Basic:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sympy import Expr, Integer, Symbol, sympify
+from sympy import Expr, Integer, Symbol, evaluate, sympify
 
 from .errors import ShapeError, checked_identifier
 
@@ -92,7 +92,8 @@ def axis(name: str, size: Expr | int | None = None, *, min: int = 1) -> Axis:
         raise ShapeError(f"axis {name!r}: expected a length, given {size!r}") from problem
     if not isinstance(length, Expr) or length.is_integer is False or (length.is_Integer and length < min):
         raise ShapeError(f"axis {name!r}: expected a length of at least {min}, given {size}")
-    return Axis(name, Integer(length) if length.is_Integer else length)
+    with evaluate(True):
+        return Axis(name, Integer(length) if length.is_Integer else length.doit())
 
 
 def axes(names: str, *, min: int = 1) -> tuple[Axis, ...]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, ClassVar
 
-from sympy import Expr, exp, log
+from sympy import Expr, Integer, exp, log
 from sympy.core.basic import Basic
 from sympy.printing.pretty.stringpict import prettyForm
 
-from .errors import ShapeError, Unsupported
+from .errors import ShapeError
 from .index import Axis
 from .tensor import scalar
 
@@ -33,6 +33,10 @@ class Reduction(Expr):
     @property
     def free_symbols(self) -> set[Basic]:
         return self.body.free_symbols - set(self.axes)
+
+    def rebound(self, body: Basic, axes: Iterable[Axis]) -> Reduction:
+        """The same reduction of another body over other letters."""
+        return self.func(body, *axes)
 
     def _latex(self, printer: Any, exp: str | None = None) -> str:
         letters = ", ".join(printer._print(a) for a in self.axes)
@@ -71,6 +75,44 @@ class MaxOver(Reduction):
     name, sign = "max", r"\max"
 
 
+class MinOver(Reduction):
+    """The smallest entry over the axes."""
+
+    name, sign = "min", r"\min"
+
+
+class ArgMaxOver(Reduction):
+    """Where the first largest entry stands: its place along one of the axes, the last argument says which."""
+
+    name, sign = "argmax", r"\operatorname{argmax}"
+    is_integer = True
+    is_nonnegative = True
+
+    @property
+    def axes(self) -> tuple[Axis, ...]:
+        return self.args[1:-1]
+
+    @property
+    def component(self) -> int:
+        return int(self.args[-1])
+
+    def rebound(self, body: Basic, axes: Iterable[Axis]) -> Reduction:
+        return self.func(body, *axes, self.args[-1])
+
+    def integer_bound(self) -> Expr:
+        return self.axes[self.component].size
+
+    def _sympystr(self, printer: Any) -> str:
+        written = super()._sympystr(printer)
+        return written if len(self.axes) == 1 else f"{written}[{self.component}]"
+
+
+class ArgMinOver(ArgMaxOver):
+    """Where the first smallest entry stands."""
+
+    name, sign = "argmin", r"\operatorname{argmin}"
+
+
 def _reduction(kind: type[Reduction], over: Any, body: Any) -> Expr:
     letters: Iterable[Any] = over if isinstance(over, (tuple, list)) else (over,)
     letters = tuple(letters)
@@ -102,12 +144,30 @@ def logsumexp_over(axes: Axis | Iterable[Axis], body: Any) -> Expr:
     return log(_reduction(SumOver, axes, exp(scalar(body, "logsumexp_over"))))
 
 
-def _not_yet(name: str) -> Any:
-    def refuse(axes: Any, body: Any) -> Expr:
-        raise Unsupported(f"{name}: extrema over axes are not supported yet")
+def max_over(axes: Axis | Iterable[Axis], body: Any) -> Expr:
+    """The largest body over the axes; its gradient goes to the first that is largest.
 
-    refuse.__name__, refuse.__doc__ = name, f"{name} over axes: raises Unsupported for now."
-    return refuse
+    `max_over(c, where(mask[b, c], x[b, c], -oo))` looks only where the mask holds.
+    """
+    return _reduction(MaxOver, axes, body)
 
 
-max_over, min_over, argmax_over = (_not_yet(f"{kind}_over") for kind in ("max", "min", "argmax"))
+def min_over(axes: Axis | Iterable[Axis], body: Any) -> Expr:
+    """The smallest body over the axes; its gradient goes to the first that is smallest."""
+    return _reduction(MinOver, axes, body)
+
+
+def argmax_over(axes: Axis | Iterable[Axis], body: Any) -> Any:
+    """Where the first largest body stands: an integer for one axis, a tuple of integers for several."""
+    return _places(ArgMaxOver, axes, body)
+
+
+def argmin_over(axes: Axis | Iterable[Axis], body: Any) -> Any:
+    """Where the first smallest body stands: an integer for one axis, a tuple of integers for several."""
+    return _places(ArgMinOver, axes, body)
+
+
+def _places(kind: type[Reduction], over: Any, body: Any) -> Any:
+    letters = _reduction(MaxOver, over, body).axes
+    found = tuple(kind(scalar(body, f"{kind.name}_over"), *letters, Integer(k)) for k in range(len(letters)))
+    return found if isinstance(over, (tuple, list)) else found[0]

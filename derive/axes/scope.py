@@ -9,7 +9,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from sympy.core.basic import Basic
 
+from .functions import Delta
 from .index import Axis, fresh_letter
+from .ranges import settled
 from .reduce import Reduction
 from .tensor import BoolEntry, Entry, Tensor
 
@@ -53,7 +55,7 @@ def rename(node: Basic, mapping: Mapping[Axis, Basic]) -> Basic:
                 inner[letter] = fresh_letter(letter, taken)
                 taken.add(inner[letter].name)
             bound.append(inner.get(letter, letter))
-        return node.func(rename(node.body, inner), *bound)
+        return node.rebound(rename(node.body, inner), bound)
     if not node.args:
         return node
     return rebuilt(node, [rename(child, mapping) for child in node.args])
@@ -63,8 +65,10 @@ def rebuilt(node: Basic, args: list[Basic]) -> Basic:
     """The node over new arguments, unevaluated: the order a reader wrote is kept."""
     if all(new is old for new, old in zip(args, node.args, strict=True)):
         return node
-    if isinstance(node, (Entry, BoolEntry, Reduction)):
-        return node.func(*args)
+    if isinstance(node, (Entry, BoolEntry)):
+        return node.func(args[0], *(settled(index) for index in args[1:]))
+    if isinstance(node, Delta):
+        return node.func(*(settled(index) for index in args))
     if node.func.__module__.startswith("derive"):
         return node.func(*args)
     return node.func(*args, evaluate=False)

@@ -6,14 +6,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sympy import Expr, sympify
+from sympy import Expr, Integer, sympify
 from sympy.core.basic import Basic
 from sympy.core.expr import AtomicExpr
 from sympy.logic.boolalg import Boolean
 from sympy.printing.pretty.stringpict import prettyForm
 
-from .errors import DeriveError, NotIterable, ShapeError, Unsupported, checked_identifier
+from .errors import DeriveError, NotIterable, ShapeError, checked_identifier
 from .index import Axis
+from .ranges import in_range, settled, whole
 
 
 @dataclass(frozen=True)
@@ -178,6 +179,10 @@ class Entry(Expr):
     def _eval_is_integer(self) -> bool | None:
         return True if self.tensor.dtype == "int" else None
 
+    def integer_bound(self) -> Expr | None:
+        """Entries of an Int tensor lie in 0 … bound − 1."""
+        return self.tensor.bound
+
     def _sympystr(self, printer: Any) -> str:
         inside = ", ".join(printer._print(i) for i in self.indices)
         return f"{self.tensor.name}[{inside}]" if inside else self.tensor.name
@@ -228,28 +233,63 @@ class BoolEntry(Boolean):
     __neg__ = __pow__ = _no_arithmetic
 
 
-def entry(tensor: Tensor, *indices: Any) -> Expr | BoolEntry:
-    """`tensor[indices]` after checking rank and lengths; ShapeError names tensor, expected and given."""
+class PaddedEntry(Entry):
+    """`padded(x)[b, s*h + r − p]`: the entry where the indices lie within the tensor, else 0."""
+
+    def _sympystr(self, printer: Any) -> str:
+        return f"padded({self.tensor.name})[{', '.join(printer._print(i) for i in self.indices)}]"
+
+
+class PaddedBoolEntry(BoolEntry):
+    """The entry of a mask where the indices lie within it, else false."""
+
+    _sympystr = PaddedEntry._sympystr
+
+
+def entry(tensor: Tensor, *indices: Any, padded: bool = False) -> Expr | BoolEntry:
+    """`tensor[indices]` after checking rank and range; ShapeError names tensor, expected and given.
+
+    An index is a letter, or an integer expression of letters, sizes and integer entries that is provably in range;
+    `padded` entries are 0 outside, and need no proof.
+    """
     given = ", ".join(str(i) for i in indices)
     if indices == ((),) or indices == ():
         indices = ()
     if len(indices) != tensor.ndim:
         raise ShapeError(f"tensor {tensor.name}: expected {tensor.ndim} indices {tensor.declared()}, given [{given}]")
-    for declared, index in zip(tensor.axes, indices, strict=True):
-        if not isinstance(index, Axis):
-            if isinstance(index, (slice, list, str, float)) or index is Ellipsis or index is None:
-                raise ShapeError(f"tensor {tensor.name}: expected an axis such as {declared.name}, given {index!r}")
-            raise Unsupported(
-                f"tensor {tensor.name}: index {index} is not a plain axis; affine indices and gathers are not "
-                f"supported yet (expected {tensor.declared()})"
-            )
-        if index.size != declared.size:
+    found = [_index(tensor, declared, index, given) for declared, index in zip(tensor.axes, indices, strict=True)]
+    outside = [
+        (declared, index) for declared, index in zip(tensor.axes, found, strict=True)
+        if index is not declared and not in_range(index, declared.size)
+    ]  # fmt: skip
+    if outside and not padded:
+        declared, index = outside[0]
+        if isinstance(index, Axis):
             raise ShapeError(
                 f"tensor {tensor.name}: expected {tensor.declared()}, given [{given}]: axis {index.name} has length "
                 f"{index.size}, not {declared.size}"
             )
-    cls = BoolEntry if tensor.dtype == "bool" else Entry
-    return cls(tensor, *indices)
+        raise ShapeError(
+            f"tensor {tensor.name}: index {index} is not provably within 0 … {declared.size - 1} in "
+            f"{tensor.name}[{given}]; padded({tensor.name})[…] reads 0 outside"
+        )
+    kinds = (PaddedBoolEntry, BoolEntry) if tensor.dtype == "bool" else (PaddedEntry, Entry)
+    return kinds[0 if outside else 1](tensor, *found)
+
+
+def _index(tensor: Tensor, declared: Axis, index: Any, given: str) -> Expr:
+    """An index as an integer expression."""
+    if isinstance(index, int) and not isinstance(index, bool):
+        return Integer(index)
+    if not isinstance(index, Expr) or isinstance(index, Tensor):
+        shown = index.declared() if isinstance(index, Tensor) else repr(index)
+        raise ShapeError(f"tensor {tensor.name}: expected an axis such as {declared.name}, given {shown}")
+    index = settled(index)
+    if not whole(index):
+        raise ShapeError(
+            f"tensor {tensor.name}: index {index} in [{given}] is not an integer: expected letters, sizes and integers"
+        )
+    return index
 
 
 def scalar(value: Any, where_: str) -> Expr:

@@ -9,7 +9,7 @@ from typing import Any
 import sympy
 
 from derive.axes import Unsupported
-from derive.terms import Algebra, Head, Letter, Poly, Raw, Reader, number
+from derive.terms import Algebra, Head, Letter, Poly, Raw, Reader, number, tied
 
 Partial = tuple[Head, tuple[Letter, ...], Raw]
 Rule = Callable[[Reader, Poly, Poly], Poly]
@@ -74,8 +74,8 @@ def _varies(head: Head) -> bool:
 def _through(reader: Reader, head: Head, letters: tuple[Letter, ...], cofactor: Raw) -> Iterator[Partial]:
     """The chain rule for one function: f(u) gives f′(u) du."""
     algebra = reader.algebra
-    if head.label == "prod":
-        yield from _through_product(reader, head, letters, cofactor)
+    if head.over:
+        yield from REDUCED[head.label](reader, head, letters, cofactor)
         return
     arguments = algebra.arguments(head, letters)
     value = algebra.atom(head, letters)
@@ -110,6 +110,33 @@ def _through_product(reader: Reader, head: Head, letters: tuple[Letter, ...], co
         for part in algebra.raws(rest):
             coefficient, factors, bound = algebra.product(cofactor, part, inner)
             yield target, at, (coefficient, factors, bound | frozenset(one.values()))
+
+
+def _through_extremum(reader: Reader, head: Head, letters: tuple[Letter, ...], cofactor: Raw) -> Iterator[Partial]:
+    """d max_c u_c = Σ_c [c = k] du_c, k the first place where u is largest."""
+    algebra = reader.algebra
+    arguments, over = algebra.unbound(head, letters)
+    chosen = [
+        tied(algebra, letter, algebra.op(f"arg{head.label}", *arguments, over=over, payload=place))
+        for place, letter in enumerate(over)
+    ]
+    for target, at, inner in partials(reader, algebra.raws(arguments[0])):
+        coefficient, factors, bound = algebra.product(cofactor, *((1, {w: 1}, frozenset()) for w in chosen), inner)
+        yield target, at, (coefficient, factors, bound | frozenset(over))
+
+
+def _constant(reader: Reader, head: Head, letters: tuple[Letter, ...], cofactor: Raw) -> Iterator[Partial]:
+    """Where a maximum stands is an integer: it does not move with the entries, but where it jumps."""
+    yield from ()
+
+
+REDUCED: dict[str, Callable[[Reader, Head, tuple[Letter, ...], Raw], Iterator[Partial]]] = {
+    "prod": _through_product,
+    "max": _through_extremum,
+    "min": _through_extremum,
+    "argmax": _constant,
+    "argmin": _constant,
+}
 
 
 def tangent(reader: Reader, raws: list[Raw], tangents: dict[int, Any]) -> Poly:

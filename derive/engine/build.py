@@ -10,7 +10,7 @@ from derive.axes import Axis, DeriveError, Entry, Tensor
 from derive.differentiate import reachable
 from derive.formula import Traced
 from derive.steps import Derivation
-from derive.terms import Algebra, Head, Poly, Reader
+from derive.terms import Algebra, Head, Poly, Reader, hides
 
 from .forward import pushed
 from .present import Presentation
@@ -46,7 +46,7 @@ class Setting:
         for tensor in traced.inputs:
             self.reader.tensor(tensor)
         try:
-            heads = {tensor: self.reader.define(tensor) for tensor in traced.definitions}
+            heads = {t: self.reader.define(t) for t in traced.definitions if t in traced.outputs or not hides(t.body)}
         except DeriveError as problem:
             raise type(problem)(f"formula {traced.name}: {problem}") from None
         self.outputs = tuple(heads[output] for output in traced.outputs)
@@ -114,7 +114,7 @@ def _presented(
     for name, sheet in outcome.results.items():
         names = view.names(sheet.head, sheet.slots)
         letters = (*(of.indices if of else ()), *(names[a] for a in sheet.head.slots))
-        body = view.writer.write(sheet.value, names)
+        body = view.write(sheet.value, names)
         label, role = (f"{name}_dot", "tangent") if kind == "jvp" else (f"{name}_bar", "adjoint")
         results[name] = Tensor(label, letters, body=body, role=role, of=name)
     return Derived(setting.traced, kind, upstreams, results, outcome, of)

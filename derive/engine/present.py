@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from sympy import Expr
 
@@ -12,6 +12,7 @@ from derive.simplify import cost
 from derive.terms import Algebra, Head, Letter, Poly, Writer
 
 from .search import Outcome, Sheet
+from .windows import solved
 
 CHEAP = 3.0  # a reduction of at most this cost is written out where it occurs once in an expression
 
@@ -42,7 +43,11 @@ class Presentation:
             self.labels[head.id] = self._unique(_auto_label(self.algebra, head))
         sheets = {s.head.id for s in self.outcome.sheets}
         shown = [h for h in autos if h.id in sheets] if self.full else self._worth_naming(self._mentioned())
-        self.shown = {h.id for h in (*self._always(), *shown)}
+        self.places = tuple(places_in(self.algebra, self._displayed()))
+        for head in self.places:
+            along = self.algebra.axes_of[self.algebra.letter_space[head.over[head.payload]]][0].name
+            self.labels[head.id] = self._unique(f"k_{along}" if len(head.over) > 1 else "k")
+        self.shown = {h.id for h in (*self._always(), *shown, *self.places)}
 
     def _always(self) -> list[Head]:
         """Names found, and those of an earlier pass that this one rests on."""
@@ -74,7 +79,10 @@ class Presentation:
 
     def _worth_naming(self, autos: list[Head]) -> list[Head]:
         """Reductions that would otherwise be written out more than once, and are not cheap."""
-        reductions = {h.id for h in autos if any(term[1] for term, _ in h.definition)}
+        reductions = {
+            h.id for h in autos
+            if any(term[1] for term, _ in h.definition) and not is_reading(self.algebra, h.definition)
+        }  # fmt: skip
         expressions = [self._uses(poly, reductions) for poly in self._displayed()]
         named: list[Head] = []
         for head in reversed(autos):
@@ -113,6 +121,9 @@ class Presentation:
         suffix = "_dot" if any(s.bar and s.bar.role == "tangent" for s in shown) else "_bar"
         self.labels.update({s.bar.id: self._unique(self.label(s.head) + suffix) for s in shown if s.bar is not None})
         for head in (h for h in self.algebra.heads if h.id in self.shown and h.id not in bars):
+            if head.kind == "op":
+                self.tensors[head.id] = self._placed(head)
+                continue
             self.tensors[head.id] = self._defined(head, head.definition, head.slots, head.role)
         for sheet in shown:
             assert sheet.bar is not None
@@ -133,10 +144,20 @@ class Presentation:
         self, head: Head, poly: Poly, slots: tuple[Letter, ...], role: str, sheet: Sheet | None = None
     ) -> Tensor:
         names = self.names(sheet.head if sheet else head, slots)
-        body = self.writer.write(poly, names)
+        body = self.write(poly, names)
         role = "found" if role == "auto" else role
         of = self.label(sheet.head) if sheet else ""
         return Tensor(self.labels[head.id], [names[a] for a in slots], body=body, role=role, of=of)
+
+    def write(self, poly: Poly, names: Mapping[Letter, Axis], *, factor: bool = True) -> Expr:
+        """The expression of a poly, its windows solved."""
+        return solved(self.writer.write(poly, names, factor=factor))
+
+    def _placed(self, head: Head) -> Tensor:
+        """Where a maximum stands, as a tensor of integers."""
+        names = self.names(head, head.slots)
+        body = solved(self.writer.call(head, head.slots, names))
+        return Tensor(self.labels[head.id], [names[a] for a in head.slots], dtype="int", body=body, role="found")
 
     def names(self, head: Head, slots: tuple[Letter, ...]) -> dict[Letter, Axis]:
         """Letters for the slots of a head: its declared axes where it has them; extra letters are the user's own."""
@@ -144,16 +165,16 @@ class Presentation:
             a: axis for a in self.outcome.extra if a in slots and (axis := self.algebra.letter_axis[a]) is not None
         }
         taken = {axis.name for axis in extra.values()}
-        own = dict(zip(head.slots, head.payload.axes, strict=True)) if head.payload is not None else {}
+        declared = head.payload.axes if isinstance(head.payload, Tensor) else ()
+        own = dict(zip(head.slots, declared, strict=bool(declared)))
         names = {**{a: axis for a, axis in own.items() if axis.name not in taken}, **extra}
         rest = [a for a in slots if a not in names]
         return {**names, **self.writer.letters_for(rest, {a.name for a in names.values()})}
 
     def tensor(self, head: Head) -> Tensor | None:
         """The tensor by which a name is printed, or None where it is written out."""
-        if head.payload is not None:
-            found: Tensor = head.payload
-            return found
+        if isinstance(head.payload, Tensor):
+            return head.payload
         return self.tensors.get(head.id)
 
     def entry(self, head: Head, slots: tuple[Letter, ...]) -> Expr:
@@ -176,6 +197,31 @@ def names_in(algebra: Algebra, poly: Poly) -> list[Head]:
                 elif kind.kind in ("op", "test"):
                     stack.extend(kind.args)
     return found
+
+
+def is_reading(algebra: Algebra, poly: Poly) -> bool:
+    """Whether a definition is one entry seen through windows, x[s·h + r − p]: as short as a name."""
+    if len(poly) != 1:
+        return False
+    (factors, _), coefficient = poly[0]
+    read = [a for a, _ in factors if algebra.heads[a[0]].label != "window"]
+    return coefficient == 1 and len(read) == 1 < len(factors) and algebra.heads[read[0][0]].kind in ("tensor", "name")
+
+
+def places_in(algebra: Algebra, polys: Iterable[Poly]) -> list[Head]:
+    """The places of maxima that windows mention, in order."""
+    found: dict[int, Head] = {}
+    stack, seen = list(polys), set[int]()
+    while stack:
+        for (factors, _), _ in stack.pop():
+            for (head, _), _ in factors:
+                kind = algebra.heads[head]
+                if head not in seen and kind.kind in ("op", "test", "name"):
+                    seen.add(head)
+                    stack.extend(kind.args)
+                if kind.label in ("argmax", "argmin"):
+                    found.setdefault(head, kind)
+    return sorted(found.values(), key=lambda h: h.id)
 
 
 def _found_label(algebra: Algebra, head: Head) -> str:

@@ -14,6 +14,7 @@ from derive.terms import Head, Letter, Node, Raw
 
 from .present import Presentation
 from .search import Outcome, Sheet
+from .windows import solved
 
 CHAIN_RULE = "chain rule"
 CONTRACT = "contract δ"
@@ -36,7 +37,7 @@ class Script:
         """Names, facts, adjoints from the output inwards, then the results."""
         adjoints = [self._equation(sheet, "adjoint") for sheet in self.outcome.sheets]
         results = [self._equation(sheet, "result", name) for name, sheet in self.outcome.results.items()]
-        names = [self._name(h) for h in (*self.outcome.forward, *self.outcome.found)]
+        names = [self._name(h) for h in (*self.outcome.forward, *self.view.places, *self.outcome.found)]
         facts = [self._fact(fact) for fact in self.facts.values()]
         return Derivation(self.title, (*(n for n in names if n), *facts, *adjoints, *results), self.of)
 
@@ -45,10 +46,10 @@ class Script:
         tensor = self.view.tensor(head)
         if tensor is None:
             return None
-        if head.payload is not None:
+        if head.kind == "name" and head.payload is not None:
             return self._reading(head, tensor)
         target = tensor[tensor.axes]
-        found = head in self.outcome.found
+        found = head in self.outcome.found or head in self.view.places
         step = Step("name", target, tensor.body, "a name for what occurs again")
         return Equation("found" if found else "definition", target, tensor, (step,))
 
@@ -78,7 +79,7 @@ class Script:
         return self._write(left, names), self._write(fact.value, names)
 
     def _write(self, poly: Any, names: Mapping[Letter, Axis], factor: bool = True) -> Expr:
-        return self.view.writer.write(poly, names, factor=factor)
+        return self.view.write(poly, names, factor=factor)
 
     def _equation(self, sheet: Sheet, kind: str, name: str = "") -> Equation:
         """AdjointOf(head) → raw terms → contracted → each recorded law → factored → names written out."""
@@ -112,7 +113,7 @@ class Script:
 
     def _raw(self, raws: Iterable[Raw], names: Mapping[Letter, Axis]) -> Expr:
         nodes = tuple(Node(c, tuple(sorted(f.items())), b) for c, f, b in raws)
-        return self.view.writer.nodes(nodes, names) if nodes else Integer(0)
+        return solved(self.view.writer.nodes(nodes, names)) if nodes else Integer(0)
 
     def _cite(self, cited: Any) -> Any:
         """The equation that a law appeals to."""

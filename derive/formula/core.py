@@ -5,8 +5,8 @@ from __future__ import annotations
 import inspect
 import itertools
 import sys
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import sympy
@@ -23,6 +23,7 @@ from derive.axes import (
     Size,
     Tensor,
     TensorType,
+    Where,
     did_you_mean,
     free_axes,
     scalar,
@@ -30,7 +31,7 @@ from derive.axes import (
 
 from .instance import elementwise, instantiate
 from .signature import Outputs, Parameter, annotations_of, outputs_of, parameters_of
-from .trace import CURRENT, Traced, Tracing, told_apart
+from .trace import CURRENT, Traced, Tracing, hyper, told_apart
 
 MOST_VARIANTS = 12
 
@@ -109,7 +110,8 @@ class Formula:
         scalars = {name: value for name, value in scalars.items() if value is not inspect.Parameter.empty}
         if traced.elementwise:
             return elementwise(traced, tensors, scalars)
-        made = instantiate(traced, tensors, scalars)
+        sizes = {p.name: given[p.name] for p in self.parameters if p.kind == "size" and p.name in given}
+        made = instantiate(traced, tensors, scalars, sizes)
         if (tracing := CURRENT.get()) is not None:
             tracing.assumptions.extend(made.assumptions)
         return made.outputs[0] if len(made.outputs) == 1 else made.outputs
@@ -185,8 +187,13 @@ def build(function: Callable[..., Any], name: str, frame_locals: Mapping[str, An
         "__main__" if module == "__main__" else inspect.getsourcefile(function) or module,
         lambda static: _trace(function, name, parameters, declared, static),
     )
-    made.trace()  # a wrong index is an error here, where it was written
-    return made
+    traced = made.trace()  # a wrong index is an error here, where it was written
+    known = {p.name for p in parameters}
+    more = tuple(
+        Parameter(s.name, "size", default=inspect.Parameter.empty if s.default is None else s.default)
+        for s in traced.sizes if s.name not in known
+    )  # fmt: skip
+    return replace(made, parameters=(*parameters, *more)) if more else made
 
 
 def _trace(
@@ -197,7 +204,7 @@ def _trace(
     static: Mapping[str, Any],
 ) -> Traced:
     shapes = _shapes(name, declared, static)
-    arguments = _arguments(parameters, static)
+    arguments = _arguments(parameters, static, shapes)
     any_shape = any(t.any_shape for t in shapes)
     inputs = tuple(a for a in arguments.values() if isinstance(a, Tensor))
     letters = dict.fromkeys([a for t in inputs for a in t.axes] + [a for shape in shapes for a in shape.axes])
@@ -220,7 +227,7 @@ def _trace(
         name,
         inputs,
         tuple(a for a in arguments.values() if isinstance(a, Scalar)),
-        tuple(a for a in arguments.values() if isinstance(a, Size)),
+        hyper(inputs, outputs, tuple(a for a in arguments.values() if isinstance(a, Size))),
         told_apart(outputs, set(arguments)),
         tuple(tracing.assumptions),
         any_shape,
@@ -250,7 +257,7 @@ def _shapes(name: str, declared: Outputs | dict[Any, Any], static: Mapping[str, 
     return declared
 
 
-def _arguments(parameters: tuple[Parameter, ...], static: Mapping[str, Any]) -> dict[str, Any]:
+def _arguments(parameters: tuple[Parameter, ...], static: Mapping[str, Any], declared: Outputs) -> dict[str, Any]:
     """What the body is called with: tensors, symbols, static values, None for an absent input."""
     arguments: dict[str, Any] = {}
     for p in parameters:
@@ -261,8 +268,17 @@ def _arguments(parameters: tuple[Parameter, ...], static: Mapping[str, Any]) -> 
         elif p.kind == "static":
             arguments[p.name] = static[p.name]
         else:
-            arguments[p.name] = Scalar(p.name, default) if p.kind == "scalar" else Size(p.name, default=default)
+            known = _sizes_by_name(parameters, declared).get(p.name)
+            least = known.min if known is not None else 0 if default == 0 else 1
+            made = Scalar(p.name, default) if p.kind == "scalar" else Size(p.name, min=least, default=default)
+            arguments[p.name] = made
     return arguments
+
+
+def _sizes_by_name(parameters: Iterable[Parameter], declared: Outputs) -> dict[str, Size]:
+    """The sizes in the declared lengths."""
+    types = [*(p.type for p in parameters if p.type is not None), *declared]
+    return {s.name: s for t in types for a in t.axes for s in a.size.atoms(Size)}
 
 
 def _input(name: str, declared: TensorType) -> Tensor:
@@ -278,6 +294,9 @@ def _body(value: Any, name: str) -> Expr:
         node = stack.pop()
         if isinstance(node, Tensor):
             raise ShapeError(f"tensor {node.name} is used without its indices: write {node.declared()}")
+        if isinstance(node, Where) and node.args[2] in (sympy.oo, -sympy.oo):  # no entry: what a masked maximum skips
+            stack.extend(node.args[:2])
+            continue
         if node in (sympy.nan, sympy.zoo, sympy.oo, -sympy.oo, sympy.I):
             raise DeriveError(f"{node} is no real number: expected a finite real expression")
         if isinstance(node, sympy.Symbol) and not isinstance(node, (Axis, Size, Scalar)):

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sympy import Expr
+from sympy import Expr, Integer, evaluate
 from sympy.core.basic import Basic
 
 from derive.axes import (
@@ -14,6 +14,8 @@ from derive.axes import (
     BoolEntry,
     DeriveError,
     Entry,
+    PaddedBoolEntry,
+    PaddedEntry,
     Reduction,
     ShapeError,
     Size,
@@ -23,6 +25,8 @@ from derive.axes import (
     mapped,
     rename,
     scalar,
+    settled,
+    whole,
 )
 
 from .trace import CURRENT, Assumption, Traced
@@ -48,8 +52,7 @@ class _Unifier:
         if len(actual) != tensor.ndim:
             raise ShapeError(f"{self.where}: input {tensor.name}: expected {tensor.declared()}, given {what}")
         for formal, letter in zip(tensor.axes, actual, strict=True):
-            symbol = isinstance(formal.size, Size)  # a number, or an expression in sizes, must come out equal
-            known = self.sizes.setdefault(formal.size, letter.size) if symbol else formal.size.xreplace(self.sizes)
+            known = self.known(formal.size, letter.size)
             if known != letter.size:
                 raise ShapeError(f"{self.where}: input {tensor.name}: expected {tensor.declared()} with "
                                  f"{formal.name} of length {known}, given {what}: length {letter.size}")  # fmt: skip
@@ -58,20 +61,41 @@ class _Unifier:
                 names = {a.name for a in taken}
                 self.letters[formal] = fresh_letter(letter, names) if letter in taken else letter
 
+    def known(self, length: Expr, given: Expr) -> Expr:
+        """The caller's length for one of the formula's; what is not yet known of it follows from the length given."""
+        if isinstance(length, Size):
+            return self.sizes.setdefault(length, given)
+        left = [s for s in length.atoms(Size) if s not in self.sizes]
+        if len(left) == 1 and (times := length.coeff(left[0], 1)) and length == times * left[0]:
+            with evaluate(True):
+                self.sizes[left[0]] = given / times.xreplace(self.sizes)
+        return self.measured(length)
+
+    def measured(self, length: Expr) -> Expr:
+        with evaluate(True):
+            return length.xreplace(self.sizes).doit()
+
     def letter(self, formal: Axis) -> Axis:
         """The caller's letter; one of the formula's own is renamed if the caller's letters have its name."""
         if formal not in self.letters:
-            size = formal.size.xreplace(self.sizes)
+            size = self.measured(formal.size)
             names = {a.name for a in self.letters.values()}
             mine = Axis(formal.name, size)
             self.letters[formal] = fresh_letter(mine, names) if formal.name in names else mine
         return self.letters[formal]
 
 
-def instantiate(traced: Traced, tensors: Mapping[str, Tensor | Expr], scalars: Mapping[str, Any]) -> Instance:
+def instantiate(
+    traced: Traced, tensors: Mapping[str, Tensor | Expr], scalars: Mapping[str, Any], sizes: Mapping[str, Any]
+) -> Instance:
     """The traced formula with inputs bound to the caller's tensors (or, for scalar inputs, expressions)."""
     unify = _Unifier(f"call of {traced.name}")
-    for formal in traced.inputs:
+    for size in traced.sizes:
+        value = sizes.get(size.name, size.default)
+        if value is not None:
+            unify.sizes[size] = length_of(value, size, unify.where)
+    derived = [t for t in traced.inputs if any(not isinstance(a.size, Size) for a in t.axes)]
+    for formal in (*(t for t in traced.inputs if t not in derived), *derived):
         actual = tensors[formal.name]
         if isinstance(actual, Tensor):
             if actual.dtype != formal.dtype:
@@ -89,12 +113,12 @@ def instantiate(traced: Traced, tensors: Mapping[str, Tensor | Expr], scalars: M
         if isinstance(node, Axis):
             return unify.letter(node)
         if isinstance(node, (Entry, BoolEntry)):
-            indices = [mapped(index, change) for index in node.indices]
+            indices = [settled(mapped(index, change)) for index in node.indices]
             if inputs.get(node.tensor.name) == node.tensor:
-                return _read(tensors[node.tensor.name], indices)
+                return _read(tensors[node.tensor.name], indices, isinstance(node, (PaddedEntry, PaddedBoolEntry)))
             return node.func(made[node.tensor], *indices)
         if isinstance(node, Reduction):
-            return node.func(mapped(node.body, change), *(unify.letter(a) for a in node.axes))
+            return node.rebound(mapped(node.body, change), [unify.letter(a) for a in node.axes])
         return values.get(node, unify.sizes.get(node))
 
     for tensor in traced.definitions:
@@ -108,10 +132,20 @@ def instantiate(traced: Traced, tensors: Mapping[str, Tensor | Expr], scalars: M
     return Instance(tuple(made[output] for output in traced.outputs), assumptions)
 
 
-def _read(actual: Tensor | Expr, indices: list[Basic]) -> Basic:
+def length_of(value: Any, size: Size, where: str) -> Expr:
+    """A whole number of at least the size's least value, or an expression in sizes."""
+    if isinstance(value, int) and not isinstance(value, bool) and value >= size.min:
+        return Integer(value)
+    if isinstance(value, Expr) and value.atoms(Size) and whole(value):
+        return value
+    raise DeriveError(f"{where}: {size.name}: expected a whole number of at least {size.min}, given {value}")
+
+
+def _read(actual: Tensor | Expr, indices: list[Basic], padded: bool = False) -> Basic:
     if not isinstance(actual, Tensor):
         return actual
-    return (BoolEntry if actual.dtype == "bool" else Entry)(actual, *indices)
+    kinds = (BoolEntry, PaddedBoolEntry) if actual.dtype == "bool" else (Entry, PaddedEntry)
+    return kinds[padded](actual, *indices)
 
 
 def elementwise(traced: Traced, tensors: Mapping[str, Tensor | Expr], scalars: Mapping[str, Any]) -> Any:
@@ -148,7 +182,7 @@ def instantiate_scalar(traced: Traced, entries: Mapping[str, Basic], scalars: Ma
         if isinstance(node, Reduction):
             taken = {a for e in entries.values() for a in free_axes(e)}
             clash = {a: fresh_letter(a, {t.name for t in taken}) for a in node.axes if a in taken}
-            return node.func(mapped(rename(node.body, clash), change), *(clash.get(a, a) for a in node.axes))
+            return node.rebound(mapped(rename(node.body, clash), change), [clash.get(a, a) for a in node.axes])
         return values.get(node)
 
     for tensor in traced.definitions:

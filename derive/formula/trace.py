@@ -8,7 +8,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
 
-from sympy import Expr
+from sympy import Expr, preorder_traversal
 from sympy.core.basic import Basic
 from sympy.core.relational import Relational
 
@@ -104,6 +104,25 @@ def assume(statement: Any, *, sample: Callable[..., Any] | None = None) -> None:
     if not isinstance(statement, Relational):
         raise DeriveError(f"assume: expected equals(a, b) or a comparison, given {statement!r}")
     tracing.assumptions.append(Assumption(statement, sample))
+
+
+def hyper(inputs: Iterable[Tensor], outputs: Iterable[Tensor], declared: tuple[Size, ...]) -> tuple[Size, ...]:
+    """The sizes that shapes do not tell, in order: strides, paddings, numbers of heads. They are keywords."""
+    inputs = tuple(inputs)
+    defined = definitions(output[output.axes] for output in outputs)
+    lengths = [a.size for t in (*inputs, *defined) for a in t.axes]
+    found: dict[Size, None] = dict.fromkeys(declared)
+    for tensor in defined:
+        for part in preorder_traversal(tensor.body):
+            lengths += [part.size] if isinstance(part, Axis) else [part] if isinstance(part, Size) else []
+    bounds = [t.bound for t in inputs if t.bound is not None]
+    for size in (*lengths, *bounds):
+        found.update(dict.fromkeys(sorted(size.atoms(Size), key=str)))
+    told = {a.size for t in inputs for a in t.axes if isinstance(a.size, Size)}
+    for length in [a.size for t in inputs for a in t.axes if not isinstance(a.size, Size)]:
+        unknown = [s for s in length.atoms(Size) if s not in told and s not in declared and s.default is None]
+        told.update(unknown if len(unknown) == 1 else ())
+    return tuple(s for s in found if s not in told or s in declared)
 
 
 def told_apart(outputs: tuple[Tensor, ...], taken: Iterable[str]) -> tuple[Tensor, ...]:

@@ -157,7 +157,7 @@ def _joined(link: Traced, flow: Tensor) -> tuple[Traced, list[Tensor]]:
         return new.alias(f"{new.name}_p") if new.name in used else new
 
     brought = [t.with_(axes=[actual(a) for a in t.axes]) for t in rest]
-    made = instantiate(link, {entry.name: flow, **{t.name: t for t in brought}}, {})
+    made = instantiate(link, {entry.name: flow, **{t.name: t for t in brought}}, {}, {s.name: s for s in link.sizes})
     return replace(link, outputs=made.outputs, assumptions=made.assumptions), brought
 
 

@@ -57,7 +57,9 @@ def _over(
         if -power < root or absolute(p) < 1:
             continue
         sign = 1 if p > 0 else -1
-        body = algebra.term(1, {atom: sign, statistic: number(-root)}, ())
+        body = algebra.term(
+            1, {atom: sign, statistic: number(-root), **_support(algebra, factors, statistic, atom)}, ()
+        )
         (closed,), letters = algebra.closed_over((body,))
         if len(letters) != len(set(atom[1])):
             continue
@@ -68,6 +70,18 @@ def _over(
         elif known.role == "auto":
             known.role = "found"
             yield known
+
+
+def _support(algebra: Algebra, factors: dict[Atom, Power], statistic: Atom, base: Atom) -> dict[Atom, Power]:
+    """The conditions beside u that its statistic lays on it, too: Σ over c of [c] eᶻ makes p = [c] eᶻ/S."""
+    terms = [
+        {a[0] for a, _ in term} for (term, _), _ in algebra.heads[statistic[0]].definition
+        if any(a[0] == base[0] for a, _ in term)
+    ]  # fmt: skip
+    return {
+        a: 1 for a in factors
+        if algebra.heads[a[0]].kind == "test" and set(a[1]) <= set(base[1]) and all(a[0] in t for t in terms)
+    }  # fmt: skip
 
 
 def _reciprocal(algebra: Algebra, statistic: Atom) -> Iterable[Head]:

@@ -17,13 +17,18 @@ from derive.terms import Algebra, Atom, Factors, Head, Letter, Poly, Power, Raw,
 
 @dataclass(frozen=True)
 class Fold:
-    """`body` stands for `head` at `letters`, to the power `power`. source: the definition it comes from."""
+    """`body` stands for `head` at `letters`, to the power `power`. source: the definition it comes from.
+
+    guard: the conditions under which the definition was made. It folds only in terms that carry them, and takes them
+    with it: [c] eᶻ = p S where p = [c] eᶻ/S.
+    """
 
     head: int
     letters: tuple[Letter, ...]
     body: Poly
     source: int
     power: int = 1
+    guard: tuple[Atom, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -89,12 +94,16 @@ class Rules:
         if coefficient != 1 and root.denominator != 1:
             return
         factors: Factors = {(head.id, head.slots): number(root)}
+        guard = self._guard(term)
         for atom, p in term[0]:
-            if atom != (lead, letters):
+            if atom != (lead, letters) and atom not in guard:
                 factors[atom] = number(-Fraction(p) * root)
         scale = number(Fraction(1) / Fraction(coefficient) ** root.numerator) if coefficient != 1 else 1
         body = self.algebra.term(scale, factors, ())
-        self.folds[lead] = Fold(lead, letters, body, head.id)
+        self.folds[lead] = Fold(lead, letters, body, head.id, guard=guard)
+
+    def _guard(self, term: Term) -> tuple[Atom, ...]:
+        return tuple(a for a, _ in term[0] if self.algebra.heads[a[0]].kind == "test")
 
     def _leads(self, head: Head, factor: tuple[Atom, Power], factors: Factors) -> bool:
         (lead, letters), power = factor
@@ -103,7 +112,7 @@ class Rules:
             return False
         if set(letters) != set(head.slots) or len(set(letters)) < len(letters):
             return False
-        rest = {a: p for a, p in factors.items() if a != factor[0]}
+        rest = {a: p for a, p in factors.items() if a != factor[0] and self.algebra.heads[a[0]].kind != "test"}
         statistic = any(self.algebra.heads[a[0]].kind in ("name", "op") for a in rest)
         if kind.kind == "tensor" and not statistic:
             return False  # x/τ is no reason to write x as τ·n
@@ -163,7 +172,7 @@ class Rules:
         used: dict[int, None] = {}
         parts: list[Poly] = []
         for (factors, bound), coefficient in poly:
-            folded = [f for f in factors if f[0][0] in table and self._power_fits(f, table)]
+            folded = [f for f in factors if f[0][0] in table and self._fits(f, table[f[0][0]], dict(factors))]
             if not folded:
                 parts.append((((factors, bound), coefficient),))
                 continue
@@ -173,13 +182,18 @@ class Rules:
             parts.append(self._exchanged(((factors, bound), coefficient), (head, letters), power, fold))
         return (self.algebra.add(*parts), tuple(used)) if used else None
 
-    @staticmethod
-    def _power_fits(factor: tuple[Atom, Power], table: dict[int, Fold]) -> bool:
-        """A sum stands only under whole positive powers, a coefficient only under whole ones."""
-        fold = table[factor[0][0]]
+    def _fits(self, factor: tuple[Atom, Power], fold: Fold, beside: Factors) -> bool:
+        """A sum stands only under whole positive powers, a coefficient only under whole ones; the guard is there."""
+        if fold.guard and not all(a in beside for a in self._guarding(fold, factor[0])):
+            return False
         body, power = fold.body, factor[1] * fold.power
         whole = isinstance(power, int)
         return (whole and power > 0) if len(body) != 1 else (whole or body[0][1] == 1)
+
+    def _guarding(self, fold: Fold, atom: Atom) -> tuple[Atom, ...]:
+        """The fold's guard at the letters of an atom."""
+        names = dict(zip(fold.letters, atom[1], strict=True))
+        return tuple(self.algebra.renamed(dict.fromkeys(fold.guard, 1), names))
 
     def _exchanged(self, term: tuple[Term, Power], atom: Atom, power: Power, fold: Fold) -> Poly:
         algebra = self.algebra
@@ -187,6 +201,8 @@ class Rules:
         factors, bound = algebra.renamed(dict(term[0][0]), names), frozenset(names.values())
         target = (atom[0], tuple(names.get(a, a) for a in atom[1]))
         del factors[target]
+        for test in self._guarding(fold, target):
+            del factors[test]
         names = dict(zip(fold.letters, target[1], strict=True))
         rest: Raw = (term[1], factors, bound)
         power = power * fold.power

@@ -3,7 +3,8 @@
 from .algebra import Algebra
 from .data import UNIT, ZERO, Atom, Factors, Head, Letter, Poly, Power, Raw, Term, absolute, number
 from .factor import Node, factored
-from .read import Reader
+from .read import Reader, hides
+from .windows import tied
 from .write import Writer, plus, times
 
 __all__ = [
@@ -23,7 +24,9 @@ __all__ = [
     "ZERO",
     "absolute",
     "factored",
+    "hides",
     "number",
     "plus",
+    "tied",
     "times",
 ]

@@ -23,6 +23,7 @@ from derive.axes import Axis, Unsupported
 
 from .data import UNIT, ZERO, Atom, Factors, Head, Letter, Poly, Power, Raw, Term, number
 from .naming import namings
+from .windows import contracted
 
 MOST_COMMON = 12  # the largest common denominator that is drawn out of a sum
 
@@ -136,8 +137,22 @@ class Algebra:
         return result
 
     def _contract(self, factors: Factors, bound: set[Letter]) -> Factors | None:
-        """Σ_j δ(i,j) f(j) = f(i); δ² = δ; [c]² = [c]; [c][¬c] = 0."""
+        """Σ_j δ(i,j) f(j) = f(i); δ² = δ; the laws of windows; [c]² = [c]; [c][¬c] = 0."""
         heads = self.heads
+        factors = self._without_deltas(factors, bound)
+        while (changed := contracted(self, factors, bound)) is not None:
+            if 0 in changed.values():
+                return None
+            factors = self._without_deltas(changed, bound)
+        for head, letters in list(factors):
+            if heads[head].kind == "test":
+                factors[(head, letters)] = 1
+                if (heads[head].opposite, letters) in factors:
+                    return None
+        return factors
+
+    def _without_deltas(self, factors: Factors, bound: set[Letter]) -> Factors:
+        """Bound letters of δ renamed; the δ's that are left connect free letters, the user's first."""
         while True:
             pair = next(
                 (a for a in factors if a[0] == self.delta.id and (a[1][0] == a[1][1] or set(a[1]) & bound)), None
@@ -158,14 +173,6 @@ class Algebra:
                 del factors[atom]
                 factors = self.renamed(factors, {large: small})
                 factors[(self.delta.id, tuple(sorted((small, large))))] = 1
-        for head, letters in list(factors):
-            if heads[head].label == "hot" and letters[-1] in bound and _only_in(factors, letters[-1], (head, letters)):
-                del factors[head, letters]  # Σ_c [idx = c] = 1: every index lies in its range
-                bound.discard(letters[-1])
-            elif heads[head].kind == "test":
-                factors[(head, letters)] = 1
-                if (heads[head].opposite, letters) in factors:
-                    return None
         return factors
 
     def renamed(self, factors: Mapping[Atom, Power], mapping: Mapping[Letter, Letter]) -> Factors:
@@ -321,7 +328,9 @@ class Algebra:
             top = bottom = 1
         return Fraction(-top if all(v < 0 for v in values) else top, bottom)
 
-    def op(self, label: str, *args: Poly, over: tuple[Letter, ...] = (), positive: bool = False) -> Poly:
+    def op(
+        self, label: str, *args: Poly, over: tuple[Letter, ...] = (), positive: bool = False, payload: Any = None
+    ) -> Poly:
         """The function (or reduction over letters) `label` of polys, as an atom."""
         if over:
             names = {a: self.canonical("over", self.letter_space[a], k) for k, a in enumerate(over)}
@@ -329,8 +338,8 @@ class Algebra:
         bodies, letters = self.closed_over(args, over)
         slots = tuple(sorted({a for p in bodies for a in self.free(p)} - set(over)))
         spaces = tuple(self.letter_space[s] for s in slots)
-        head = self.head((label, bodies, over), "op", label, spaces, slots=slots, args=bodies, over=over,
-                         positive=positive)  # fmt: skip
+        head = self.head((label, bodies, over, payload), "op", label, spaces, slots=slots, args=bodies, over=over,
+                         positive=positive, payload=payload)  # fmt: skip
         self._note_symmetry(head, bodies)
         return self.atom(head, letters)
 
@@ -369,8 +378,3 @@ class Algebra:
             elif not (even or fractional):
                 return -1
         return sign
-
-
-def _only_in(factors: Factors, letter: Letter, atom: Atom) -> bool:
-    """Whether a letter stands in no other factor."""
-    return all(letter not in other[1] for other in factors if other != atom)

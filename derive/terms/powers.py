@@ -127,6 +127,10 @@ class Powers:
     def log_of(self, poly: Poly) -> Poly:
         """log(ab) = log a + log b for positive a, b; log(exp a) = a."""
         algebra = self.algebra
+        if len(poly) == 1 and poly[0][0][1]:
+            outside, summed = self._apart(poly, Fraction(1, 2))  # positive factors leave the sum and the logarithm
+            if outside != algebra.constant(1):
+                return algebra.add(self.log_of(outside), self.log_of(summed))
         if len(poly) != 1 or poly[0][0][1]:
             if len(poly) > 1 or (poly and poly[0][0][1]):
                 scale, atom = algebra.named(self.flat(poly) if len(poly) > 1 else poly)

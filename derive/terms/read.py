@@ -7,18 +7,21 @@ from fractions import Fraction
 from typing import Any
 
 import sympy
-from sympy import Expr, Rational
+from sympy import Expr, Max, Min, Rational
 from sympy.core.basic import Basic
 from sympy.core.relational import Relational
 
 from derive.axes import (
     AdjointOf,
+    ArgMaxOver,
     Axis,
     BoolEntry,
     Delta,
     Entry,
     MaxOver,
     MeanOver,
+    MinOver,
+    PaddedBoolEntry,
     ProdOver,
     Scalar,
     Sigmoid,
@@ -27,13 +30,12 @@ from derive.axes import (
     Tensor,
     Unsupported,
     Where,
+    rename,
 )
 
 from .algebra import Algebra
 from .data import UNIT, ZERO, Head, Letter, Poly, number
-from .powers import Powers
-
-Env = Mapping[Axis, Letter]
+from .indices import Env, Indices, Ties
 
 # Functions of one argument that the algebra carries as they are: SymPy class → label.
 FUNCTIONS: dict[Any, str] = {
@@ -54,7 +56,7 @@ FUNCTIONS: dict[Any, str] = {
 }
 
 
-class Reader(Powers):
+class Reader(Indices):
     """Reads expressions into one Algebra."""
 
     def __init__(self, algebra: Algebra, expand: bool = False) -> None:
@@ -98,8 +100,15 @@ class Reader(Powers):
         """Make the length of an axis known to the algebra."""
         space = self.algebra.space(axis.size)
         if space not in self.algebra.size_of:
-            self.algebra.size_of[space] = self.read(axis.size, {})
+            self.algebra.size_of[space] = self.length(axis.size)
         return space
+
+    def length(self, size: Expr) -> Poly:
+        """A length as a poly; one with floors or roundings is an integer of its own."""
+        if isinstance(size, (sympy.Symbol, sympy.Integer)) or not size.has(sympy.floor, sympy.ceiling, Min, Max):
+            return self.read(size, {})
+        return self.algebra.atom(self.algebra.head(("symbol", size), "symbol", str(size), payload=size, positive=True),
+                                 ())  # fmt: skip
 
     # Expressions.
 
@@ -110,15 +119,13 @@ class Reader(Powers):
                 return reader(self, node, env)
         raise Unsupported(f"no reading for {type(node).__name__}: {node}")
 
-    def _letter(self, index: Expr, env: Env) -> Letter:
-        if not isinstance(index, Axis):
-            raise Unsupported(f"index {index} is not a plain axis: affine indices and gathers are not supported yet")
-        self.measure(index)
-        return env[index] if index in env else self.algebra.letter(index)
-
     def entry(self, node: Any, env: Env) -> Poly:
-        head = self.tensor(node.tensor)
-        return self.algebra.atom(head, tuple(self._letter(i, env) for i in node.indices))
+        """An entry; an index that is no letter becomes one, summed, tied by a window: Σ_y W(y = s·h + r) x[y]."""
+        head, ties = self.tensor(node.tensor), Ties()
+        letters = self.indexed(node.tensor.axes, node.indices, env, ties)
+        if not ties.windows:
+            return self.algebra.atom(head, letters)
+        return self.algebra.poly([ties.raw({(head.id, letters): 1})])
 
     def constant(self, node: Expr, env: Env) -> Poly:
         if isinstance(node, sympy.Float):
@@ -138,7 +145,7 @@ class Reader(Powers):
         """A letter used as a number."""
         space = self.measure(node)
         head = self.algebra.head(("index", space), "index", "index", (space,))
-        return self.algebra.atom(head, (self._letter(node, env),))
+        return self.algebra.atom(head, (self.letter_of(node, env),))
 
     def sum_of(self, node: Expr, env: Env) -> Poly:
         return self.algebra.add(*(self.read(a, env) for a in node.args))
@@ -154,7 +161,7 @@ class Reader(Powers):
     def power(self, node: Expr, env: Env) -> Poly:
         base, exponent = node.args
         if base is sympy.E:
-            return self.exp_of(self.read(exponent, env))
+            return self.exponential(exponent, env)
         if isinstance(exponent, sympy.Float):
             exponent = Rational(str(exponent))
         value = self.read(exponent, env)
@@ -170,9 +177,9 @@ class Reader(Powers):
         """A function of the table; exp, log and the quotients tan, sinh come by their identities."""
         if isinstance(node, AdjointOf):
             raise Unsupported(f"{node} is a derivative, not a formula")
-        argument = self.read(node.args[0], env)
         if isinstance(node, sympy.exp):
-            return self.exp_of(argument)
+            return self.exponential(node.args[0], env)
+        argument = self.read(node.args[0], env)
         if isinstance(node, sympy.log):
             if len(node.args) > 1:
                 raise Unsupported(f"log with a base: {node}; write log(x)/log(base)")
@@ -186,39 +193,56 @@ class Reader(Powers):
             raise Unsupported(f"no law for the function {node.func.__name__}: {node}")
         return self.apply(label, argument)
 
+    def exponential(self, exponent: Expr, env: Env) -> Poly:
+        """exp; where a mask puts −∞, the exponential is 0."""
+        condition, finite = masked(exponent, True)
+        value = self.exp_of(self.read(finite, env))
+        return value if condition is None else self.algebra.mul(self.test(condition, env, True), value)
+
     # Reductions, δ, where.
 
     def reduction(self, node: Any, env: Env) -> Poly:
         algebra = self.algebra
-        inner = dict(env)
-        for a in node.axes:
-            self.measure(a)
-            inner[a] = algebra.fresh(algebra.letter(a))
-        over = tuple(inner[a] for a in node.axes)
+        inner, over = self._opened(node.axes, env)
         body = self.read(node.body, inner)
         if isinstance(node, SumOver):
             return algebra.summed(body, over)
         if isinstance(node, MeanOver):
             lengths = [self.raised(algebra.size_of[algebra.letter_space[a]], -1) for a in over]
             return algebra.mul(*lengths, algebra.summed(body, over))
-        if isinstance(node, (ProdOver, MaxOver)):
-            return algebra.op(node.name, self.flat(body), over=over)
-        raise Unsupported(f"no law for the reduction {node.name}_over")
+        return algebra.op(node.name, self.flat(body), over=over)
+
+    def extremum(self, node: Any, env: Env) -> Poly:
+        """max, min, or where the first of them stands; `where(c, a, -oo)` looks only where c holds."""
+        condition, body = masked(node.body, node.name.endswith("max"))
+        inner, over = self._opened(node.axes, env)
+        polys = [self.flat(self.read(body, inner))]
+        if condition is not None:
+            polys.append(self.flat(self.test(condition, inner, True)))
+        return self.algebra.op(node.name, *polys, over=over, payload=getattr(node, "component", None))
+
+    place = extremum
+
+    def _opened(self, axes: tuple[Axis, ...], env: Env) -> tuple[dict[Axis, Letter], tuple[Letter, ...]]:
+        """The scope within a binder: its letters fresh."""
+        inner = dict(env)
+        for a in axes:
+            self.measure(a)
+            inner[a] = self.algebra.fresh(self.algebra.letter(a))
+        return inner, tuple(inner[a] for a in axes)
 
     def delta(self, node: Expr, env: Env) -> Poly:
-        """δ(i, j) of two letters, or of an integer entry and a letter (one-hot)."""
-        index, axis = node.args
-        if isinstance(index, Axis):
-            return self.algebra.atom(self.algebra.delta, (self._letter(index, env), self._letter(axis, env)))
-        tensor = index.tensor
-        spaces = (*self._spaces(tensor), self.measure(axis))
-        hot: Head = self.algebra.head(("hot", tensor), "test", "hot", spaces, payload=tensor)
-        letters = tuple(self._letter(i, env) for i in index.indices)
-        return self.algebra.atom(hot, (*letters, self._letter(axis, env)))
+        """δ(i, j) of two letters; of other integers, a window."""
+        left, right = node.args
+        if isinstance(left, Axis) and isinstance(right, Axis) and left.size == right.size:
+            return self.algebra.atom(self.algebra.delta, (self.letter_of(left, env), self.letter_of(right, env)))
+        return self.tied(left, right, env)
 
     def where(self, node: Expr, env: Env) -> Poly:
         """where(c, a, b) = [c] a + [¬c] b."""
         condition, then, otherwise = node.args
+        if otherwise in (sympy.oo, -sympy.oo):
+            raise Unsupported(f"{otherwise} as a value: it may stand only where max_over, min_over or exp leave it out")
         return self.algebra.add(
             self.algebra.mul(self.test(condition, env, True), self.read(then, env)),
             self.algebra.mul(self.test(condition, env, False), self.read(otherwise, env)),
@@ -242,12 +266,21 @@ class Reader(Powers):
                 none_before = algebra.mul(none_before, no)
             return total
         if isinstance(condition, BoolEntry):
-            letters = tuple(self._letter(i, env) for i in condition.indices)
-            pair = self._tests(("mask", condition.tensor), self._spaces(condition.tensor), condition.tensor)
-            return algebra.atom(pair[0 if holds else 1], letters)
+            return self._mask(condition, env, holds)
         if isinstance(condition, Relational):
             return self._relation(condition, env, holds)
         raise Unsupported(f"no law for the condition {condition}")
+
+    def _mask(self, node: Any, env: Env, holds: bool) -> Poly:
+        """[mask]; beyond the edge a padded mask is false."""
+        pair, ties = self._tests(("mask", node.tensor), self._spaces(node.tensor), node.tensor), Ties()
+        letters = self.indexed(node.tensor.axes, node.indices, env, ties)
+        within = holds or isinstance(node, PaddedBoolEntry)
+        found = self.algebra.poly([ties.raw({(pair[0 if within else 1].id, letters): 1})])
+        return found if holds or not within else self._less_from_one(found)
+
+    def _less_from_one(self, poly: Poly) -> Poly:
+        return self.algebra.add(self.algebra.constant(1), self.algebra.scaled(poly, -1))
 
     def _tests(self, key: Any, spaces: tuple[int, ...], payload: Any, **more: Any) -> tuple[Head, Head]:
         """The head of a condition and of its complement."""
@@ -262,7 +295,7 @@ class Reader(Powers):
         left, right = node.args[::-1] if flip else node.args
         if label == "eq" and isinstance(left, Axis) and isinstance(right, Axis) and left.size == right.size:
             same = self.delta(Delta(left, right), env)
-            return same if holds != negate else algebra.add(algebra.constant(1), algebra.scaled(same, -1))
+            return same if holds != negate else self._less_from_one(same)
         sides = tuple(self.flat(self.read(side, env)) for side in (left, right))
         bodies, letters = algebra.closed_over(sides)
         slots = tuple(sorted({a for p in bodies for a in algebra.free(p)}))
@@ -270,6 +303,31 @@ class Reader(Powers):
         seen = "flipped" if flip else ""
         yes, no = self._tests((label, bodies), spaces, label, args=bodies, slots=slots, of=seen)
         return algebra.atom(yes if holds != negate else no, letters)
+
+
+def masked(node: Basic, low: bool) -> tuple[Basic | None, Basic]:
+    """(condition, value) of where(condition, value, −∞), also as a term of a sum or as a named mask; else (None, it)."""
+    hidden = -sympy.oo if low else sympy.oo
+    if isinstance(node, Entry) and node.tensor.body is not None and hides(node.tensor.body):
+        return masked(rename(node.tensor.body, dict(zip(node.tensor.axes, node.indices, strict=True))), low)
+    if isinstance(node, Where) and node.args[2] == hidden:
+        return node.args[0], node.args[1]
+    if isinstance(node, sympy.Add):
+        found = [masked(term, low) for term in node.args]
+        conditions = [c for c, _ in found if c is not None]
+        if conditions:
+            rest = sympy.Add(*(v for _, v in found), evaluate=False)
+            return (conditions[0] if len(conditions) == 1 else sympy.And(*conditions, evaluate=False)), rest
+    return None, node
+
+
+def hides(node: Basic) -> bool:
+    """Whether an expression is −∞ or ∞ somewhere: a mask, to be read where it is used."""
+    return (
+        (isinstance(node, Where) and node.args[2] in (sympy.oo, -sympy.oo))
+        or (isinstance(node, sympy.Add) and any(hides(a) for a in node.args))
+        or (isinstance(node, Entry) and node.tensor.body is not None and hides(node.tensor.body))
+    )
 
 
 # Relations as gt or eq: (label, sides exchanged, negated). a < b is b > a; a ≥ b is not b > a.
@@ -283,7 +341,8 @@ _RELATIONS: dict[Any, tuple[str, bool, bool]] = {
 }
 _READERS: dict[Any, Callable[[Reader, Any, Env], Poly]] = {
     Entry: Reader.entry,
-    (SumOver, MeanOver, ProdOver, MaxOver): Reader.reduction,
+    (SumOver, MeanOver, ProdOver): Reader.reduction,
+    (MaxOver, MinOver, ArgMaxOver): Reader.extremum,
     sympy.Add: Reader.sum_of,
     sympy.Mul: Reader.product,
     sympy.Pow: Reader.power,

@@ -11,12 +11,15 @@ from sympy import Add, Expr, Float, Integer, Mul, Pow, Rational
 from sympy.core.basic import Basic
 
 from derive.axes import (
+    ArgMaxOver,
+    ArgMinOver,
     Axis,
     BoolEntry,
     Delta,
     Entry,
     MaxOver,
     MeanOver,
+    MinOver,
     ProdOver,
     Sigmoid,
     Softplus,
@@ -29,6 +32,7 @@ from derive.axes import (
 from .algebra import MOST_COMMON, Algebra
 from .data import Atom, Head, Letter, Poly, Power
 from .factor import MEAN, Node, factored, flat
+from .windows import PLAIN, Form
 
 CALLS: dict[str, Any] = {
     "tanh": sympy.tanh,
@@ -58,7 +62,13 @@ FLIPPED: dict[Any, Any] = {
     sympy.GreaterThan: sympy.LessThan,
     sympy.LessThan: sympy.GreaterThan,
 }
-REDUCTIONS: dict[str, Any] = {"prod": ProdOver, "max": MaxOver}
+REDUCTIONS: dict[str, Any] = {
+    "prod": ProdOver,
+    "max": MaxOver,
+    "min": MinOver,
+    "argmax": ArgMaxOver,
+    "argmin": ArgMinOver,
+}
 Names = Mapping[Letter, Axis]
 
 
@@ -160,7 +170,7 @@ class Writer:
 
     def _is_guard(self, factor: tuple[Atom, Power]) -> bool:
         head = self.algebra.heads[factor[0][0]]
-        return head.kind == "test" and head.label != "hot"
+        return head.kind == "test" and head.label != "window"
 
     def _guarded(self, value: Expr, tests: list[tuple[Atom, Power]], names: Names) -> Expr:
         for atom, _ in tests:
@@ -223,26 +233,61 @@ class Writer:
             if tensor is not None:
                 return raised(Entry(tensor, *at), power)
             return raised(self.write(self.algebra.arguments(head, letters)[0], names), power)
-        return raised(self._call(head, letters, names), power)
+        return raised(self.call(head, letters, names), power)
 
     def _test(self, head: Head, atom: Atom, names: Names) -> Expr:
-        if head.label == "hot":
-            *at, axis = (names[a] for a in atom[1])
-            return Delta(Entry(head.payload, *at), axis)
+        if head.label == "window":
+            return self._window(head.payload, atom[1], names)
         return Where(self.condition(atom, names), Integer(1), Integer(0))
 
-    def _call(self, head: Head, letters: tuple[Letter, ...], names: Names) -> Expr:
+    def _window(self, form: Form, letters: tuple[Letter, ...], names: Names) -> Expr:
+        """δ(y, s·h + r − p): solved for a letter whose sign the other terms do not have, where there is one."""
+        parts = [(c, head, self._integer(head, at, names)) for c, head, at in form.parts(letters)]
+        alone = [k for k, (c, head, _) in enumerate(parts) if head == PLAIN and abs(c) == 1]
+        alone.sort(key=lambda k: sum(c.could_extract_minus_sign() == parts[k][0].could_extract_minus_sign()
+                                     for c, _, _ in parts))  # fmt: skip
+        if not alone:
+            value = sum((c * a for c, _, a in parts), form.constant)
+            return Delta(value, Integer(0))
+        lead = parts[alone[0]]
+        rest = sum((c * a for k, (c, _, a) in enumerate(parts) if k != alone[0]), form.constant)
+        return Delta(lead[2], sympy.expand(-lead[0] * rest))
+
+    def _integer(self, head: int, letters: tuple[Letter, ...], names: Names) -> Expr:
+        """A letter, an integer entry, or where a maximum stands."""
+        if head == PLAIN:
+            return names[letters[0]]
+        tensor = self.tensor_of(self.algebra.heads[head]) if self.algebra.heads[head].kind == "op" else None
+        if tensor is not None:
+            return Entry(tensor, *(names[a] for a in letters))
+        return self._atom((head, letters), 1, names)
+
+    def call(self, head: Head, letters: tuple[Letter, ...], names: Names) -> Expr:
         polys, over = self.algebra.unbound(head, letters)
         if head.label in REDUCTIONS:
             scope = dict(names)
             self._bind(Node(1, (), frozenset(over)), scope)
-            return REDUCTIONS[head.label](self.write(polys[0], scope), *(scope[a] for a in over))
+            body = self.write(polys[0], scope)
+            for guard in polys[1:]:
+                hidden = -sympy.oo if head.label.endswith("max") else sympy.oo
+                body = Where(self._guard(guard, scope), body, hidden)
+            place = () if head.payload is None else (Integer(head.payload),)
+            return REDUCTIONS[head.label](body, *(scope[a] for a in over), *place)
         arguments = [self.write(p, names) for p in polys]
         if head.label == "max2":
             return Where(sympy.StrictGreaterThan(*arguments, evaluate=False), *arguments)
         if head.label == "pow":
             return Pow(*arguments, evaluate=False)
         return CALLS[head.label](*arguments, evaluate=False)
+
+    def _guard(self, poly: Poly, names: Names) -> Basic:
+        """The condition whose [c] is this poly: one product of tests; else a comparison of the whole."""
+        if len(poly) == 1 and poly[0][1] == 1 and not poly[0][0][1]:
+            factors = poly[0][0][0]
+            if all(self._is_guard(f) for f in factors):
+                conditions = [self.condition(atom, names) for atom, _ in factors]
+                return conditions[0] if len(conditions) == 1 else sympy.And(*conditions, evaluate=False)
+        return sympy.StrictGreaterThan(self.write(poly, names), 0, evaluate=False)
 
     def condition(self, atom: Atom, names: Names) -> Basic:
         """The condition of a test."""

@@ -1,0 +1,133 @@
+"""Windows as a reader writes them: Σ_y δ(y, s·h + r − p) x[y] is padded(x)[s·h + r − p].
+
+Only for display: a summed letter that a δ gives is replaced by what it is equal to. Where that lies provably within the
+letter's range nothing else changes; else every tensor that is read there is padded, so that the product is 0 outside.
+What is not solved stays a δ beside its sum, the condition {h, r : s·h + r − p = y}.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sympy import Expr, Integer, Mul, S, expand
+from sympy.core.basic import Basic
+
+from derive.axes import (
+    Axis,
+    BoolEntry,
+    Delta,
+    Entry,
+    PaddedBoolEntry,
+    PaddedEntry,
+    Reduction,
+    Size,
+    SumOver,
+    Where,
+    free_axes,
+    in_range,
+    rebuilt,
+    rename,
+)
+
+PADDED = {Entry: PaddedEntry, BoolEntry: PaddedBoolEntry}
+
+
+def solved(node: Basic) -> Basic:
+    """The expression with its windows solved, from the innermost sum outwards."""
+    if not node.args or isinstance(node, (Entry, BoolEntry)):
+        return node
+    if isinstance(node, Reduction):
+        body = solved(node.body)
+        node = node if body is node.body else node.rebound(body, node.axes)
+        return _summed(node) if isinstance(node, SumOver) else node
+    return rebuilt(node, [solved(child) for child in node.args])
+
+
+def _summed(node: SumOver) -> Basic:
+    conditions, factors = _opened(node.body)
+    letters = list(node.axes)
+    while (found := _best(letters, factors, conditions)) is not None:
+        window, letter, value, inside = found
+        letters.remove(letter)
+        factors = [_read(f, letter, value, inside) for f in factors if f is not window]
+        conditions = [rename(c, {letter: value}) for c in conditions]
+    if len(letters) == len(node.axes):
+        return node
+    body = factors[0] if len(factors) == 1 else Mul(*factors, evaluate=False) if factors else S.One
+    for condition in reversed(conditions):
+        body = Where(condition, body, Integer(0))
+    return SumOver(body, *letters) if letters else body
+
+
+def _opened(body: Expr) -> tuple[list[Basic], list[Expr]]:
+    """The conditions around a product, and its factors."""
+    conditions = []
+    while isinstance(body, Where) and body.args[2] == 0:
+        conditions.append(body.args[0])
+        body = body.args[1]
+    return conditions, list(_factors(body))
+
+
+def _factors(body: Expr) -> Iterator[Expr]:
+    for part in body.args if isinstance(body, Mul) else (body,):
+        if isinstance(part, Mul):
+            yield from _factors(part)
+        else:
+            yield part
+
+
+def _best(letters: list[Axis], factors: list[Expr], conditions: list[Basic]) -> tuple[Expr, Axis, Expr, bool] | None:
+    """(δ, letter, value, whether it is in range): in range first, then fewest readers, then derived lengths."""
+    found = []
+    for window in factors:
+        if not isinstance(window, Delta):
+            continue
+        form = expand(window.args[0] - window.args[1])
+        for letter in letters:
+            coefficient = form.coeff(letter, 1)
+            value = expand(letter - coefficient * form) if abs(coefficient) == 1 else None
+            if value is None or letter in free_axes(value):
+                continue
+            rest = [f for f in factors if f is not window]
+            inside = in_range(value, letter.size)
+            if not inside and not (_reads(rest, letter) and _plainly(value) and not _mentioned(conditions, letter)):
+                continue
+            users = sum(letter in free_axes(f) for f in rest)
+            found.append((not inside, users, isinstance(letter.size, Size), letter.name, window, letter, value, inside))
+    if not found:
+        return None
+    *_, window, letter, value, inside = min(found, key=lambda f: f[:4])
+    return window, letter, value, inside
+
+
+def _reads(factors: list[Expr], letter: Axis) -> bool:
+    """Whether some factor is itself an entry at the letter: padded, it makes the product 0 outside."""
+    return any(isinstance(f, Entry) and letter in f.indices for f in factors)
+
+
+def _plainly(value: Expr) -> bool:
+    """A window s·h + r − p, or letters with coefficients ±1: anything else reads better as a condition."""
+    coefficients = [value.coeff(a, 1) for a in free_axes(value)]
+    return not any(c.could_extract_minus_sign() for c in coefficients) or all(abs(c) == 1 for c in coefficients)
+
+
+def _mentioned(conditions: list[Basic], letter: Axis) -> bool:
+    return any(letter in free_axes(c) for c in conditions)
+
+
+def _read(node: Basic, letter: Axis, value: Expr, inside: bool) -> Basic:
+    """The letter replaced; tensors read beyond their edge are padded."""
+    return rename(node if inside else _padded(node, letter), {letter: value})
+
+
+def _padded(node: Basic, letter: Axis) -> Basic:
+    if type(node) in PADDED and letter in free_axes(node):
+        return PADDED[type(node)](*node.args)
+    if not node.args or letter not in free_axes(node):
+        return node
+    if isinstance(node, Reduction):
+        return node.rebound(_padded(node.body, letter), node.axes)
+    return rebuilt(node, [_padded(child, letter) for child in node.args])
+
+
+__all__ = ["solved"]
