@@ -121,7 +121,8 @@ def _through_extremum(reader: Reader, head: Head, letters: tuple[Letter, ...], c
         for place, letter in enumerate(over)
     ]
     for target, at, inner in partials(reader, algebra.raws(arguments[0])):
-        coefficient, factors, bound = algebra.product(cofactor, *((1, {w: 1}, frozenset()) for w in chosen), inner)
+        ties: Raw = (1, dict.fromkeys(chosen, 1), frozenset())
+        coefficient, factors, bound = algebra.product(cofactor, ties, inner)
         yield target, at, (coefficient, factors, bound | frozenset(over))
 
 

@@ -8,9 +8,9 @@ from typing import Any
 
 from sympy import Add, Expr, Integer, Mod, cancel, expand, floor, fraction, together
 
-from derive.axes import ArgMaxOver, Axis, Entry, Unsupported, free_axes, nonnegative, settled
+from derive.axes import ArgMaxOver, Axis, Entry, Tensor, Unsupported, free_axes, nonnegative, settled
 
-from .data import Factors, Letter, Poly, Raw
+from .data import Factors, Head, Letter, Poly, Raw
 from .powers import Powers
 from .windows import PLAIN, Part, window
 
@@ -33,7 +33,19 @@ class Ties:
 
 
 class Indices(Powers):
-    """Reads integer expressions. What it needs of the reader: the heads of tensors and reductions."""
+    """Reads integer expressions, for a reader that knows tensors, lengths and reductions."""
+
+    def tensor(self, tensor: Tensor) -> Head:
+        """The head of a tensor."""
+        raise NotImplementedError
+
+    def measure(self, axis: Axis) -> int:
+        """Make the length of an axis known."""
+        raise NotImplementedError
+
+    def extremum(self, node: Any, env: Env) -> Poly:
+        """A maximum or minimum, or where it stands."""
+        raise NotImplementedError
 
     def indexed(self, axes: Iterable[Axis], indices: Iterable[Expr], env: Env, ties: Ties) -> tuple[Letter, ...]:
         """A letter for each index; the ties say which windows they satisfy."""
@@ -83,7 +95,7 @@ class Indices(Powers):
         if isinstance(atom, Entry):
             return self.tensor(atom.tensor).id, self.indexed(atom.tensor.axes, atom.indices, env, ties)
         if isinstance(atom, ArgMaxOver):
-            (((factors, _), _),) = self.place(atom, env)
+            (((factors, _), _),) = self.extremum(atom, env)
             ((found, _),) = factors
             return found[0], found[1]
         numerator, divisor = fraction(together(atom.args[0])) if isinstance(atom, floor) else atom.args

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
 
@@ -221,8 +221,6 @@ class Reader(Indices):
             polys.append(self.flat(self.test(condition, inner, True)))
         return self.algebra.op(node.name, *polys, over=over, payload=getattr(node, "component", None))
 
-    place = extremum
-
     def _opened(self, axes: tuple[Axis, ...], env: Env) -> tuple[dict[Axis, Letter], tuple[Letter, ...]]:
         """The scope within a binder: its letters fresh."""
         inner = dict(env)
@@ -306,7 +304,7 @@ class Reader(Indices):
 
 
 def masked(node: Basic, low: bool) -> tuple[Basic | None, Basic]:
-    """(condition, value) of where(condition, value, −∞), also as a term of a sum or as a named mask; else (None, it)."""
+    """(condition, value) of where(condition, value, −∞), also within a sum or a named mask; else (None, the node)."""
     hidden = -sympy.oo if low else sympy.oo
     if isinstance(node, Entry) and node.tensor.body is not None and hides(node.tensor.body):
         return masked(rename(node.tensor.body, dict(zip(node.tensor.axes, node.indices, strict=True))), low)

@@ -11,7 +11,7 @@ import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Protocol
+from typing import Literal, Protocol
 
 from sympy import Dummy, Expr, Integer, evaluate, expand
 
@@ -317,11 +317,11 @@ def _paired(owner: Owner, factors: Factors, windows: list[Atom]) -> Factors | No
             found = _decided(owner, *_substituted(owner, two, letter, parts, constant))
             if found is not None:
                 rest = {a: p for a, p in factors.items() if a != two}
-                return {**rest, **dict.fromkeys(found, 1)} if found is not False else {one: 0}
+                return {one: 0} if isinstance(found, bool) else {**rest, **dict.fromkeys(found, 1)}
     return None
 
 
-def _decided(owner: Owner, parts: list[Part], constant: Expr) -> list[Atom] | bool | None:
+def _decided(owner: Owner, parts: list[Part], constant: Expr) -> list[Atom] | Literal[False] | None:
     """Σ c_k (a_k − b_k) = 0 with each c_k beyond what the smaller ones reach: every a_k = b_k. False: it cannot be."""
     atom = window(owner, parts, constant)
     if isinstance(atom, bool):
