@@ -98,7 +98,7 @@ class Stabiliser:
         return self.algebra.add(*polys) if polys else None
 
     def shift(self, head: Head) -> tuple[Poly, Head] | None:
-        """(m, S′) for a positive sum of exponentials: m its largest exponent, S′ = S·exp(−m)."""
+        """(m, S′) for a sum of exponentials: m its largest exponent where the conditions hold, S′ = S·exp(−m)."""
         if head.id not in self.shifted:
             self.shifted[head.id] = None
             self.shifted[head.id] = self._shift(head)
@@ -111,14 +111,14 @@ class Stabiliser:
         reduced = any(bound for (_, bound), _ in body)
         if not any(e is not None for e in exponents) or not (reduced or len(body) > 1):
             return None
-        if not algebra.is_positive(body):
+        if not algebra.is_nonnegative(body):
             return None
         largest: Poly | None = None
-        for ((_, bound), _), exponent in zip(body, exponents, strict=True):
+        for ((factors, bound), _), exponent in zip(body, exponents, strict=True):
             over = tuple(a for a in bound if exponent is not None and a in algebra.free(exponent))
             this = self.reader.flat(exponent or ZERO)
             if over:
-                this = algebra.op("max", this, over=over)
+                this = algebra.op("max", this, *self._mask(factors, bound, over), over=over)
             largest = this if largest is None else self._larger(largest, this)
         assert largest is not None
         peak = algebra.head(("peak", head.id), "name", "m", head.spaces, slots=head.slots, args=(largest,),
@@ -129,6 +129,14 @@ class Stabiliser:
                             role="auto", positive=True)  # fmt: skip
         self.shifted[rest.id] = self.shifted[peak.id] = None
         return m, rest
+
+    def _mask(
+        self, factors: tuple[tuple[Atom, Power], ...], bound: tuple[Letter, ...], over: tuple[Letter, ...]
+    ) -> tuple[Poly, ...]:
+        """The conditions of a term as one product, for a maximum that looks only where they hold."""
+        tests = {a: p for a, p in factors if self.algebra.heads[a[0]].kind == "test"}
+        inside = {a: p for a, p in tests.items() if not (set(a[1]) & set(bound)) - set(over)}
+        return (self.algebra.term(1, inside, ()),) if inside else ()
 
     def _larger(self, one: Poly, two: Poly) -> Poly:
         return self.algebra.op("max2", one, two) if one != two else one

@@ -94,7 +94,8 @@ def _through(reader: Reader, head: Head, letters: tuple[Letter, ...], cofactor: 
 def _power_rule(reader: Reader, value: Poly, base: Poly, exponent: Poly) -> list[Poly]:
     """d(uᵛ) = v uᵛ⁻¹ du + uᵛ log u dv."""
     algebra = reader.algebra
-    return [algebra.mul(exponent, value, reader.raised(base, -1)), algebra.mul(value, reader.log_of(base))]
+    lower = algebra.op("pow", base, reader.flat(_sum(exponent, algebra.constant(-1))))
+    return [algebra.mul(exponent, lower), algebra.mul(value, reader.log_of(base))]
 
 
 def _through_product(reader: Reader, head: Head, letters: tuple[Letter, ...], cofactor: Raw) -> Iterator[Partial]:

@@ -11,6 +11,7 @@ from derive.simplify import Rules, affinely, cost, discovered, expanded, normali
 from derive.terms import Algebra, Head, Letter, Poly, Raw, Reader
 
 NAMING = 0.8  # what one more name costs a reader
+CANCELLED = 1.5  # what it is worth that a term of an adjoint cancels in its users: nobody need read it
 PRODUCT = 1000.0  # a product without a sum, where several results share it, is written out in each
 MOST_ROUNDS = 4  # of discovery: each names what the last one left unnamed
 
@@ -107,6 +108,7 @@ def _search(task: Task) -> Outcome:
 
 def _attempt(task: Task, found: tuple[Head, ...]) -> Outcome:
     algebra = task.reader.algebra
+    algebra.measured.clear()
     rules = Rules(algebra, domain=domain_of(algebra, task.forward))
     oriented(rules, (*task.forward, *found), task.assumptions)
     outcome = Outcome(task.reader, rules, task.forward, found, extra=task.extra)
@@ -184,24 +186,25 @@ def unfold(outcome: Outcome) -> None:
 
     for result in outcome.results.values():
         mentions(result)
-    for sheet in reversed(outcome.sheets):
-        assert sheet.bar is not None
-        own = [user for user in users[sheet.bar.id].values() if _mentions(user.value, sheet.bar.id)]
-        if own and _written_out(outcome, sheet, own):
-            for user in own:
-                mentions(user)
-        elif own:
-            mentions(sheet)
+    for again in (False, True):  # what was dear while it mentioned another adjoint may cancel once that is written out
+        for sheet in reversed(outcome.sheets):
+            assert sheet.bar is not None
+            own = [user for user in users[sheet.bar.id].values() if _mentions(user.value, sheet.bar.id)]
+            if own and _written_out(outcome, sheet, own, again):
+                for user in own:
+                    mentions(user)
+            elif own:
+                mentions(sheet)
 
 
 def _rests_on_adjoints(algebra: Algebra, poly: Poly) -> bool:
     return any(algebra.heads[a[0]].role == "adjoint" for (factors, _), _ in poly for a, _ in factors)
 
 
-def _written_out(outcome: Outcome, sheet: Sheet, users: list[Sheet]) -> bool:
+def _written_out(outcome: Outcome, sheet: Sheet, users: list[Sheet], only_cancelling: bool) -> bool:
     """Insert an adjoint into all its users, if that is not dearer than naming it."""
     algebra = outcome.reader.algebra
-    trials = []
+    trials, vanished = [], 0
     spare = cost(algebra, sheet.value) + NAMING  # what is saved when the adjoint need not be named
     constant = not any(term[0] for term, _ in sheet.value)
     lone = len(sheet.value) == 1 and not sheet.value[0][0][1] and not _rests_on_adjoints(algebra, sheet.value)
@@ -211,13 +214,24 @@ def _written_out(outcome: Outcome, sheet: Sheet, users: list[Sheet]) -> bool:
         record = Record()
         value = normalised(outcome.rules, _inserted(outcome, user.value, sheet, record), record)
         spare -= cost(algebra, value) - cost(algebra, user.value)
+        vanished += max(0, _multiplied(sheet, user) - len(value))
+        spare += CANCELLED * max(0, _multiplied(sheet, user) - len(value))
         if spare < 0:
             return False
         trials.append((user, value, record))
+    if only_cancelling and not vanished:
+        return False
     for user, value, record in trials:
         user.value = value
         user.record.entries += record.entries
     return True
+
+
+def _multiplied(sheet: Sheet, user: Sheet) -> int:
+    """How many terms a user has with an adjoint written out, if none cancels."""
+    assert sheet.bar is not None
+    own = sheet.bar.id
+    return sum(len(sheet.value) ** int(sum(p for a, p in f if a[0] == own)) for (f, _), _ in user.value)
 
 
 def _settled(outcome: Outcome) -> Outcome:

@@ -10,8 +10,10 @@ MOST_TERMS = 6  # longer sums are measured as they stand: factoring them would c
 
 def cost(algebra: Algebra, poly: Poly) -> float:
     """The reader's cost of a poly, with common factors pulled out where it is short."""
-    nodes = factored(algebra, poly) if len(poly) <= MOST_TERMS else flat(algebra, poly)
-    return _sum(algebra, nodes)
+    if poly not in algebra.measured:
+        nodes = factored(algebra, poly) if len(poly) <= MOST_TERMS else flat(algebra, poly)
+        algebra.measured[poly] = _sum(algebra, nodes)
+    return algebra.measured[poly]
 
 
 def _sum(algebra: Algebra, nodes: tuple[Node, ...]) -> float:

@@ -57,7 +57,9 @@ def oriented(rules: Rules, definitions: Iterable[Head], assumptions: Iterable[Po
     heads = list(definitions)
     rules.own = {head.id for head in heads}
     for head in heads:
-        rules.orient(head, _folded(rules, head.definition))
+        folded = _folded(rules, head.definition)
+        if not rules.rival(head, folded):
+            rules.orient(head, folded)
     _promote(rules)
     equations = [(ASSUMED, poly) for poly in assumptions if not symmetry(rules, poly)]
     equations += [(head.id, _equation(rules, head)) for head in heads if _reduces(head.definition)]

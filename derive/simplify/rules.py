@@ -8,7 +8,7 @@ stands earlier in the order of definitions, so the system is triangular and rewr
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 
@@ -47,6 +47,7 @@ class Rules:
 
     algebra: Algebra
     folds: dict[int, Fold] = field(default_factory=dict)
+    rivals: dict[int, list[Fold]] = field(default_factory=dict)  # other ratios of what a fold has: eᶻ over columns
     affine: dict[int, Fold] = field(default_factory=dict)
     facts: list[Fact] = field(default_factory=list)
     symmetric: dict[int, tuple[tuple[int, ...], Fact]] = field(default_factory=dict)  # head: its letters' other order
@@ -100,7 +101,21 @@ class Rules:
                 factors[atom] = number(-Fraction(p) * root)
         scale = number(Fraction(1) / Fraction(coefficient) ** root.numerator) if coefficient != 1 else 1
         body = self.algebra.term(scale, factors, ())
-        self.folds[lead] = Fold(lead, letters, body, head.id, guard=guard)
+        fold = Fold(lead, letters, body, head.id, guard=guard)
+        if lead in self.folds:
+            self.rivals.setdefault(lead, []).append(fold)
+        else:
+            self.folds[lead] = fold
+
+    def rival(self, head: Head, folded: Poly) -> bool:
+        """Enter n = eᶻ/S beside an earlier fold of eᶻ, where that fold would only write n by the other's ratio."""
+        term, coefficient = head.definition[0]
+        known = any(a[0] in self.folds and self.algebra.heads[a[0]].label == "exp" for a, _ in term[0])
+        divided = len(folded) == 1 and any(p < 0 and self.algebra.heads[a[0]].kind == "name" for a, p in folded[0][0][0])
+        if len(head.definition) > 1 or term[1] or not known or not divided:
+            return False
+        self._product(head, term, coefficient)
+        return True
 
     def _guard(self, term: Term) -> tuple[Atom, ...]:
         return tuple(a for a, _ in term[0] if self.algebra.heads[a[0]].kind == "test")
@@ -108,7 +123,8 @@ class Rules:
     def _leads(self, head: Head, factor: tuple[Atom, Power], factors: Factors) -> bool:
         (lead, letters), power = factor
         kind = self.algebra.heads[lead]
-        if kind.kind not in ("op", "name", "tensor") or lead in self.folds or lead == head.id:
+        taken = lead in self.folds and kind.label != "exp"
+        if kind.kind not in ("op", "name", "tensor") or taken or lead == head.id:
             return False
         if set(letters) != set(head.slots) or len(set(letters)) < len(letters):
             return False
@@ -172,23 +188,56 @@ class Rules:
         used: dict[int, None] = {}
         parts: list[Poly] = []
         for (factors, bound), coefficient in poly:
-            folded = [f for f in factors if f[0][0] in table and self._fits(f, table[f[0][0]], dict(factors))]
-            if not folded:
+            folded = next(self._foldable(factors, table), None)
+            if folded is None:
                 parts.append((((factors, bound), coefficient),))
                 continue
-            (head, letters), power = folded[0]
-            fold = table[head]
+            ((head, letters), power), fold = folded
             used.setdefault(fold.source)
             parts.append(self._exchanged(((factors, bound), coefficient), (head, letters), power, fold))
         return (self.algebra.add(*parts), tuple(used)) if used else None
+
+    def _foldable(
+        self, factors: tuple[tuple[Atom, Power], ...], table: dict[int, Fold]
+    ) -> Iterator[tuple[tuple[Atom, Power], Fold]]:
+        """Factors with the fold that fits; of several, only one whose statistic stands beside: eᶻ/S is p."""
+        beside = dict(factors)
+        for factor in factors:
+            first = table.get(factor[0][0])
+            if first is None:
+                continue
+            rivals = self.rivals.get(factor[0][0], []) if table is self.folds else []
+            fitting = [fold for fold in (first, *rivals) if self._fits(factor, fold, beside)]
+            best = max(fitting, key=lambda fold: self._cancels(factor, fold, beside), default=None)
+            if best is not None and (not rivals or self._cancels(factor, best, beside)):
+                yield factor, best
+
+    def _cancels(self, factor: tuple[Atom, Power], fold: Fold, beside: Factors) -> int:
+        """How many factors beside cancel against what the fold brings."""
+        if len(fold.body) != 1:
+            return 0
+        names = dict(zip(fold.letters, factor[0][1], strict=True))
+        brought = self.algebra.renamed(dict(fold.body[0][0][0]), names)
+        return sum(p * factor[1] * beside.get(a, 0) < 0 for a, p in brought.items())
 
     def _fits(self, factor: tuple[Atom, Power], fold: Fold, beside: Factors) -> bool:
         """A sum stands only under whole positive powers, a coefficient only under whole ones; the guard is there."""
         if fold.guard and not all(a in beside for a in self._guarding(fold, factor[0])):
             return False
+        if len(fold.body) == 1 and not self._divides(factor, fold, beside):
+            return False
         body, power = fold.body, factor[1] * fold.power
         whole = isinstance(power, int)
         return (whole and power > 0) if len(body) != 1 else (whole or body[0][1] == 1)
+
+    def _divides(self, factor: tuple[Atom, Power], fold: Fold, beside: Factors) -> bool:
+        """1/eᶻ is 1/(p S) only where the formula divides by p itself, or p stands beside: p may underflow."""
+        if fold.source in self.domain:
+            return True
+        names = dict(zip(fold.letters, factor[0][1], strict=True))
+        brought = self.algebra.renamed(dict(fold.body[0][0][0]), names)
+        power = factor[1] * fold.power
+        return all(p * power + max(beside.get(a, 0), 0) >= 0 for a, p in brought.items() if a[0] == fold.source)
 
     def _guarding(self, fold: Fold, atom: Atom) -> tuple[Atom, ...]:
         """The fold's guard at the letters of an atom."""

@@ -41,6 +41,7 @@ class Algebra:
         self.turns: dict[int, tuple[tuple[int, ...], ...]] = {0: ((0, 1), (1, 0))}  # the same for heads; δ is symmetric
         self.delta = self.head(("delta",), "delta", "delta", (-1, -1))
         self.size_of: dict[int, Poly] = {}
+        self.measured: dict[Poly, float] = {}  # what polys cost a reader, while the names stay what they are
         self.axes_of: dict[int, list[Axis]] = {}  # the user's letters for each length, in order of appearance
 
     # Letters.
@@ -364,6 +365,10 @@ class Algebra:
         """Provably > 0 wherever it is defined: positive coefficients, every term nonnegative, one positive."""
         signs = [self._term_sign(term) for term, c in poly if c > 0]
         return len(signs) == len(poly) > 0 and min(signs) >= 0 and max(signs) > 0
+
+    def is_nonnegative(self, poly: Poly) -> bool:
+        """Provably ≥ 0."""
+        return all(c > 0 and self._term_sign(term) >= 0 for term, c in poly)
 
     def _term_sign(self, term: Term) -> int:
         """1: provably positive; 0: provably nonnegative; -1: unknown. Σ over a nonempty axis keeps the sign."""

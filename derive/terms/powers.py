@@ -55,6 +55,8 @@ class Powers:
             outside, summed = self._apart(poly, power)
             if outside != algebra.constant(1):
                 return algebra.mul(self.raised(outside, power), self.raised(summed, power))
+            if parts := self._independent(summed, power):
+                return algebra.mul(*(self.raised(part, power) for part in parts))
         if len(poly) > 1 or poly[0][0][1]:
             body = self.flat(poly) if len(poly) > 1 else poly
             scale, atom = algebra.named(body, signed=not isinstance(power, int))
@@ -75,6 +77,23 @@ class Powers:
         }  # fmt: skip
         rest = {a: p for a, p in factors if a not in outer}
         return self.algebra.term(1, outer, ()), self.algebra.term(coefficient, rest, bound)
+
+    def _independent(self, poly: Poly, power: Power) -> list[Poly]:
+        """Σ_{c,d} a_c b_d as [Σ a, Σ b], where no factor ties c to d and each sum may stand under the power."""
+        (((factors, bound), coefficient),) = poly
+        groups: list[tuple[set[int], dict[Any, Power]]] = []
+        for atom, p in factors:
+            letters, held = set(atom[1]) & set(bound), {atom: p}
+            for group in [g for g in groups if g[0] & letters]:
+                groups.remove(group)
+                letters, held = letters | group[0], {**group[1], **held}
+            groups.append((letters, held))
+        if len(groups) < 2:
+            return []
+        parts = [self.algebra.term(1, held, letters) for letters, held in groups]
+        if not isinstance(power, int) and not all(self.algebra.is_nonnegative(part) for part in parts):
+            return []
+        return [self.algebra.constant(coefficient), *parts] if coefficient != 1 else parts
 
     def _fractional(self, factors: dict[Any, Power], coefficient: Power, power: Power) -> Poly:
         algebra = self.algebra
