@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sympy import Expr, Integer, Mul, S, expand
+from sympy import Expr, Integer, Mod, Mul, S, expand, floor
 from sympy.core.basic import Basic
 
 from derive.axes import (
@@ -46,11 +46,11 @@ def solved(node: Basic) -> Basic:
 def _summed(node: SumOver) -> Basic:
     conditions, factors = _opened(node.body)
     letters = list(node.axes)
-    while (found := _best(letters, factors, conditions)) is not None:
-        window, letter, value, inside = found
-        letters.remove(letter)
-        factors = [_read(f, letter, value, inside) for f in factors if f is not window]
-        conditions = [rename(c, {letter: value}) for c in conditions]
+    while (found := _best(letters, factors, conditions) or _digits(letters, factors)) is not None:
+        window, values, inside = found
+        letters = [a for a in letters if a not in values]
+        factors = [_read(f, values, inside) for f in factors if f is not window]
+        conditions = [rename(c, values) for c in conditions]
     if len(letters) == len(node.axes):
         return node
     body = factors[0] if len(factors) == 1 else Mul(*factors, evaluate=False) if factors else S.One
@@ -76,8 +76,11 @@ def _factors(body: Expr) -> Iterator[Expr]:
             yield part
 
 
-def _best(letters: list[Axis], factors: list[Expr], conditions: list[Basic]) -> tuple[Expr, Axis, Expr, bool] | None:
-    """(δ, letter, value, whether it is in range): in range first, then fewest readers, then derived lengths."""
+Solution = tuple[Expr, dict[Axis, Expr], bool]  # a δ, what it says letters are, whether that is always in range
+
+
+def _best(letters: list[Axis], factors: list[Expr], conditions: list[Basic]) -> Solution | None:
+    """A letter that a δ gives: in range first, then fewest readers, then derived lengths."""
     found = []
     for window in factors:
         if not isinstance(window, Delta):
@@ -97,7 +100,23 @@ def _best(letters: list[Axis], factors: list[Expr], conditions: list[Basic]) -> 
     if not found:
         return None
     *_, window, letter, value, inside = min(found, key=lambda f: f[:4])
-    return window, letter, value, inside
+    return window, {letter: value}, inside
+
+
+def _digits(letters: list[Axis], factors: list[Expr]) -> Solution | None:
+    """δ(f, K·h + k) with k < K gives both: h = ⌊f/K⌋ and k = f mod K, the digits of a merged index."""
+    for window in (f for f in factors if isinstance(f, Delta)):
+        form = expand(window.args[0] - window.args[1])
+        own = [a for a in letters if a in free_axes(form)]
+        whole = [a for a in free_axes(form) if a not in letters and abs(form.coeff(a, 1)) == 1]
+        if len(own) != 2 or len(whole) != 1 or len(free_axes(form)) != 3:
+            continue
+        merged = expand(whole[0] - form.coeff(whole[0], 1) * form)
+        for small, large in (own, own[::-1]):
+            width = small.size
+            if merged == expand(width * large + small) and in_range(floor(whole[0] / width), large.size):
+                return window, {large: floor(whole[0] / width), small: Mod(whole[0], width)}, True
+    return None
 
 
 def _reads(factors: list[Expr], letter: Axis) -> bool:
@@ -115,9 +134,11 @@ def _mentioned(conditions: list[Basic], letter: Axis) -> bool:
     return any(letter in free_axes(c) for c in conditions)
 
 
-def _read(node: Basic, letter: Axis, value: Expr, inside: bool) -> Basic:
-    """The letter replaced; tensors read beyond their edge are padded."""
-    return rename(node if inside else _padded(node, letter), {letter: value})
+def _read(node: Basic, values: dict[Axis, Expr], inside: bool) -> Basic:
+    """The letters replaced; tensors read beyond their edge are padded."""
+    for letter in () if inside else values:
+        node = _padded(node, letter)
+    return rename(node, values)
 
 
 def _padded(node: Basic, letter: Axis) -> Basic:

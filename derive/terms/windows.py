@@ -11,7 +11,7 @@ import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal, Protocol
+from typing import Protocol
 
 from sympy import Dummy, Expr, Integer, evaluate, expand
 
@@ -106,6 +106,8 @@ def _reduced(terms: list[Part], constant: Expr) -> tuple[list[Part], Expr]:
     """m·x = m·y is x = y: what all terms share is divided out, where the constant allows."""
     if constant == 0 and len({t[0] for t in terms} | {_times(Integer(-1), t[0]) for t in terms}) == 2:
         lead = terms[0][0]
+        if not (nonnegative(lead - 1) or nonnegative(-lead - 1)):
+            return terms, constant  # it may be zero
         return [(Integer(1) if c == lead else Integer(-1), h, ls) for c, h, ls in terms], constant
     return terms, constant
 
@@ -256,7 +258,10 @@ def contracted(owner: Owner, factors: Factors, bound: set[Letter]) -> Factors | 
         parts = owner.heads[atom[0]].payload.parts(atom[1])
         if len({(h, ls) for _, h, ls in parts}) < len(parts):
             return _exchanged(factors, atom, window(owner, parts, owner.heads[atom[0]].payload.constant))
-    return _summed(owner, factors, bound, windows) or _paired(owner, factors, windows)
+        if decided := _decided(owner, atom):
+            return {**{a: p for a, p in factors.items() if a != atom}, **dict.fromkeys(decided, 1)}
+    changed = _summed(owner, factors, bound, windows)
+    return changed if changed is not None else _paired(owner, factors, windows)
 
 
 def _exchanged(factors: Factors, old: Atom, new: Atom | bool) -> Factors:
@@ -273,7 +278,7 @@ def _summed(owner: Owner, factors: Factors, bound: set[Letter], windows: list[At
             if letter not in bound:
                 continue
             users = [a for a in factors if a != atom and letter in a[1]]
-            if not all(a in windows and (PLAIN, (letter,)) in _places(owner, a) for a in users):
+            if not all(a in windows and _plainly(owner, a, letter) for a in users):
                 continue
             result: Factors = {a: p for a, p in factors.items() if a != atom and a not in users}
             bound.discard(letter)
@@ -285,6 +290,11 @@ def _summed(owner: Owner, factors: Factors, bound: set[Letter], windows: list[At
                     result[new] = 1
             return result
     return None
+
+
+def _plainly(owner: Owner, atom: Atom, letter: Letter) -> bool:
+    """Whether a letter stands in a window as a number alone, not within an integer entry."""
+    return all(head == PLAIN for head, letters in _places(owner, atom) if letter in letters)
 
 
 def _places(owner: Owner, atom: Atom) -> list[tuple[int, tuple[Letter, ...]]]:
@@ -308,44 +318,45 @@ def _substituted(
 
 
 def _paired(owner: Owner, factors: Factors, windows: list[Atom]) -> Factors | None:
-    """e = m and e = m′ say that m = m′: where that decides letters one by one (radix), or cannot be, it is used."""
+    """e = m and e = m′ say that m = m′: used where that decides letters, or cannot be."""
     for one, two in itertools.combinations(windows, 2):
         for k, (coefficient, head, letters) in enumerate(owner.heads[one[0]].payload.parts(one[1])):
             if head != PLAIN or abs(coefficient) != 1 or (PLAIN, letters) not in _places(owner, two):
                 continue
             letter, parts, constant = solved(owner.heads[one[0]].payload, one[1], k)
-            found = _decided(owner, *_substituted(owner, two, letter, parts, constant))
-            if found is not None:
-                rest = {a: p for a, p in factors.items() if a != two}
-                return {one: 0} if isinstance(found, bool) else {**rest, **dict.fromkeys(found, 1)}
+            found = window(owner, *_substituted(owner, two, letter, parts, constant))
+            if isinstance(found, bool) or found[0] == owner.delta.id or _decided(owner, found):
+                return _exchanged(factors, two, found)
     return None
 
 
-def _decided(owner: Owner, parts: list[Part], constant: Expr) -> list[Atom] | Literal[False] | None:
-    """Σ c_k (a_k − b_k) = 0 with each c_k beyond what the smaller ones reach: every a_k = b_k. False: it cannot be."""
-    atom = window(owner, parts, constant)
-    if isinstance(atom, bool):
-        return [] if atom else False
-    if atom[0] == owner.delta.id:
-        return [atom]
-    form: Form = owner.heads[atom[0]].payload
-    pairs: dict[Expr, list[Part]] = {}
-    for part in form.parts(atom[1]):
-        if part[1] != PLAIN:
-            return None
-        key = part[0] if not part[0].could_extract_minus_sign() else _times(Integer(-1), part[0])
-        pairs.setdefault(key, []).append(part)
+def _decided(owner: Owner, atom: Atom) -> list[Atom] | None:
+    """Σ c_k (a_k − b_k) = 0 with each c_k beyond what the smaller ones reach (radix): every a_k = b_k."""
+    key = ("digits", atom[0])
+    if owner.find(key) is None:
+        owner.remember(key, _digits(owner, owner.heads[atom[0]]))
+    pairs: tuple[tuple[int, int], ...] = owner.find(key)  # type: ignore[assignment]
+    return [(owner.delta.id, tuple(sorted((atom[1][j], atom[1][k])))) for j, k in pairs] or None
+
+
+def _digits(owner: Owner, head: Head) -> tuple[tuple[int, int], ...]:
+    """Pairs of places whose letters a window makes equal; () where it does not decide them one by one."""
+    form: Form = head.payload
+    pairs: dict[Expr, list[tuple[Expr, int]]] = {}
+    for place, (coefficient, inner, _) in enumerate(form.parts(tuple(range(len(head.spaces))))):
+        if inner != PLAIN:
+            return ()
+        key = coefficient if not coefficient.could_extract_minus_sign() else _times(Integer(-1), coefficient)
+        pairs.setdefault(key, []).append((coefficient, place))
     if form.constant != 0 or any(len(p) != 2 or _sum(p[0][0], p[1][0]) != 0 for p in pairs.values()):
-        return None
-    found: list[Atom] = []
+        return ()
     reach: Expr = Integer(0)
     for coefficient in sorted(pairs, key=lambda c: (c.count_ops(), _shown(c))):
-        (_, _, (one,)), (_, _, (two,)) = pairs[coefficient]
-        if owner.letter_space[one] != owner.letter_space[two] or not nonnegative(coefficient - 1 - reach):
-            return None
-        reach = _sum(reach, _times(coefficient, owner.spaces[owner.letter_space[one]] - 1))
-        found.append((owner.delta.id, tuple(sorted((one, two)))))
-    return found
+        one, two = (head.spaces[place] for _, place in pairs[coefficient])
+        if one != two or not nonnegative(coefficient - 1 - reach):
+            return ()
+        reach = _sum(reach, _times(coefficient, owner.spaces[one] - 1))
+    return tuple((p[0][1], p[1][1]) for p in pairs.values())
 
 
 __all__ = ["PLAIN", "Form", "Part", "contracted", "integer_bound", "is_window", "solutions", "tied", "window"]
