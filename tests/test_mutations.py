@@ -17,12 +17,31 @@ import derive.differentiate.partial as partial
 import derive.differentiate.reverse as reverse
 import derive.engine.forward as forward
 import derive.engine.search as search
+import derive.engine.windows as solving
 import derive.simplify.facts as facts
 import derive.stabilise as stabilise
 import derive.terms.read as read
+import derive.terms.windows as windows
 import derive.terms.write as write
 from derive.api import gradient, hessian, jacobian, jvp, to_numpy
-from derive.axes import Bool, DeriveError, Int, T, axes, equals, maximum, mean_over, one_hot, prod_over, sum_over, where
+from derive.axes import (
+    Bool,
+    DeriveError,
+    Int,
+    T,
+    axes,
+    axis,
+    equals,
+    max_over,
+    maximum,
+    mean_over,
+    min_over,
+    one_hot,
+    padded,
+    prod_over,
+    sum_over,
+    where,
+)
 from derive.axes import sigmoid as sigmoid_of
 from derive.axes import softplus as softplus_of
 from derive.formula import assume, build, let
@@ -132,6 +151,51 @@ def general_power(x: T[n], y: T[n]) -> T[n]:
 @unregistered
 def product_over(x: T[b, n]) -> T[b]:
     return prod_over(n, x[b, n])
+
+
+@unregistered
+def row_maximum(x: T[b, n]) -> T[b]:
+    return max_over(n, x[b, n] * x[b, n])
+
+
+@unregistered
+def row_minimum(x: T[b, n]) -> T[b]:
+    return min_over(n, x[b, n] * x[b, n])
+
+
+taps = axes("r")[0]
+reach = axis("t", n.size + 2 - taps.size)
+
+
+@unregistered
+def convolution(x: T[b, n], w: T[taps]) -> T[b, reach]:
+    return sum_over(taps, padded(x)[b, reach + taps - 1] * w[taps])
+
+
+@unregistered
+def class_scores(z: T[b, c], t: Int[b].below(c)) -> T[()]:
+    return sum_over(b, z[b, t[b]] ** 2)
+
+
+@unregistered
+def picked_weights(x: T[b], t: Int[b].below(c)) -> T[()]:
+    return sum_over((b, c), x[b] ** 2 * one_hot(t[b], c))
+
+
+heads, width = axes("a d")
+merged = axis("f", heads.size * width.size)
+
+
+@unregistered
+def split_again(x: T[heads, width]) -> T[heads, width]:
+    u = let("u", x[merged // width.size, merged % width.size] ** 2)
+    return u[width.size * heads + width] * x[heads, width]
+
+
+@unregistered
+def masked_in_part(x: T[b, c], keep: Bool[b, c]) -> T[b]:
+    p = let("p", where(keep[b, c], exp(x[b, c]), 0) / (1 + sum_over(c, where(keep[b, c], exp(x[b, c]), 0))))
+    return sum_over(c, p[b, c] ** 2) + sum_over(c, exp(x[b, c]))
 
 
 @unregistered
@@ -397,6 +461,52 @@ def any_two_tests_exclude_each_other(algebra, factors, bound, original):
     return None if len(tests) > 1 else original(factors, bound)
 
 
+def windows_dropped(algebra, factors, bound, original):
+    """Σ_y W(y = e) x_y = Σ_y x_y: the tie is lost."""
+    return original({a: p for a, p in factors.items() if algebra.heads[a[0]].label != "window"}, bound)
+
+
+def window_law(name):
+    """What the law makes of the factors is lost: the term is zero."""
+
+    def install(patch, spoil):
+        acts, original = Acts(), getattr(windows, name)
+
+        def broken(owner, factors, *rest):
+            found = original(owner, factors, *rest)
+            acts.times += found is not None
+            return found if found is None else dict.fromkeys(factors, 0)
+
+        patch.setattr(windows, name, broken)
+        return acts
+
+    return install
+
+
+def unguarded(patch, spoil):
+    """[c] e = p S folded where [c] does not stand."""
+    acts = Acts()
+
+    def broken(self, fold, atom):
+        acts.times += bool(fold.guard)
+        return ()
+
+    patch.setattr(Rules, "_guarding", broken)
+    return acts
+
+
+def everything_in_range(patch, spoil):
+    """A solved window is read without padding."""
+    acts, original = Acts(), solving.in_range
+
+    def broken(index, size):
+        acts.times += not original(index, size)
+        return True
+
+    patch.setattr(solving, "in_range", broken)
+    return acts
+
+
 def no_lengths(patch, spoil):
     """Σ over a letter that does not occur gives its length: here it gives 1."""
     acts = Acts()
@@ -546,6 +656,14 @@ ROWS = [
     Row("u to the v, for u", one_of(partial, "_power_rule", 0), general_power),
     Row("u to the v, for v", one_of(partial, "_power_rule", 1), general_power),
     Row("derivative of prod over an axis", through("prod"), product_over),
+    Row("derivative of max over an axis", through("max"), row_maximum),
+    Row("derivative of min over an axis", through("min"), row_minimum),
+    Row("windows tie", contraction(windows_dropped), convolution, (minus,)),
+    Row("windows tie a gather", contraction(windows_dropped), class_scores, (minus,)),
+    Row("Σ_y W(y = e) = 1", window_law("_summed"), picked_weights, (minus,)),
+    Row("e = m and e = m′", window_law("_paired"), split_again, (minus,)),
+    Row("a fold keeps its mask", unguarded, masked_in_part, (minus,)),
+    Row("a window is solved within its range", everything_in_range, convolution, (minus,)),
     Row("tangents", giving_polys(forward, "normalised", only_changes=False), dense, check=by(jvp)),
     Row("δ contracts", contraction(delta_dropped), diagonal, (minus,)),
     Row("δ contracts in a Jacobian", contraction(delta_dropped), softmax, (minus,), by(jacobian)),

@@ -55,25 +55,9 @@ def numbers(expression: Expr, rng: np.random.Generator) -> Expr:
     return expression.xreplace(letters).xreplace(sizes)
 
 
-ATOMS = [
-    y,
-    z,
-    out,
-    r,
-    y.size,
-    r.size,
-    s,
-    p,
-    d,
-    floor(y / s),
-    ceiling(y.size / s),
-    Mod(y, s),
-    Min(y.size, r.size),
-    Max(p, s),
-]
-linear = st.lists(
-    st.tuples(st.integers(-2, 3), st.sampled_from(ATOMS), st.sampled_from([Integer(1), s, d])), max_size=4
-)
+ROUNDED = [floor(y / s), ceiling(y.size / s), Mod(y, s), Min(y.size, r.size), Max(p, s)]
+atoms = st.sampled_from([y, z, out, r, y.size, r.size, s, p, d, *ROUNDED])
+linear = st.lists(st.tuples(st.integers(-2, 3), atoms, st.sampled_from([Integer(1), s, d])), max_size=4)
 
 
 @given(linear, st.integers(-2, 3), st.integers(0, 2**32))
