@@ -3,20 +3,23 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test check lint format bench notebooks thorough clean
+.PHONY: help demo test parity check lint format bench notebooks thorough clean
 
 PY := .venv/bin/python
 PYTHONS = $(or $(PYTHON),python3.13 python3.12 python3.11 python3)
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
-	@echo 'ARGS="..." goes to pytest in test and thorough, to the script in demo and bench; PYTHON=... chooses the interpreter.'
+	@echo 'ARGS="..." goes to pytest in test, parity and thorough, to the script in demo and bench; PYTHON=... chooses the interpreter.'
 
 demo: .venv/demo.stamp ## the main job: derive, verify, emit and train a small network; writes out/
 	@$(PY) demo.py $(ARGS)
 
 test: .venv/dev.stamp ## all tests, with the doctests of README.md and of derive
 	@$(PY) -m pytest $(ARGS)
+
+parity: .venv/parity.stamp ## compare values and derivatives with PyTorch's, and docs/parity.md with what comes out
+	@DERIVE_REQUIRE_ALL=1 $(PY) -m pytest tests/parity $(ARGS)
 
 check: lint test ## format, lint, types, tests: what a change must pass
 
@@ -65,6 +68,10 @@ export EXECUTE
 .venv/dev.stamp: pyproject.toml | .venv/bin/python
 	$(call install,dev)
 	@touch $@ .venv/demo.stamp
+
+.venv/parity.stamp: pyproject.toml | .venv/dev.stamp
+	$(call install,parity)
+	@touch $@
 
 define install
 	@echo 'installing derive-math[$(1)] into .venv (once)' >&2

@@ -4,10 +4,19 @@ from sympy import (
     Abs as Abs,
 )
 from sympy import (
+    Max as Max,
+)
+from sympy import (
+    Min as Min,
+)
+from sympy import (
     asinh as asinh,
 )
 from sympy import (
     atan as atan,
+)
+from sympy import (
+    ceiling as ceiling,
 )
 from sympy import (
     cos as cos,
@@ -22,7 +31,13 @@ from sympy import (
     exp as exp,
 )
 from sympy import (
+    floor as floor,
+)
+from sympy import (
     log as log,
+)
+from sympy import (
+    oo as oo,
 )
 from sympy import (
     pi as pi,
@@ -119,6 +134,9 @@ from derive.axes import (
     argmax_over as argmax_over,
 )
 from derive.axes import (
+    argmin_over as argmin_over,
+)
+from derive.axes import (
     axes as axes,
 )
 from derive.axes import (
@@ -150,6 +168,9 @@ from derive.axes import (
 )
 from derive.axes import (
     one_hot as one_hot,
+)
+from derive.axes import (
+    padded as padded,
 )
 from derive.axes import (
     prod_over as prod_over,

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -69,6 +70,23 @@ def f(x: T[b], *, fail: bool = False) -> T[b]:
     "ends.py": "import sys\nsys.exit(3)\n",
     "needs.py": "import no_such_package\n",
     "nothing.py": "x = 1\n",
+    "windows.py": '''
+from derive import Int, Size, T, axes, axis, formula, padded, sum_over
+
+c, d, n, r, y = axes("c d n r y")
+s, p = Size("s", default=1), Size("p", min=0, default=0)
+h = axis("h", (y.size + 2 * p - r.size) // s + 1)
+
+@formula
+def conv(x: T[n, y], w: T[r]) -> T[n, h]:
+    """Every strided window against one kernel."""
+    return sum_over(r, padded(x)[n, s * h + r - p] * w[r])
+
+@formula
+def rows(idx: Int[n].below(c), e: T[c, d]) -> T[n, d]:
+    """Rows of a table."""
+    return e[idx[n], d]
+''',
     "letter.py": "from derive import *\nb, i = axes('b i')\n@formula\ndef f(x: T[b]) -> T[b]:\n    return x[i]\n",
 }  # fmt: skip
 
@@ -191,6 +209,29 @@ def test_gradient_as_json(derive):
 def test_targets(derive, target, line):
     code, out, err = derive("gradient", target)
     assert (code, err) == (0, "") and line in out
+
+
+WINDOWS = [  # arguments, what the output says
+    ("show windows.py:conv", "  s: a whole number, 1 by default\n"),
+    ("show windows.py:conv", "  p: a whole number of at least 0, 0 by default\n"),
+    ("show windows.py:conv", "  H = ⌊(Y + 2 p − R)/s⌋ + 1\n"),
+    ("show windows.py:conv", "  y_nh = Σ_r x̃[n, s h + r − p] w_r"),
+    ("show windows.py:conv", "Options\n-------\n\n  "),
+    ("show windows.py:conv(s=2,p=0)", "  H = ⌊(Y − R)/2⌋ + 1\n"),
+    ("gradient windows.py:conv --wrt w", "x̃[n, s h + r − p]"),
+    ("gradient windows.py:conv(s=2,p=1) --wrt x", "2 h + r − 1 = y"),
+    ("gradient windows.py:conv(s=2)>>tanh --wrt w", "2 h + r − p"),
+    ("gradient windows.py:conv --notation matrix --wrt w", "(no matrix form; in indices)"),
+    ("gradient windows.py:rows", "∂L/∂e_cd = Σ_{n : idx_n = c} g_nd"),
+    ("show windows.py:rows", "  idx_n: N, integers below C\n"),
+    ("code windows.py:conv", "def forward("),
+]
+
+
+@pytest.mark.parametrize("arguments, said", WINDOWS)
+def test_windows_and_gathers(derive, files, arguments, said):
+    code, out, err = derive(*arguments.split())
+    assert (code, err) == (0, "") and unicodedata.normalize("NFC", said) in out
 
 
 def test_explain(derive):
@@ -328,6 +369,13 @@ BAD_INPUT = [
     (["gradient", "linear(bias=1)"], "linear: bias=1: expected true or false"),
     (["gradient", "softmax >> dense(I=3)"], "within a chain, lengths cannot be fixed"),
     (["gradient", "softmax_cross_entropy >> dense"], "given L[]"),
+    (["gradient", "windows.py:conv(s=0)"], "conv: s=0: expected a whole number of at least 1"),
+    (["verify", "windows.py:conv(p=-1)"], "conv: p=-1: expected a whole number of at least 0"),
+    (["code", "windows.py:conv(s=1.5)"], "conv: s=1.5: expected a whole number of at least 1"),
+    (["explain", "windows.py:conv(s=two)"], "conv: s=two: expected a whole number of at least 1"),
+    (["show", "windows.py:conv(stride=2)"], "conv: no option 'stride'; it has "),
+    (["gradient", "windows.py:conv(H=3)"], "conv: no option 'H'; it has "),
+    (["gradient", "windows.py:rows", "--wrt", "idx"], "idx is int-valued and has no gradient"),
     (["gradient", "__import__('os').system('touch evaluated')"], "expected"),
     (["gradient", "dense(B=__import__('os'))"], "expected option=value"),
     (["verify", "no.py"], "no.py: no such file"),

@@ -5,7 +5,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from test_notation import DOCUMENTS, MATRICES, PRINTED
+from test_notation import DOCUMENTS as PLAIN
+from test_notation import MATRICES, PRINTED
+from test_notation_windows import DOCUMENTS as WINDOWED
+from test_notation_windows import PRINTED as WINDOWS
 
 from derive import catalogue, gradient
 from derive.notation import explain_latex, latex
@@ -14,6 +17,10 @@ ARTICLE = "\\documentclass{article}\n\\usepackage{amsmath,amssymb}\n\\begin{docu
 FAULT = re.compile(r"^!.*|.*Undefined control sequence.*|^LaTeX Warning: Reference.*|Missing character.*", re.MULTILINE)
 OVERFULL = re.compile(r"Overfull \\hbox \((\d+(?:\.\d+)?)pt too wide\).*")
 MOST_OVERFULL = 10  # points
+DOCUMENTS = PLAIN | WINDOWED
+DIFFERENTIABLE = sorted(
+    name for name in catalogue if any(p.type is not None and p.type.dtype == "real" for p in catalogue[name].tensors)
+)
 
 
 def compile_tex(source: str, tmp_path: Path) -> str:
@@ -42,7 +49,8 @@ def test_documents_compile(name, notation, tmp_path):
 
 @pytest.mark.needs("pdflatex")
 def test_expressions_compile(tmp_path):
-    rows = [latex(row[0]) for row in PRINTED] + [latex(row[0], "matrix", letters=row[1]) for row in MATRICES]
+    rows = [latex(row[0]) for row in [*PRINTED, *WINDOWS]]
+    rows += [latex(row[0], "matrix", letters=row[1]) for row in MATRICES]
     compile_tex("\n".join(f"\\[{row}\\]" for row in rows), tmp_path)
 
 
@@ -56,7 +64,7 @@ def test_a_fault_is_found(source, tmp_path):
 
 
 @pytest.mark.needs("pdflatex")
-@pytest.mark.parametrize("name", sorted(catalogue))
+@pytest.mark.parametrize("name", DIFFERENTIABLE)
 def test_the_catalogues_explanations_compile(name, tmp_path):
     """Every formula, every variant, in indices and in matrices."""
     formula = catalogue[name]

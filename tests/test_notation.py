@@ -132,7 +132,7 @@ with evaluate(False):
          r"\biggl(\begin{cases} v_b & \text{if } v_b > 1 \lor r_b < 0 \\ r_b & \text{otherwise} \end{cases}\biggr)"
          r" + \mu_b"),
         (Delta(b, b1) * x[b1, i], "δ_bb′ x_b′i", r"\delta_{b b'}\, x_{b' i}"),
-        (Delta(idx[b], c), "δ_{idx_b, c}", r"\delta_{\mathrm{idx}_b,\, c}"),
+        (Delta(idx[b], c), "[idx_b = c]", r"\mathbf{1}[\mathrm{idx}_b = c]"),
         (AdjointOf(x[b, i]), "∂L/∂x_bi", r"\frac{\partial L}{\partial x_{b i}}"),
         (2 * AdjointOf(w_1[i, o]), "2 (∂L/∂w₁_io)", r"2\, \frac{\partial L}{\partial w^{(1)}_{i o}}"),
         (TangentOf(x[b, i]), "ẋ_bi", r"\dot{x}_{b i}"),
@@ -140,7 +140,7 @@ with evaluate(False):
         (scores_adj[b], "scores̄_b", r"\overline{\mathrm{scores}}_b"),
         (f[d] + att[b, head], "running_mean_d + att_{b, head}",
          r"\mathrm{running\_mean}_d + \mathrm{att}_{b,\, \mathrm{head}}"),
-        (Entry(x, 2 * b + 1, i), "x_{2 b + 1, i}", r"x_{2\, b + 1,\, i}"),
+        (Entry(x, 2 * b + 1, i), "x[2 b + 1, i]", r"x_{2 b + 1,\, i}"),
         (Eq(SumOver(t[b, c], c), 1), "Σ_c t_bc = 1", r"\sum_{c} t_{b c} = 1"),
     ]  # fmt: skip
 

@@ -416,8 +416,10 @@ def test_sizes_in_bodies_and_scalars_have_values():
     def f(x: T[n], eps: Scalar = 1e-5) -> T[n]:
         return x[n] / sqrt(b.size) + eps
 
-    point = Sampler(f).point(np.random.default_rng(0))
-    assert point.scalars == {"eps": 1e-5} and set(point.sizes) == {b.size, n.size}
+    points = [Sampler(f).point(np.random.default_rng(seed)) for seed in range(9)]
+    assert all(set(point.sizes) == {b.size, n.size} for point in points)
+    found = {point.scalars["eps"] for point in points}  # its default, and numbers that do not hide mistakes
+    assert 1e-5 in found and max(found) > 0.1
 
 
 # --- derivations ------------------------------------------------------------------------------------------------------

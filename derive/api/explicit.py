@@ -7,10 +7,12 @@ from collections.abc import Mapping
 from typing import Any
 
 import sympy
-from sympy import Array, Expr, Integer, Matrix, Symbol
+from sympy import Array, Integer, Matrix, S, Symbol
 from sympy.core.basic import Basic
 
 from derive.axes import (
+    ArgMaxOver,
+    ArgMinOver,
     Axis,
     BoolEntry,
     Delta,
@@ -18,6 +20,7 @@ from derive.axes import (
     Entry,
     MaxOver,
     MeanOver,
+    MinOver,
     ProdOver,
     Reduction,
     Sigmoid,
@@ -25,25 +28,18 @@ from derive.axes import (
     Softplus,
     SumOver,
     Tensor,
+    Unsupported,
     Where,
     did_you_mean,
 )
+from derive.oracle import extent
 
 MOST_ENTRIES = 4096
 
 
 def explicit(tensor: Tensor, sizes: Mapping[str, int]) -> Any:
     """The entries of a defined tensor for explicit lengths (`B=2, C=3`): a Matrix for rank 2, else an Array."""
-    known = {str(s): s for s in _sizes(tensor)}
-    for name, value in sizes.items():
-        if name not in known:
-            raise DeriveError(f"at({name}=…): expected lengths {', '.join(sorted(known))}{did_you_mean(name, known)}")
-        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-            raise DeriveError(f"at({name}={value!r}): expected a whole number of at least 1")
-    missing = [name for name in sorted(known) if name not in sizes]
-    if missing:
-        raise DeriveError(f"at: the lengths {', '.join(missing)} are missing, as in at({missing[0]}=2)")
-    writer = _Explicit({known[name]: value for name, value in sizes.items()})
+    writer = _Explicit(_given(_sizes(tensor), sizes))
     lengths = [writer.length(a) for a in tensor.axes]
     if sympy.prod(lengths) > MOST_ENTRIES:
         raise DeriveError(f"at: {sympy.prod(lengths)} entries are too many to write out (at most {MOST_ENTRIES})")
@@ -52,6 +48,21 @@ def explicit(tensor: Tensor, sizes: Mapping[str, int]) -> Any:
     if len(lengths) == 2:
         return Matrix(lengths[0], lengths[1], entries)
     return Array(entries, tuple(lengths)) if lengths else entries[0]
+
+
+def _given(sizes: set[Size], given: Mapping[str, int]) -> dict[Basic, int]:
+    """A number for every size: the one given, or its default."""
+    known = {str(s): s for s in sizes}
+    numbers = {name: size.default for name, size in known.items() if size.default is not None} | dict(given)
+    for name, value in given.items():
+        if name not in known:
+            raise DeriveError(f"at({name}=…): expected lengths {', '.join(sorted(known))}{did_you_mean(name, known)}")
+        if not isinstance(value, int) or isinstance(value, bool) or value < known[name].min:
+            raise DeriveError(f"at({name}={value!r}): expected a whole number of at least {known[name].min}")
+    missing = [name for name in sorted(known) if name not in numbers]
+    if missing:
+        raise DeriveError(f"at: the lengths {', '.join(missing)} are missing, as in at({missing[0]}=2)")
+    return {size: numbers[name] for name, size in known.items()}
 
 
 def _sizes(tensor: Tensor) -> set[Any]:
@@ -75,53 +86,100 @@ def _sizes(tensor: Tensor) -> set[Any]:
 
 
 class _Explicit:
-    def __init__(self, sizes: Mapping[Any, int]) -> None:
-        self.sizes = {size: Integer(value) for size, value in sizes.items()}
-        self.memo: dict[tuple[Tensor, tuple[int, ...]], Expr] = {}
+    def __init__(self, sizes: Mapping[Basic, int]) -> None:
+        self.sizes = sizes
+        self.numbers = {size: Integer(value) for size, value in sizes.items()}
+        self.memo: dict[tuple[Tensor, tuple[int, ...]], Any] = {}
 
     def length(self, axis: Axis) -> int:
-        return int(axis.size.xreplace(self.sizes))
+        return extent(axis, self.sizes)
 
     def value(self, node: Basic, at: Mapping[Axis, int]) -> Any:
-        if isinstance(node, (Entry, BoolEntry)):
-            return self._entry(node, at)
-        if isinstance(node, Axis):
-            return Integer(at[node])
-        if isinstance(node, Reduction):
-            return self._reduced(node, at)
-        if isinstance(node, Delta):
-            left, right = (self.value(a, at) for a in node.args)
-            return (
-                Integer(int(left == right)) if left.is_number and right.is_number else sympy.KroneckerDelta(left, right)
-            )
-        if isinstance(node, Where):
-            condition, then, otherwise = (self.value(a, at) for a in node.args)
-            return sympy.Piecewise((then, condition), (otherwise, True))
-        if isinstance(node, Sigmoid):
-            return 1 / (1 + sympy.exp(-self.value(node.args[0], at)))
-        if isinstance(node, Softplus):
-            return sympy.log(1 + sympy.exp(self.value(node.args[0], at)))
+        """The node at one place of its free letters, as plain SymPy."""
+        for kind, write in _WRITTEN:
+            if isinstance(node, kind):
+                return write(self, node, at)
         if not node.args:
-            return self.sizes.get(node, node)
+            return self.numbers.get(node, node)
         return node.func(*(self.value(a, at) for a in node.args))
 
-    def _entry(self, node: Any, at: Mapping[Axis, int]) -> Any:
-        place = tuple(int(self.value(i, at)) for i in node.indices)
-        tensor = node.tensor
+    def letter(self, node: Axis, at: Mapping[Axis, int]) -> Any:
+        return Integer(at[node])
+
+    def delta(self, node: Basic, at: Mapping[Axis, int]) -> Any:
+        return sympy.KroneckerDelta(*(self.value(a, at) for a in node.args))
+
+    def where(self, node: Basic, at: Mapping[Axis, int]) -> Any:
+        condition = self.value(node.args[0], at)
+        if condition in (S.true, S.false):
+            return self.value(node.args[1 if condition == S.true else 2], at)
+        then, otherwise = (self.value(a, at) for a in node.args[1:])
+        return sympy.Piecewise((then, condition), (otherwise, True))
+
+    def sigmoid(self, node: Basic, at: Mapping[Axis, int]) -> Any:
+        return 1 / (1 + sympy.exp(-self.value(node.args[0], at)))
+
+    def softplus(self, node: Basic, at: Mapping[Axis, int]) -> Any:
+        return sympy.log(1 + sympy.exp(self.value(node.args[0], at)))
+
+    def entry(self, node: Any, at: Mapping[Axis, int]) -> Any:
+        """An entry; at an index that is itself unknown, the sum over all places it may be, each with its δ."""
+        tensor: Tensor = node.tensor
+        indices = [self.value(i, at) for i in node.indices]
+        choices = [
+            [(int(i), S.One)] if i.is_number else [(k, sympy.KroneckerDelta(i, k)) for k in range(self.length(axis))]
+            for i, axis in zip(indices, tensor.axes, strict=True)
+        ]
+        found = [
+            (sympy.prod(weight for _, weight in chosen), self._at(tensor, tuple(place for place, _ in chosen)))
+            for chosen in itertools.product(*choices)
+        ]
+        if tensor.dtype == "bool":
+            return sympy.Or(*(sympy.And(sympy.Ne(weight, 0), value) for weight, value in found))
+        return sympy.Add(*(weight * value for weight, value in found))
+
+    def _at(self, tensor: Tensor, place: tuple[int, ...]) -> Any:
+        """The entry at a place; 0 outside the tensor."""
+        if not all(0 <= k < self.length(axis) for k, axis in zip(place, tensor.axes, strict=True)):
+            return S.false if tensor.dtype == "bool" else S.Zero
         if tensor.body is None:
             digits = "".join(map(str, place)) if all(k < 10 for k in place) else "_".join(map(str, place))
-            return Symbol(f"{tensor.name}_{digits}" if place else tensor.name, real=True)
+            return Symbol(f"{tensor.name}_{digits}" if place else tensor.name, **_KINDS[tensor.dtype])
         if (tensor, place) not in self.memo:
             self.memo[tensor, place] = self.value(tensor.body, dict(zip(tensor.axes, place, strict=True)))
         return self.memo[tensor, place]
 
-    def _reduced(self, node: Reduction, at: Mapping[Axis, int]) -> Any:
-        grid = itertools.product(*(range(self.length(a)) for a in node.axes))
+    def reduced(self, node: Reduction, at: Mapping[Axis, int]) -> Any:
+        grid = list(itertools.product(*(range(self.length(a)) for a in node.axes)))
         parts = [self.value(node.body, {**at, **dict(zip(node.axes, place, strict=True))}) for place in grid]
-        if isinstance(node, (SumOver, MeanOver)):
-            return sympy.Add(*parts) / (len(parts) if isinstance(node, MeanOver) else 1)
-        if isinstance(node, ProdOver):
-            return sympy.Mul(*parts)
-        if isinstance(node, MaxOver):
-            return sympy.Max(*parts)
-        raise DeriveError(f"at: no explicit form for {node.name}_over")
+        if isinstance(node, ArgMaxOver):
+            return _first(node, parts, [place[node.component] for place in grid])
+        if type(node) not in _REDUCED:
+            raise Unsupported(f"at: no explicit form for {node.name}_over")
+        return _REDUCED[type(node)](*parts) / (len(parts) if isinstance(node, MeanOver) else 1)
+
+
+def _first(node: ArgMaxOver, parts: list[Any], places: list[int]) -> Any:
+    """Where the first largest (smallest) part stands; Unsupported where SymPy cannot compare them."""
+    best = 0
+    for k in range(1, len(parts)):
+        better = parts[k] < parts[best] if isinstance(node, ArgMinOver) else parts[k] > parts[best]
+        if better not in (S.true, S.false):
+            raise Unsupported(f"at: where {node} stands depends on the numbers: {better} is not known")
+        best = k if better == S.true else best
+    return Integer(places[best])
+
+
+_KINDS: dict[str, dict[str, bool]] = {"real": {"real": True}, "int": {"integer": True}, "bool": {}}
+_REDUCED: dict[type, Any] = {
+    SumOver: sympy.Add, MeanOver: sympy.Add, ProdOver: sympy.Mul, MaxOver: sympy.Max, MinOver: sympy.Min,
+}  # fmt: skip
+_WRITTEN: tuple[tuple[Any, Any], ...] = (
+    ((Entry, BoolEntry), _Explicit.entry),
+    (Axis, _Explicit.letter),
+    (Reduction, _Explicit.reduced),
+    (Delta, _Explicit.delta),
+    (Where, _Explicit.where),
+    (Sigmoid, _Explicit.sigmoid),
+    (Softplus, _Explicit.softplus),
+)

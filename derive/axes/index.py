@@ -61,9 +61,12 @@ class Axis(Symbol):
     size: Expr
 
     def __new__(cls, name: str, size: Expr) -> Axis:
+        known = _AXES.get((name, size))
+        if known is not None:  # one object each: what SymPy has found out about it is kept
+            return known
         axis: Axis = Symbol.__xnew__(cls, checked_identifier(name, "axis"), integer=True, nonnegative=True)
         axis.size = size
-        return axis
+        return _AXES.setdefault((name, size), axis)
 
     def __getnewargs_ex__(self) -> Any:
         return (self.name, self.size), {}
@@ -74,6 +77,9 @@ class Axis(Symbol):
     def alias(self, name: str) -> Axis:
         """Another letter of the same length, allowed wherever this axis is."""
         return Axis(name, self.size)
+
+
+_AXES: dict[tuple[str, Expr], Axis] = {}
 
 
 def size_name(letter: str) -> str:

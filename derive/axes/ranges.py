@@ -57,7 +57,7 @@ def _nonnegative(expression: Expr) -> bool:
     rest = expand(expression - coefficient * inner)
     if rest.has(inner) or coefficient.has(inner):
         return False
-    if isinstance(inner, floor) and abs(coefficient) == 1:  # integers: n ≥ ⌊a/m⌋ exactly if m(n + 1) > a
+    if isinstance(inner, floor) and coefficient in (1, -1):  # integers: n ≥ ⌊a/m⌋ exactly if m(n + 1) > a
         numerator, denominator = fraction(together(inner.args[0]))
         if coefficient == 1:
             return _nonnegative(numerator + denominator * rest)
@@ -145,8 +145,11 @@ def whole(index: Basic) -> bool:
         return True
     if hasattr(index, "integer_bound"):
         return index.is_integer is True
+    if isinstance(index, (floor, ceiling)):
+        numerator, denominator = fraction(together(index.args[0]))
+        return whole(numerator) and whole(denominator)
     if isinstance(index, Mul) and not index.as_coeff_Mul()[0].is_Integer:
         return False
-    if isinstance(index, (Add, Mul, Pow, floor, ceiling, Min, Max, Mod)):
+    if isinstance(index, (Add, Mul, Pow, Min, Max, Mod)):
         return all(whole(part) for part in index.args)
     return False

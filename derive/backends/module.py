@@ -23,6 +23,7 @@ class Module:
         self._declared = tuple((a.name, a.kind, a.shape) for a in program.inputs)
         self._names = frozenset((*self._inputs, *(name for name, _ in program.parameters)))
         self._compiled: dict[str, Callable[..., Any]] = {}
+        self._least = dict(zip(program.sizes, program.least, strict=True))
         defaults = [default for _, default in program.parameters]
         self._defaults = None if None in defaults else defaults
         self._accepted: list[Any] = []  # classes, shapes and dtypes of the last call: known to be good
@@ -35,7 +36,11 @@ class Module:
 
     def forward(self, **given: Any) -> tuple[Any, Any]:
         """The output (a tuple of several), and what backward needs."""
-        made: tuple[Any, Any] = (self._compiled.get("forward") or self._function("forward"))(*self._arguments(given))
+        arguments = self._arguments(given)
+        try:
+            made: tuple[Any, Any] = (self._compiled.get("forward") or self._function("forward"))(*arguments)
+        except ValueError as problem:  # a length or an index that does not fit
+            raise ShapeError(str(problem)) from None
         return made
 
     def backward(self, g: Any = None, saved: Any = None) -> dict[str, Any]:
@@ -54,7 +59,11 @@ class Module:
 
     def value_and_grad(self, **given: Any) -> tuple[Any, dict[str, Any]]:
         """The value and the gradients in one go; for a formula with one scalar output."""
-        made: tuple[Any, dict[str, Any]] = self._function("value_and_grad")(*self._arguments(given))
+        function, arguments = self._function("value_and_grad"), self._arguments(given)
+        try:
+            made: tuple[Any, dict[str, Any]] = function(*arguments)
+        except ValueError as problem:
+            raise ShapeError(str(problem)) from None
         return made
 
     def compiled(self, name: str) -> Callable[..., Any]:
@@ -115,11 +124,15 @@ class Module:
         raise DeriveError(f"{name}: input {missing} is missing: expected {', '.join(self._inputs)}")
 
     def _parameter(self, name: str, default: Any, given: Mapping[str, Any]) -> Any:
-        kind = int if name in self.program.sizes else float
         value = given.get(name, default)
         if value is None:
             raise DeriveError(f"{self.program.name}: parameter {name} is missing: it has no default")
+        if name in self.program.sizes:
+            try:
+                return runtime.whole(self.program.name, name, value, self._least[name])
+            except ValueError as problem:
+                raise DeriveError(str(problem)) from None
         try:
-            return kind(value)
+            return float(value)
         except (TypeError, ValueError):
             raise DeriveError(f"{self.program.name}: parameter {name}: expected a number, given {value!r}") from None

@@ -14,8 +14,18 @@ from sympy import Symbol, lambdify
 
 from derive.lower import Array, Assign, Function, NameProblem, Program, Statement
 
-from . import runtime
+from . import runtime, windows
 from .printer import INDENT, NumpyPrinter, listed
+
+HELPERS: dict[str, Callable[..., Any]] = {
+    helper.__name__: helper
+    for helper in (
+        runtime.whole, runtime.length, runtime.quotient, runtime.indices,
+        windows.padded, windows.windows, windows.scattered, windows.overlapped,
+        windows.matrices, windows.products, windows.weighted, windows.correlated,
+        windows.folded, windows.firsts, windows.selected,
+    )
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -30,6 +40,8 @@ def printer_for(program: Program) -> NumpyPrinter:
     if "special" in program.taken:
         raise NameProblem(f"{program.name}: the name special is that of a module in emitted code; rename it")
     names = {"special": "special"}
+    given = {a.name for a in program.inputs} | {name for name, _ in program.parameters} | set(program.upstreams)
+    names |= {name: f"{name}_" for name in HELPERS if name in given}
     for module in ("np", "math"):
         name = module
         while name in program.taken:
@@ -65,7 +77,9 @@ def _joined(lines: Sequence[str]) -> str:
 
 def compiled(function: Function, program: Program, printer: NumpyPrinter) -> Callable[..., Any]:
     """The function, by `sympy.lambdify` with our printer: its `cse` hands over the program's own statements."""
-    namespace = {printer.modules["np"]: np, printer.modules["math"]: math, "row_blocks": runtime.row_blocks}
+    namespace: dict[str, Any] = {printer.modules["np"]: np, printer.modules["math"]: math, "NAME": program.name}
+    namespace |= {printer.modules.get(name, name): helper for name, helper in HELPERS.items()}
+    namespace |= {"row_blocks": runtime.row_blocks}
     pairs = paragraphs(function.body, printer)
     made: Callable[..., Any] = lambdify(
         [Symbol(name) for name in function.parameters],
@@ -88,12 +102,22 @@ def emit(program: Program) -> str:
     functions = "\n\n\n".join(_function(f, program, printer) for f in program.functions)
     helpers: list[Callable[..., Any]] = [runtime.checked, *([runtime.upstream] if program.gradients else [])]
     constants = f'NAME = "{program.name}"\nINPUTS = ({"".join(_row(a) for a in program.inputs)}\n)'
-    if "row_blocks(" in functions:
+    if "row_blocks(" in functions or "products" in printer.helpers:
         helpers.append(runtime.row_blocks)
         constants = f"{_block()}\n{constants}"
-    sources = "\n\n\n".join(inspect.getsource(h).rstrip().replace("np.", f"{printer.modules['np']}.") for h in helpers)
+    helpers += [helper for name, helper in HELPERS.items() if name in printer.helpers]
+    sources = "\n\n\n".join(_source(helper, printer) for helper in helpers)
     parts = [_header(program), _imports(printer), constants, f"\n{functions}", f"\n{sources}"]
     return "\n\n".join(parts) + "\n"
+
+
+def _source(helper: Callable[..., Any], printer: NumpyPrinter) -> str:
+    """The text of a helper, under the names that this module gives to NumPy and to it."""
+    text = inspect.getsource(helper).rstrip().replace("np.", f"{printer.modules['np']}.")
+    for known in HELPERS:
+        if known in printer.modules:
+            text = text.replace(f" {known}(", f" {printer.modules[known]}(")
+    return text
 
 
 def _block() -> str:
@@ -139,7 +163,8 @@ def _imports(printer: NumpyPrinter) -> str:
 
 def _function(function: Function, program: Program, printer: NumpyPrinter) -> str:
     body = body_lines(function, printer)
-    return "\n".join([_signature(function, program), *(INDENT + line for line in [*_checks(function, program), *body])])
+    checks = _checks(function, program, printer)
+    return "\n".join([_signature(function, program), *(INDENT + line for line in [*checks, *body])])
 
 
 def body_lines(function: Function, printer: NumpyPrinter) -> list[str]:
@@ -165,7 +190,7 @@ def _signature(function: Function, program: Program) -> str:
     return f'{head} -> tuple[Any, Any]:\n{INDENT}"""{what[function.name]}"""'
 
 
-def _checks(function: Function, program: Program) -> list[str]:
+def _checks(function: Function, program: Program, printer: NumpyPrinter) -> list[str]:
     if function.name == "backward":
         g = function.parameters[0]
         return [f"{g} = upstream(NAME, {g}, saved[{-len(program.outputs)}:])"]
@@ -173,6 +198,12 @@ def _checks(function: Function, program: Program) -> list[str]:
     tuple_ = listed("(", names, ")", "," if len(names) == 1 else "")
     target = tuple_ if len(names) == 1 or "\n" in tuple_ else tuple_[1:-1]
     lines = [f"{target} = checked(NAME, INPUTS, {tuple_})"] if names else []
+    least = dict(zip(program.sizes, program.least, strict=True))
     for name, _ in program.parameters:
-        lines.append(f"{name} = {'int' if name in program.sizes else 'float'}({name})")
+        kept = (
+            printer.helper("whole", ["NAME", f'"{name}"', name, str(least[name])])
+            if name in least
+            else f"float({name})"
+        )
+        lines.append(f"{name} = {kept}")
     return lines

@@ -28,6 +28,10 @@ OPERATIONS: dict[str, Row] = {
     "subtract": Row("{0} - {1}", SUM, (SUM, MATMUL)),
     "multiply": Row("{0} * {1}", PRODUCT, (PRODUCT, SIGN)),
     "divide": Row("{0} / {1}", PRODUCT, (PRODUCT, SIGN)),
+    "plus": Row("{0} + {1}", SUM, (SUM, MATMUL)),  # of integers: never in place
+    "minus": Row("{0} - {1}", SUM, (SUM, MATMUL)),
+    "times": Row("{0} * {1}", PRODUCT, (PRODUCT, SIGN)),
+    "mod": Row("{0} % {1}", PRODUCT, (PRODUCT, SIGN)),
     "floor_divide": Row("{0} // {1}", PRODUCT, (PRODUCT, SIGN)),
     # `@` binds like `*` in Python: beside another product it always stands in parentheses
     "matmul": Row("{0} @ {1}", MATMUL, (SIGN, SIGN)),
@@ -61,8 +65,12 @@ OPERATIONS: dict[str, Row] = {
     "diagonal": Row("{0}.diagonal()", ATOM, (ATOM,)),
     "all": Row("{0}[...]", ATOM, (ATOM,)),
     "template": Row("({0}.shape, {0}.dtype)"),
+    "broadcast_to": Row("np.broadcast_to({0}, {1})"),
+    "widened": Row("{0}.astype(np.intp)", ATOM, (ATOM,)),
+    "none": Row("None"),
+    "empty_": Row(""),
 }
-METHODS = {"max": "max", "sum": "sum", "prod": "prod"}
+METHODS = {"max": "max", "min": "min", "sum": "sum", "prod": "prod"}
 OPERATOR = {"add": "+", "subtract": "-", "multiply": "*", "divide": "/"}
 UNARY = frozenset(
     "exp log sqrt sin cos tan sinh cosh tanh arcsin arccos arctan arcsinh arccosh arctanh absolute sign floor ceil "
@@ -94,6 +102,7 @@ class NumpyPrinter(PythonCodePrinter):
         super().__init__({"fully_qualified_modules": False, "allow_unknown_functions": True})
         self.modules = modules
         self.used: set[str] = set()
+        self.helpers: set[str] = set()
 
     def doprint(self, expr: Any, assign_to: Any = None) -> str:
         """The text of an expression or a target."""
@@ -230,6 +239,82 @@ class NumpyPrinter(PythonCodePrinter):
     def into(self, value: Op, out: Code) -> str:
         """The call that writes op(args) into `out`."""
         return self._call(value.name, [*self._all(value), f"out={self.bound(out, 0)}"])
+
+    # Windows, gathers, and sums by place
+
+    def _op_infinity(self, op: Op) -> str:
+        return f"{'-' if op.attr < 0 else ''}{self.modules['np']}.inf"
+
+    def _op_slice(self, op: Op) -> str:
+        return ":".join(self._all(op)) if op.args else ":"
+
+    def _op_sliced(self, op: Op) -> str:
+        array, *slices = op.args
+        texts = [self.bound(s, 0) for s in slices]
+        while len(texts) > 1 and texts[-1] == ":":
+            texts.pop()
+        return f"{self.bound(array, ATOM)}[{', '.join(texts)}]"
+
+    def _op_place(self, op: Op) -> str:
+        return f"{self.bound(op.args[0], ATOM)}.{op.attr}(axis=-1)"
+
+    def helper(self, name: str, args: Sequence[str]) -> str:
+        """A call of a function that the emitted module brings along."""
+        self.helpers.add(name)
+        return listed(f"{self.modules.get(name, name)}(", args, ")")
+
+    def _op_padded(self, op: Op) -> str:
+        fill = [] if op.attr == 0 else [f"fill={'-' if op.attr < 0 else ''}{self.modules['np']}.inf"]
+        return self.helper("padded", [*self._all(op), *fill])
+
+    def _op_products(self, op: Op) -> str:
+        loop, inner, total = op.attr
+        self.helpers.add("matrices")
+        named = [f"loop={loop}", f"inner={inner}", *(["total=True"] if total else [])]
+        return self.helper("products", [*self._all(op), *named])
+
+    def _op_folded(self, op: Op) -> str:
+        name, count = op.attr
+        step = {"max": "maximum", "min": "minimum", "sum": "add"}[name]
+        return self.helper("folded", [f"{self.modules['np']}.{step}", *self._all(op), str(count)])
+
+    def _op_weighted(self, op: Op) -> str:
+        return self.helper("weighted", [*self._all(op), str(op.attr)])
+
+    def _op_correlated(self, op: Op) -> str:
+        spec, count = op.attr
+        return self.helper("correlated", [f'"{spec}"', *self._all(op), str(count)])
+
+    def _op_firsts(self, op: Op) -> str:
+        return self.helper("firsts", self._all(op))
+
+    def _op_selected(self, op: Op) -> str:
+        return self.helper("selected", self._all(op))
+
+    def _op_windows(self, op: Op) -> str:
+        return self.helper("windows", self._all(op))
+
+    def _op_scattered(self, op: Op) -> str:
+        return self.helper("scattered", self._all(op))
+
+    def _op_overlapped(self, op: Op) -> str:
+        return self.helper("overlapped", self._all(op))
+
+    def _op_indices(self, op: Op) -> str:
+        return self.helper("indices", ["NAME", f'"{op.attr}"', *self._all(op)])
+
+    def _op_quotient(self, op: Op) -> str:
+        text, least = op.attr
+        return self.helper(
+            "quotient", ["NAME", f'"{text}"', *self._all(op), *([] if least == 1 else [f"least={least}"])]
+        )
+
+    def _op_length(self, op: Op) -> str:
+        axis, keywords = op.attr
+        above, over, *rest = self._all(op)
+        first = [above] if over == "1" else [above, f"over={over}"]
+        named = [f"{keyword}={value}" for keyword, value in zip(keywords, rest, strict=True)]
+        return self.helper("length", ["NAME", f'"{axis}"', *first, *named])
 
     # Statements
 

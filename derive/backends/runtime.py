@@ -63,3 +63,42 @@ def upstream(where: str, g: Any, templates: Any) -> Any:
             raise ValueError(f"{where}: upstream gradient: {text}")
         found.append(array if shape else dtype.type(array))
     return tuple(found) if len(templates) > 1 else found[0]
+
+
+# Sizes and indices
+
+
+def whole(where: str, name: str, value: Any, least: int) -> int:
+    """A keyword that is a whole number of at least `least`."""
+    if isinstance(value, bool) or not hasattr(value, "__index__") or value < least:
+        raise ValueError(f"{where}: {name}: expected a whole number of at least {least}, given {value!r}")
+    return int(value)
+
+
+def length(where: str, axis: str, above: int, over: int = 1, given: int | None = None, **sizes: int) -> int:
+    """The length above/over of an axis: whole, at least 1, and the `given` one of the input that has the axis."""
+    told = ", ".join(f"{name}={value}" for name, value in sizes.items())
+    if above % over:
+        raise ValueError(f"{where}: {axis} has length {above}/{over}: {above} is not divisible by {over}, with {told}")
+    if above // over < 1:
+        raise ValueError(f"{where}: {axis} has length {above // over}, with {told}")
+    if given not in (None, above // over):
+        raise ValueError(f"{where}: axis {axis}: expected length {above // over}, given {given}, with {told}")
+    return above // over
+
+
+def quotient(where: str, what: str, above: int, over: int, least: int = 1) -> int:
+    """above/over, where that is whole and at least `least`: a size that the shape of an input tells."""
+    if over == 0 or above % over:
+        raise ValueError(f"{where}: {what}: {above} is not divisible by {over}")
+    if above // over < least:
+        raise ValueError(f"{where}: {what}: it would be {above // over}, and is at least {least}")
+    return above // over
+
+
+def indices(where: str, name: str, array: Any, bound: int | None = None) -> Any:
+    """Integers that index, as NumPy indexes: within 0 … bound−1, so that none wraps around."""
+    if bound is not None and array.size and not (array.min() >= 0 and array.max() < bound):
+        wrong = int(array.max() if array.max() >= bound else array.min())
+        raise ValueError(f"{where}: input {name}: index {wrong} is out of range: expected 0 to {bound - 1}")
+    return array.astype(np.intp, copy=False)

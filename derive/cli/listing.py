@@ -92,5 +92,10 @@ def _word(value: Any) -> str:
 def _shape(traced: Any) -> str:
     if traced.elementwise:
         return "the shape of its input"
-    shapes = [" × ".join(str(a.size) for a in output.axes) or "one number" for output in traced.outputs]
+    shapes = [" × ".join(map(_length, output.axes)) or "one number" for output in traced.outputs]
     return "; ".join(shapes)
+
+
+def _length(axis: Any) -> str:
+    """A length by its name; one that is an expression is named by its letter, as in the definition above."""
+    return str(axis.size) if axis.size.is_Symbol or axis.size.is_number else axis.name.upper()

@@ -88,7 +88,7 @@ def _best(letters: list[Axis], factors: list[Expr], conditions: list[Basic]) -> 
         form = expand(window.args[0] - window.args[1])
         for letter in letters:
             coefficient = form.coeff(letter, 1)
-            value = expand(letter - coefficient * form) if abs(coefficient) == 1 else None
+            value = expand(letter - coefficient * form) if coefficient in (1, -1) else None
             if value is None or letter in free_axes(value):
                 continue
             rest = [f for f in factors if f is not window]
@@ -108,7 +108,7 @@ def _digits(letters: list[Axis], factors: list[Expr]) -> Solution | None:
     for window in (f for f in factors if isinstance(f, Delta)):
         form = expand(window.args[0] - window.args[1])
         own = [a for a in letters if a in free_axes(form)]
-        whole = [a for a in free_axes(form) if a not in letters and abs(form.coeff(a, 1)) == 1]
+        whole = [a for a in free_axes(form) if a not in letters and form.coeff(a, 1) in (1, -1)]
         if len(own) != 2 or len(whole) != 1 or len(free_axes(form)) != 3:
             continue
         merged = expand(whole[0] - form.coeff(whole[0], 1) * form)
@@ -127,7 +127,7 @@ def _reads(factors: list[Expr], letter: Axis) -> bool:
 def _plainly(value: Expr) -> bool:
     """A window s·h + r − p, or letters with coefficients ±1: anything else reads better as a condition."""
     coefficients = [value.coeff(a, 1) for a in free_axes(value)]
-    return not any(c.could_extract_minus_sign() for c in coefficients) or all(abs(c) == 1 for c in coefficients)
+    return not any(c.could_extract_minus_sign() for c in coefficients) or all(c in (1, -1) for c in coefficients)
 
 
 def _mentioned(conditions: list[Basic], letter: Axis) -> bool:

@@ -85,17 +85,14 @@ class _Unifier:
         return self.letters[formal]
 
 
-def instantiate(
-    traced: Traced, tensors: Mapping[str, Tensor | Expr], scalars: Mapping[str, Any], sizes: Mapping[str, Any]
-) -> Instance:
-    """The traced formula with inputs bound to the caller's tensors (or, for scalar inputs, expressions)."""
+def _unified(traced: Traced, tensors: Mapping[str, Tensor | Expr], sizes: Mapping[str, Any]) -> _Unifier:
+    """Letters and lengths of the formula bound to the caller's: sizes first, then shapes, derived lengths last."""
     unify = _Unifier(f"call of {traced.name}")
     for size in traced.sizes:
         value = sizes.get(size.name, size.default)
         if value is not None:
             unify.sizes[size] = length_of(value, size, unify.where)
-    derived = [t for t in traced.inputs if any(not isinstance(a.size, Size) for a in t.axes)]
-    for formal in (*(t for t in traced.inputs if t not in derived), *derived):
+    for formal in sorted(traced.inputs, key=lambda t: any(not isinstance(a.size, Size) for a in t.axes)):
         actual = tensors[formal.name]
         if isinstance(actual, Tensor):
             if actual.dtype != formal.dtype:
@@ -105,6 +102,14 @@ def instantiate(
         elif formal.ndim:
             raise ShapeError(f"call of {traced.name}: input {formal.name}: expected a tensor {formal.declared()}, "
                              f"given the expression {actual}; name it with let first")  # fmt: skip
+    return unify
+
+
+def instantiate(
+    traced: Traced, tensors: Mapping[str, Tensor | Expr], scalars: Mapping[str, Any], sizes: Mapping[str, Any]
+) -> Instance:
+    """The traced formula with inputs bound to the caller's tensors (or, for scalar inputs, expressions)."""
+    unify = _unified(traced, tensors, sizes)
     values = {s: scalar(scalars[s.name], s.name) for s in traced.scalars if s.name in scalars}
     inputs = {t.name: t for t in traced.inputs}
     made: dict[Tensor, Tensor] = {}

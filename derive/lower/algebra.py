@@ -100,7 +100,7 @@ def multiplied(g: Graph, a: View, b: View, hint: Hint) -> View:
         return host_product(g, ONE, {a.node: ONE} | {b.node: ONE + (a.node is b.node)})
     for one, other in ((a, b), (b, a)):
         if one.node.op == "number" and abs(one.node.attr) == 1:
-            return other if one.node.attr == 1 else elementwise(g, "negative", [other], hint)
+            return other if one.node.attr == 1 else elementwise(g, "negative", [real(g, other)], hint)
     if a.node.kind == "int" or b.node.kind != "real":
         a = real(g, a)
     if b.node.kind == "int" or a.node.kind != "real":

@@ -2,43 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from fractions import Fraction
 
 from sympy import Expr
 
-from derive.axes import Unsupported
-
 from .node import Labels, Node
 from .program import Code, Num, Op, Var
+from .window_code import Operand, WindowCoder, broadcast, turned
 
 ONE = Num(Fraction(1))
-Operand = Callable[[Node, Labels], Code]
 
 
-def turned(code: Code, labels: Labels, wanted: Sequence[int]) -> Code:
-    """The array with its axes in the order `wanted`, a permutation of its labels."""
-    permutation = tuple(labels.index(label) for label in wanted)
-    if permutation == tuple(range(len(labels))):
-        return code
-    if permutation == (1, 0):
-        return Op("T", (code,))
-    if permutation[-2:] == (len(labels) - 1, len(labels) - 2) and permutation[:-2] == tuple(range(len(labels) - 2)):
-        return Op("mT", (code,))
-    return Op("transpose", (code,), permutation)
-
-
-def broadcast(code: Code, labels: Labels, rank: int) -> Code:
-    """The array such that its axes meet those of a result of that rank from the right."""
-    if not labels:
-        return code
-    wanted = sorted(labels)
-    code = turned(code, labels, wanted)
-    axes = tuple(k in labels for k in range(wanted[0], rank))
-    return code if all(axes) else Op("expand", (code,), axes)
-
-
-class Coder:
+class Coder(WindowCoder):
     """Expressions of nodes. `operand` gives the name of what is not inlined, `size` that of a length."""
 
     def __init__(self, operand: Operand, size: Callable[[Expr], Code]) -> None:
@@ -200,7 +176,7 @@ class Coder:
         made = Op(node.op, (a,), axes if node.rank else ())
         return turned(made, tuple(label for label in labels if label < node.rank), range(node.rank))
 
-    _max = _prod = _sum = _reduction
+    _max = _min = _prod = _sum = _reduction
 
     # Views and copies
 
@@ -234,24 +210,3 @@ def _chained(codes: list[Code]) -> Code:
     for code in codes[1:]:
         made = Op("multiply", (made, code))
     return made
-
-
-def length_code(length: Expr) -> Code:
-    """A length as integer arithmetic on sizes."""
-    if length.is_Integer:
-        return Num(Fraction(int(length)))
-    if length.is_Symbol:
-        return Var(length.name)
-    name = type(length).__name__
-    if name in ("Add", "Mul"):
-        args = [length_code(arg) for arg in length.args]
-        made = args[0]
-        for arg in args[1:]:
-            made = Op("add" if name == "Add" else "multiply", (made, arg))
-        return made
-    if name == "floor":
-        above, below = length.args[0].as_numer_denom()
-        return Op("floor_divide", (length_code(above), length_code(below)))
-    if name == "Pow":
-        return Op("power", (length_code(length.base), length_code(length.exp)))
-    raise Unsupported(f"lower: no integer arithmetic for the length {length}")

@@ -18,6 +18,7 @@ from sympy import Expr
 from derive.axes import Axis
 
 from .algebra import ONE, Hint, Law, decide, divided, host_product, is_one, multiplied, operands, power, real
+from .images import matrices, tap_by_tap
 from .node import Graph, Node, View, ordered, union
 
 TYPICAL = 64  # a symbolic length, when costs are compared
@@ -31,6 +32,7 @@ class Product:
     coefficient: Fraction = ONE
     hosts: dict[Node, Fraction] = field(default_factory=dict)
     arrays: list[tuple[View, Fraction]] = field(default_factory=list)
+    deltas: list[tuple[Expr, Expr]] = field(default_factory=list)  # of integer expressions: see `solve`
 
     def times(self, view: View, exponent: Fraction = ONE) -> None:
         if view.host:
@@ -62,7 +64,7 @@ def _cost(letters: Iterable[Axis]) -> int:
 
 def product(g: Graph, p: Product, reduced: Sequence[Axis], hint: Hint) -> View:
     """Σ over `reduced` of the product."""
-    factors = _without_exponents(g, p, reduced, hint)
+    factors = without_exponents(g, p, reduced, hint)
     left = list(reduced)
     factors = _without_deltas(g, factors, left)
     for letter in [a for a in left if not any(a in f.letters for f in factors)]:
@@ -87,7 +89,7 @@ def _one_factor(g: Graph, factor: View, left: list[Axis], number: View, hint: Hi
     return summed(g, factor, left, number, hint) if left else multiplied(g, factor, number, hint)
 
 
-def _without_exponents(g: Graph, p: Product, reduced: Sequence[Axis], hint: Hint) -> list[View]:
+def without_exponents(g: Graph, p: Product, reduced: Sequence[Axis], hint: Hint) -> list[View]:
     """Factors with exponent one: x/y by a division where y is as large as x, by a reciprocal where it is smaller."""
     factors = []
     divisors = []
@@ -215,7 +217,8 @@ def summed(g: Graph, x: View, over: Sequence[Axis], number: View, hint: Hint) ->
     if len(over) == 1 and len(kept) == 1:
         weights = g.make("full", [number], over, attr="", kind="real")
         return g.make("matmul", [x, weights] if x.letters[-1] in over else [weights, x], kept)
-    return multiplied(g, g.make("sum", [x], kept), number, hint)
+    fold = x.node.op == "window" and kept  # tap by tap
+    return multiplied(g, g.make("fold", [x], kept, "sum") if fold else g.make("sum", [x], kept), number, hint)
 
 
 @dataclass(frozen=True)
@@ -331,6 +334,11 @@ def _einsum(g: Graph, m: Meeting) -> View | None:
 CONTRACTIONS = (
     Law("dot", "vdot: one pass, no product array", _dot),
     Law(
+        "tap by tap",
+        "a weight a tap: products of slices, where einsum over windows takes ten times as long",
+        tap_by_tap,
+    ),
+    Law(
         "shared product",
         "a u for both Σ_b a u and Σ_d a u w: products with vectors are faster than dots",
         _shared_product,
@@ -343,6 +351,7 @@ CONTRACTIONS = (
     ),
     Law("matrix-vector", "BLAS gemv", _matrix_vector),
     Law("matrix product", "BLAS gemm, batched over shared letters", _matrix_product),
+    Law("matrices", "windows are copied into columns block by block: each is in the cache when it is used", matrices),
     Law("tensordot", "several letters on a side: reshaped into one gemm", _tensordot),
     Law("einsum", "shared letters and several on a side: two operands only", _einsum),
 )

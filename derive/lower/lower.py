@@ -6,11 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sympy import Expr, Symbol
+from derive.axes import Axis, Size, Tensor, definitions
 
-from derive.axes import Axis, Size, Tensor, Unsupported, definitions
-
-from .code import length_code
+from .lengths import Lengths, expressions
 from .node import Graph, Node, View, reachable
 from .plan import SOURCES, VIEWS, is_host
 from .program import Array, Assign, Code, Function, Into, Op, Program, Rows, Statement, Update, Var
@@ -22,7 +20,8 @@ from .write import Body, Names
 # Names that emitted code uses for itself; the printer renames its modules where an input is called so.
 RESERVED = frozenset(
     "NAME INPUTS BLOCK dtype shape template saved gradients row_blocks checked upstream forward backward "
-    "value_and_grad float int len max min abs".split()
+    "value_and_grad float int len max min abs whole length quotient indices padded windows scattered overlapped "
+    "matrices products folded firsts selected weighted correlated".split()
 )
 NEEDS_DTYPE = frozenset("ones full zeros empty eye typed cast".split())
 LONGEST_NOTE = 100
@@ -41,21 +40,21 @@ class _Lowering:
     task: Task
     graph: Graph = field(default_factory=Graph)
     taken: set[str] = field(default_factory=set)
-    symbols: dict[str, str] = field(default_factory=dict)  # size → variable
     labels: dict[Node, str] = field(default_factory=dict)
     notes: dict[Node, str] = field(default_factory=dict)
     arrays: dict[Node, str] = field(default_factory=dict)  # inputs
     flat: tuple[Axis, ...] = ()  # the axis of flattened arrays, in elementwise tasks
     kept: list[tuple[Node, str]] = field(default_factory=list)  # what forward saves, and what it is called
     unpacked: list[str] = field(default_factory=list)  # ... and the scalars and sizes saved with it
-    used: dict[str, None] = field(default_factory=dict)  # lengths that the function at hand needs
+
+    def __post_init__(self) -> None:
+        self.lengths = Lengths(self.task, self.graph)
 
     def program(self) -> Program:
         task = self.task
         seed = seeded(task) if task.scalar_loss else task
         self.taken = {t.name for t in (*task.inputs, *seed.upstreams)} | {s.name for s in task.parameters}
         self.taken |= RESERVED
-        self.symbols = {s.name: s.name for s in task.sizes}
         self.flat = (Axis("elements", Size("N")),) if task.elementwise else ()
         outputs = self._roots(task.outputs, self._reader(seed, None))
         functions = []
@@ -65,13 +64,13 @@ class _Lowering:
                 self.graph.shared = frozenset(shared)
                 gradients = self._roots(seed.gradients, self._reader(seed, None), outputs)
             one = self._roots(task.gradients, self._reader(seed, 1), outputs) if task.scalar_loss else []
-            self._name_lengths()
+            self.lengths.name(Names(self.taken).fresh)
             saved = self._saved(outputs, gradients)
             functions = [self._forward(outputs, gradients, saved), self._backward(seed.upstreams, gradients)]
             if task.scalar_loss:
                 functions.append(self._fused(outputs, one))
         else:
-            self._name_lengths()
+            self.lengths.name(Names(self.taken).fresh)
             functions = [self._forward(outputs, [], [])]
         return self._declared(task, seed, tuple(functions))
 
@@ -88,6 +87,7 @@ class _Lowering:
             upstreams=tuple(t.name for t in seed.upstreams),
             parameters=tuple((s.name, s.default) for s in task.parameters),
             sizes=sizes,
+            least=tuple(s.min for s in task.sizes),
             scalar_loss=task.scalar_loss,
             formulas=tuple(f"{t.declared() if t.axes else t.name} = {t.body}" for t in dict.fromkeys(every)),
             functions=functions,
@@ -95,8 +95,9 @@ class _Lowering:
         )
 
     def _array(self, tensor: Tensor) -> Array:
-        shape = None if self.flat else tuple(_spelled(a.size) for a in tensor.axes)
-        return Array(tensor.name, tensor.dtype, shape, _spelled(tensor.bound) if tensor.bound is not None else None)
+        shape = None if self.flat else tuple(self.lengths.spelled(a.size) for a in tensor.axes)
+        bound = None if tensor.bound is None else self.lengths.spelled(tensor.bound)
+        return Array(tensor.name, tensor.dtype, shape, bound)
 
     # Reading
 
@@ -156,7 +157,7 @@ class _Lowering:
         needed = reachable(gradients)
         forward.update(reachable(_early(needed, forward, outputs)))
         own = [n for n in needed if n not in forward]
-        wanted = {a for n in own for a, _ in n.args if a in forward} | {n for n in gradients if n in forward}
+        wanted = {a for n in own for a in _bases(n) if a in forward} | {n for n in gradients if n in forward}
         available = {n for n in forward if n.op in SOURCES or is_host(n)}
         kept = [n for n in needed if n in wanted and n not in available]
         saved: set[Node] = {n for n in kept if n.op not in REPEATED and n.kind != "bool"}
@@ -172,23 +173,9 @@ class _Lowering:
 
     # Functions
 
-    def _name_lengths(self) -> None:
-        """A variable for each length, before any value is named."""
-        for node in list(self.graph.table.values()):
-            for length in (*node.dims, *([node.attr] if node.op == "size" else [])):
-                for symbol in sorted(length.free_symbols, key=str):
-                    if symbol.name not in self.symbols:
-                        self.symbols[symbol.name] = Names(self.taken).fresh(symbol.name)
-
     def _body(self, known: Mapping[Node, str]) -> Body:
-        self.used = {}
-        return Body(known, self.labels, self.notes, Names({*self.taken, *known.values()}), self._size)
-
-    def _size(self, length: Expr) -> Code:
-        for symbol in sorted(length.free_symbols, key=str):
-            self.used.setdefault(symbol.name)
-        renaming = {s: Symbol(self.symbols[s.name]) for s in length.free_symbols if self.symbols[s.name] != s.name}
-        return length_code(length.xreplace(renaming) if renaming else length)
+        self.lengths.used = {}
+        return Body(known, self.labels, self.notes, Names({*self.taken, *known.values()}), self.lengths.code)
 
     def _parameters(self) -> tuple[str, ...]:
         return (*(t.name for t in self.task.inputs), *(s.name for s in self.task.parameters))
@@ -215,11 +202,12 @@ class _Lowering:
         sizes = [s.name for s in self.task.sizes]
         upstreams = [n for n in self.graph.table.values() if n.op == "input" and n not in self.arrays]
         at_hand = {d.name for n in (*saved, *upstreams) for d in n.dims if d.is_Symbol} | set(sizes)
-        lengths = [d for n in reads for d in (*n.dims, *([n.attr] if n.op == "size" else []))]
+        lengths = [length.xreplace(self.graph.derived) for n in reads for length in expressions(n)]
         missing = sorted({s.name for length in lengths for s in length.free_symbols} - at_hand)
         for name in missing:
-            self.used.setdefault(name)
-        return [s.name for s in self.task.scalars if s.name in used] + sizes + [self.symbols[n] for n in missing]
+            self.lengths.used.setdefault(name)
+        names = [self.lengths.variables[n] for n in missing]
+        return [s.name for s in self.task.scalars if s.name in used] + sizes + names
 
     def _backward(self, upstreams: Sequence[Tensor], gradients: list[Node]) -> Function:
         known = dict(self.kept)
@@ -268,7 +256,10 @@ class _Lowering:
         real = [label for node, label in known.items() if node.kind == "real" and node.rank == max_rank(known)]
         real = real or [label for node, label in known.items() if node.kind == "real"]
         start = [*unpack, *self._flattened(name, known)]
-        start += self._lengths(known, (*parameters, *(self.unpacked if name == "backward" else ())))
+        indices = self._indices() if name != "backward" else []
+        at_hand = (*parameters, *(self.unpacked if name == "backward" else ()))
+        start += self.lengths.unpacked(known, at_hand, derive=name != "backward")
+        start += indices
         if any(_needs_dtype(s) for s in body.statements):
             unknown = Op("item", (Var("template"),), 1) if name == "backward" else Op("float64")
             start.append(Assign((Var("dtype"),), Op("dtype", (Var(real[0]),)) if real else unknown))
@@ -286,24 +277,14 @@ class _Lowering:
         flat = [Assign((Var(a),), Op("reshape", (Var(a), Op("number", (), -1)))) for a in arrays]
         return [Assign((Var("shape"),), shape), *flat]
 
-    def _lengths(self, known: Mapping[Node, str], parameters: Sequence[str]) -> list[Statement]:
-        """Assignments for the lengths in use, from the shapes of arrays at hand."""
-        needed = [s for s in self.used if self.symbols[s] not in parameters]
+    def _indices(self) -> list[Statement]:
+        """Integer inputs as indices: checked against their bound in every call, whatever their integers' width."""
         found: list[Statement] = []
-        for node, label in sorted(known.items(), key=lambda item: -item[0].rank):
-            dims = [d.name if d.is_Symbol else None for d in node.dims]
-            new = [d for d in dict.fromkeys(dims) if d in needed]
-            if new and len(new) == len(dims) > 1:
-                target = Op("tuple", tuple(Var(self.symbols[str(d)]) for d in dims))
-                found.append(Assign((target,), Op("shape", (Var(label),))))
-            else:
-                for d in new:
-                    place = dims.index(d)
-                    length = Op("item", (Op("shape", (Var(label),)),), place) if place else Op("len", (Var(label),))
-                    found.append(Assign((Var(self.symbols[str(d)]),), length))
-            needed = [s for s in needed if s not in new]
-        if needed:
-            raise Unsupported(f"{self.task.name}: length {needed[0]} is no axis of an input: declare it as a Size")
+        for t in self.task.inputs:
+            if t.dtype == "int":
+                told = t.bound is not None and self.lengths.knows(t.bound)
+                bound = (self.lengths.code(t.bound),) if told else ()
+                found.append(Assign((Var(t.name),), Op("indices", (Var(t.name), *bound), t.name)))
         return found
 
 
@@ -334,17 +315,20 @@ def _early(needed: Sequence[Node], forward: set[Node], outputs: Sequence[Node]) 
     return early
 
 
+def _bases(node: Node) -> Iterator[Node]:
+    """The operands of a node; of those that are views, what they are views of."""
+    for arg, _ in node.args:
+        if arg.op in VIEWS:
+            yield from _bases(arg)
+        else:
+            yield arg
+
+
 def is_constant(node: Node) -> bool:
     """A number that no argument of a function changes."""
     return node.op in ("number", "size") or (
         is_host(node) and all(is_constant(a) for a, _ in node.args) and node.op != "scalar"
     )
-
-
-def _spelled(length: Expr) -> str | int | None:
-    if length.is_Integer:
-        return int(length)
-    return length.name if length.is_Symbol else None
 
 
 def _one_or_tuple(codes: Sequence[Code]) -> Code:

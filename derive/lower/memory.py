@@ -20,6 +20,7 @@ ENTRYWISE = frozenset(
     "arctanh absolute sign floor ceil log1p expm1 log2 log10 exp2 power maximum minimum arctan2 hypot "
     "special.erf special.erfc special.erfinv special.gamma special.gammaln special.digamma".split()
 )
+NOT_OURS = VIEWS | {"pad"}  # padding by nothing is the operand itself
 FOREVER = 1 << 60
 
 
@@ -77,7 +78,7 @@ def memory(plan: Plan, targets: Sequence[Node], notes: Mapping[Node, str]) -> Me
     chain: dict[Node, Chain] = {}
     open_: list[Chain] = []
     for place, node in enumerate(items):
-        if node.rank < plan.large or node.kind == "bool" or node in plan.accumulators or node.op in VIEWS:
+        if node.rank < plan.large or node.kind == "bool" or node in plan.accumulators or node.op in NOT_OURS:
             continue
         taken = next((a for a in _candidates(node, plan.inline) if a in chain and last[a] == place), None)
         if (plan.place[node], taken) in whole:

@@ -12,9 +12,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from sympy import Expr
+from sympy import Expr, Symbol
 
 from derive.axes import Axis
+from derive.axes.index import size_name
 
 Labels = tuple[int, ...]
 
@@ -59,6 +60,19 @@ class Graph:
         self.by_entry: set[frozenset[Node]] = set()
         self.by_row: set[frozenset[Node]] = set()
         self.shared: frozenset[frozenset[Node]] = frozenset()
+        # Lengths that are no symbol or number of their own: nodes see a symbol for each, `wanted` says what to call it.
+        self.derived: dict[Expr, Symbol] = {}
+        self.wanted: dict[Symbol, str] = {}
+
+    def length(self, axis: Axis) -> Expr:
+        """The length of an axis as nodes see it: a number or one symbol."""
+        size = axis.size
+        if size.is_Symbol or size.is_Integer:
+            return size
+        if size not in self.derived:
+            symbol = self.derived[size] = Symbol(f"{axis.name}: {size}", integer=True, positive=True)
+            self.wanted[symbol] = size_name(axis.name) if len(axis.name) == 1 else axis.name
+        return self.derived[size]
 
     def _key(self, op: str, args: Sequence[View], letters: Sequence[Axis], attr: Any) -> Any:
         label: dict[Axis, int] = {}
@@ -69,7 +83,7 @@ class Graph:
             for letter in view.letters:
                 label.setdefault(letter, len(label))
             labelled.append((view.node, tuple([label[a] for a in view.letters])))
-        return op, tuple(labelled), tuple([a.size for a in letters]), attr
+        return op, tuple(labelled), tuple([self.length(a) for a in letters]), attr
 
     def make(self, op: str, args: Sequence[View], letters: Sequence[Axis], attr: Any = (), kind: str = "real") -> View:
         """The node `op(args)` over `letters`, which become its axes in this order."""
@@ -97,6 +111,8 @@ class Graph:
         return self.make("number", (), (), value, "host")
 
     def host(self, op: str, *args: View, attr: Any = ()) -> View:
+        if op == "size":
+            attr = attr.xreplace(self.derived)
         return self.make(op, args, (), attr, "host")
 
 

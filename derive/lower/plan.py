@@ -16,10 +16,14 @@ from .node import Labels, Node
 
 FEWEST_PASSES = 3  # below this many passes over large arrays a loop gains nothing
 
-SOURCES = frozenset("input number size scalar full eye arange constant".split())
-VIEWS = frozenset("diagonal permute".split())
-REDUCTIONS = frozenset("max prod sum vecdot vdot matmul einsum matvec tensordot".split())
-BARRIERS = frozenset("tensordot matvec copy broadcast".split())
+SOURCES = frozenset("input number size scalar full eye arange constant infinity".split())
+VIEWS = frozenset("diagonal permute window stretch".split())
+REDUCTIONS = frozenset(
+    "max min place gemm fold first weighted correlated prod sum vecdot vdot matmul einsum matvec tensordot".split()
+)
+BARRIERS = frozenset("tensordot matvec copy broadcast stretch pad window gather scatter overlap".split()) | frozenset(
+    "place gemm fold first selected widened weighted correlated".split()
+)
 
 Segment = tuple[int, Expr | None]  # level, and the number of rows in a loop
 
@@ -44,6 +48,10 @@ def mode(node: Node) -> str:
     """How a node depends on rows: "map", "sum", or "" for neither."""
     if node.op in SOURCES or node.op in BARRIERS or is_host(node):
         return ""
+    if node.kind == "int" or (
+        node.kind == "bool" and node.args and all(a.kind in ("int", "host") for a, _ in node.args)
+    ):
+        return ""  # indices: small, beside the arrays that they index
     if node.op == "matmul" and node.rank > 1:
         return ""  # a matrix product is fastest whole
     if node.rank and _only_first(node, 0):
@@ -232,7 +240,7 @@ def _inlined(
             inline.add(node)
             continue
         use = users.get(node, [])
-        small = node.rank < large or node.kind == "bool" or node.op == "cast"
+        small = node.rank < large or node.kind in ("bool", "int") or node.op == "cast"
         alone = len(use) == 1 and node not in targets and node not in named and node not in sums
         source = node.op in SOURCES and place[use[0]][1] is not None if alone else False
         if alone and small and place[use[0]] == place[node] and size[node] <= MOST_INLINED and not source:

@@ -110,6 +110,7 @@ class Program:
     upstreams: tuple[str, ...]
     parameters: tuple[tuple[str, float | int | None], ...]  # Scalars, then Sizes, with their defaults
     sizes: tuple[str, ...]  # which of the parameters are integers
+    least: tuple[int, ...]  # the least value of each of those
     scalar_loss: bool
     formulas: tuple[str, ...]
     functions: tuple[Function, ...]

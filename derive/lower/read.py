@@ -6,19 +6,24 @@ from collections.abc import Callable, Mapping
 from fractions import Fraction
 from typing import Any
 
-from sympy import Add, And, Function, Mul, Not, Or, Pow
+from sympy import Add, And, Function, Mod, Mul, Not, Or, Pow, ceiling, floor
 from sympy.core.function import Application
-from sympy.core.numbers import Float, NumberSymbol, Rational
+from sympy.core.numbers import Float, Infinity, NegativeInfinity, NumberSymbol, Rational
 from sympy.core.relational import Relational
 from sympy.logic.boolalg import BooleanAtom
 
 from derive.axes import (
+    ArgMaxOver,
+    ArgMinOver,
     Axis,
     BoolEntry,
     Delta,
     Entry,
     MaxOver,
     MeanOver,
+    MinOver,
+    PaddedBoolEntry,
+    PaddedEntry,
     ProdOver,
     Scalar,
     Sigmoid,
@@ -31,12 +36,16 @@ from derive.axes import (
     fresh_letter,
     letters_of,
     rename,
+    whole,
 )
 
-from . import selection
-from .algebra import ONE, Hint, Term, added, elementwise, multiplied, real
-from .contract import Product, product
+from . import extrema, selection
+from .algebra import ONE, Hint, Term, added, elementwise, host_product, multiplied, real
+from .contract import Product
+from .integer import integer
 from .node import Graph, View
+from .solve import contracted
+from .window import at, constant
 
 # Functions of the language → elementwise operations, named as NumPy names them. `special.` needs SciPy.
 FUNCTIONS = {
@@ -74,8 +83,16 @@ class Reader:
         if tensor not in self.defined:
             if tensor.body is None:
                 raise Unsupported(f"{self.where}: tensor {tensor.name} is neither an input nor defined")
-            self.defined[tensor] = self.read(tensor.body, tensor.axes)
+            integers = tensor.dtype == "int" and whole(tensor.body)
+            read: Any = integer if integers else Reader.read
+            self.defined[tensor] = read(self, tensor.body, tensor.axes)
         return self.defined[tensor]
+
+    def opened(self, term: Any) -> Any:
+        """A reduction whose letters are not those of a guard around it."""
+        taken = {letter for guard in self.guards for letter in guard.letters}
+        clash = {a: fresh_letter(a, {t.name for t in taken | letters_of(term)}) for a in term.axes if a in taken}
+        return term.rebound(rename(term.body, clash), [clash.get(a, a) for a in term.axes]) if clash else term
 
     def fallible(self, tensor: Tensor) -> bool:
         """Whether a definition divides, or calls a function that is not finite everywhere."""
@@ -89,14 +106,12 @@ class Reader:
 
 
 def _entry(r: Reader, entry: Any, hint: Hint) -> View:
-    tensor, indices = entry.tensor, entry.indices
-    for index in indices:
-        if not isinstance(index, Axis):
-            raise Unsupported(f"{r.where}: index {index} of {entry} is not a plain axis")
-    given = dict(zip(tensor.axes, indices, strict=True))
-    if r.guards and tensor.body is not None and r.fallible(tensor):
+    tensor = entry.tensor
+    given = dict(zip(tensor.axes, entry.indices, strict=True))
+    padded = isinstance(entry, (PaddedEntry, PaddedBoolEntry))
+    if r.guards and tensor.body is not None and not padded and r.fallible(tensor):
         return r.read(rename(tensor.body, given), hint)  # evaluated again, under the guard
-    return r.graph.renamed(r.define(tensor), given)
+    return at(r, r.define(tensor), given, hint, proved=not padded)
 
 
 def _rational(r: Reader, number: Any, hint: Hint) -> View:
@@ -111,6 +126,10 @@ def _size(r: Reader, size: Any, hint: Hint) -> View:
     return r.graph.host("size", attr=size)
 
 
+def _infinite(r: Reader, number: Any, hint: Hint) -> View:
+    return constant(r.graph, float(number))
+
+
 def _scalar(r: Reader, scalar: Any, hint: Hint) -> View:
     return r.graph.host("scalar", attr=scalar.name)
 
@@ -120,13 +139,11 @@ def _letter(r: Reader, letter: Any, hint: Hint) -> View:
 
 
 def _delta(r: Reader, delta: Any, hint: Hint) -> View:
-    first, second = delta.args
-    if first == second:
-        return r.graph.number(ONE)
-    if not (isinstance(first, Axis) and isinstance(second, Axis)):
-        return elementwise(r.graph, "equal", [r.read(first, hint), r.read(second, hint)], hint, kind="bool")
-    rank = {letter: place for place, letter in enumerate(hint)}
-    return r.graph.make("eye", (), sorted((first, second), key=lambda a: rank.get(a, len(rank))))
+    return contracted(r, Product(deltas=[delta.args]), (), hint)
+
+
+def _integer(r: Reader, term: Any, hint: Hint) -> View:
+    return integer(r, term, hint) if whole(term) else _function(r, term, hint)
 
 
 # Arithmetic
@@ -155,7 +172,7 @@ def _signed(r: Reader, term: Any, hint: Hint) -> list[Term]:
         parts = _factors(r, term, hint)
         sign = -1 if parts.coefficient < 0 else 1
         parts.coefficient *= sign
-        return [(sign, product(r.graph, parts, (), hint))]
+        return [(sign, contracted(r, parts, (), hint))]
     view = r.read(term, hint)
     if view.node.op == "number" and view.node.attr < 0:
         return [(-1, r.graph.number(-view.node.attr))]
@@ -163,13 +180,13 @@ def _signed(r: Reader, term: Any, hint: Hint) -> list[Term]:
 
 
 def _mul(r: Reader, term: Any, hint: Hint) -> View:
-    return product(r.graph, _factors(r, term, hint), (), hint)
+    return contracted(r, _factors(r, term, hint), (), hint)
 
 
 def _pow(r: Reader, term: Any, hint: Hint) -> View:
     exponent = r.read(term.exp, hint)
     if exponent.node.op == "number":
-        return product(r.graph, _factors(r, term, hint), (), hint)
+        return contracted(r, _factors(r, term, hint), (), hint)
     base = real(r.graph, r.read(term.base, hint))
     if base.host and exponent.host:
         return r.graph.host("host_power", base, exponent)
@@ -217,6 +234,9 @@ def _times(parts: Product, view: View, exponent: Fraction = ONE) -> None:
 
 def _factor(r: Reader, parts: Product, factor: Any, exponent: Fraction, hint: Hint) -> None:
     """parts · factor**exponent."""
+    if isinstance(factor, Delta) and exponent > 0:
+        parts.deltas.append(factor.args)
+        return
     if isinstance(factor, Mul) and exponent.denominator == 1:
         for arg in factor.args:
             _factor(r, parts, arg, exponent, hint)
@@ -258,10 +278,23 @@ def _decay(r: Reader, x: View, hint: Hint) -> View:
     return elementwise(r.graph, "exp", [multiplied(r.graph, r.graph.number(-ONE), size, hint)], hint)
 
 
+def _called(g: Graph, function: str, *args: View) -> View:
+    """A function of Python numbers is one: an array scalar would promote float32."""
+    return g.host("host_function", *args, attr=function)
+
+
+def _decay_of_number(g: Graph, x: View) -> View:
+    return _called(g, "exp", host_product(g, -ONE, {_called(g, "absolute", x).node: ONE}))
+
+
 def _sigmoid(r: Reader, term: Any, hint: Hint) -> View:
     """σ(x) = 1/(1 + e) for x ≥ 0, else e/(1 + e), with e = exp(−|x|): keeps the tail."""
     g = r.graph
     x = real(g, r.read(term.args[0], hint))
+    if x.host:
+        below = added(g, [(1, _decay_of_number(g, x)), (1, g.number(ONE))], hint)[1]
+        grown = _called(g, "exp", _called(g, "minimum", x, g.number(Fraction(0))))
+        return host_product(g, ONE, {grown.node: ONE, below.node: -ONE})
     decay = _decay(r, x, hint)
     positive = elementwise(g, "greater_equal", [x, g.number(Fraction(0))], hint, kind="bool")
     top = elementwise(g, "where", [positive, g.number(ONE), decay], hint)
@@ -273,18 +306,14 @@ def _softplus(r: Reader, term: Any, hint: Hint) -> View:
     """log(1 + exp(x)) = max(x, 0) + log1p(exp(−|x|))."""
     g = r.graph
     x = real(g, r.read(term.args[0], hint))
+    if x.host:
+        rest = _called(g, "log1p", _decay_of_number(g, x))
+        return added(g, [(1, rest), (1, _called(g, "maximum", x, g.number(Fraction(0))))], hint)[1]
     rest = elementwise(g, "log1p", [_decay(r, x, hint)], hint)
     return added(g, [(1, rest), (1, elementwise(g, "maximum", [x, g.number(Fraction(0))], hint))], hint)[1]
 
 
 # Reductions
-
-
-def _opened(r: Reader, term: Any) -> Any:
-    """A reduction whose letters are not those of a guard around it."""
-    taken = {letter for guard in r.guards for letter in guard.letters}
-    clash = {a: fresh_letter(a, {t.name for t in taken | letters_of(term)}) for a in term.axes if a in taken}
-    return term.func(rename(term.body, clash), *(clash.get(a, a) for a in term.axes)) if clash else term
 
 
 def _sum(r: Reader, term: Any, hint: Hint) -> View:
@@ -295,7 +324,7 @@ def _sum_of(r: Reader, term: Any, parts: Product, hint: Hint) -> View:
     """parts · Σ term: nested sums are one, a mean is a sum times the reciprocal of the lengths."""
     letters: list[Axis] = []
     while True:
-        term = _opened(r, term)
+        term = r.opened(term)
         for letter in term.axes:
             if isinstance(term, MeanOver):
                 parts.times(r.graph.host("size", attr=letter.size), -ONE)
@@ -314,25 +343,26 @@ def _sum_of(r: Reader, term: Any, parts: Product, hint: Hint) -> View:
     body.coefficient *= parts.coefficient
     for node, exponent in parts.hosts.items():
         body.times(View(node, ()), exponent)
-    return product(r.graph, body, letters, inner[: len(inner) - len(letters)])
+    for view, exponent in parts.arrays:
+        body.times(view, exponent)
+    return contracted(r, body, letters, inner[: len(inner) - len(letters)])
 
 
-def _extreme(op: str) -> Callable[[Reader, Any, Hint], View]:
-    def read(r: Reader, term: Any, hint: Hint) -> View:
-        term = _opened(r, term)
-        body = real(r.graph, r.read(term.body, [*(a for a in hint if a not in term.axes), *term.axes]))
-        here = [a for a in term.axes if a in body.letters]
-        for letter in [a for a in term.axes if a not in here and op == "prod"]:
-            body = elementwise(r.graph, "power", [body, r.graph.host("size", attr=letter.size)], hint)
-        kept = tuple(a for a in body.letters if a not in here)
-        return r.graph.make(op, [body], kept) if here else body
-
-    return read
+def _product(r: Reader, term: Any, hint: Hint) -> View:
+    term = r.opened(term)
+    body = real(r.graph, r.read(term.body, [*(a for a in hint if a not in term.axes), *term.axes]))
+    here = [a for a in term.axes if a in body.letters]
+    for letter in [a for a in term.axes if a not in here]:
+        body = elementwise(r.graph, "power", [body, r.graph.host("size", attr=letter.size)], hint)
+    kept = tuple(a for a in body.letters if a not in here)
+    return r.graph.make("prod", [body], kept) if here else body
 
 
 READERS: tuple[tuple[type, Callable[[Reader, Any, Hint], View]], ...] = (
     (Entry, _entry),
     (BoolEntry, _entry),
+    (Infinity, _infinite),
+    (NegativeInfinity, _infinite),
     (Rational, _rational),
     (Float, _float),
     (NumberSymbol, _float),
@@ -344,8 +374,11 @@ READERS: tuple[tuple[type, Callable[[Reader, Any, Hint], View]], ...] = (
     (Pow, _pow),
     (SumOver, _sum),
     (MeanOver, _sum),
-    (MaxOver, _extreme("max")),
-    (ProdOver, _extreme("prod")),
+    (MaxOver, extrema.extremum("max")),
+    (MinOver, extrema.extremum("min")),
+    (ArgMinOver, extrema.place("argmin")),
+    (ArgMaxOver, extrema.place("argmax")),
+    (ProdOver, _product),
     (Delta, _delta),
     (Where, selection.where),
     (Relational, selection.relation),
@@ -355,5 +388,8 @@ READERS: tuple[tuple[type, Callable[[Reader, Any, Hint], View]], ...] = (
     (BooleanAtom, selection.truth),
     (Sigmoid, _sigmoid),
     (Softplus, _softplus),
+    (floor, _integer),
+    (ceiling, _integer),
+    (Mod, _integer),
     (Application, _function),
 )

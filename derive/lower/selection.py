@@ -13,7 +13,10 @@ from typing import TYPE_CHECKING, Any
 from sympy import Pow, true
 from sympy.core.relational import GreaterThan, LessThan, StrictGreaterThan, StrictLessThan
 
+from derive.axes import whole
+
 from .algebra import ONE, Hint, Law, decide, elementwise, multiplied, real
+from .integer import compared
 from .node import Node, View
 
 if TYPE_CHECKING:
@@ -108,6 +111,8 @@ def finite(node: Node) -> bool:
 
 def relation(r: Reader, term: Any, hint: Hint) -> View:
     """A comparison."""
+    if whole(term.lhs) and whole(term.rhs):
+        return compared(r, RELATIONS[term.rel_op], term.lhs, term.rhs, hint)
     args = [r.read(term.lhs, hint), r.read(term.rhs, hint)]
     kind = "host" if all(a.host for a in args) else "bool"
     return elementwise(r.graph, RELATIONS[term.rel_op], args, hint, kind=kind)

@@ -24,6 +24,11 @@ HINTS = {"eye": "identity", "arange": "index", "max": "top", "exp": "e", "log": 
         "matmul": "product",
         "tensordot": "product",
         "where": "chosen",
+        "gemm": "product",
+        "place": "place",
+        "gather": "taken",
+        "scatter": "summed",
+        "overlap": "summed",
     }
 }
 
@@ -99,6 +104,8 @@ class Body:
 
     def _hint(self, node: Node) -> str:
         """A name for a value that the formula does not name."""
+        if node.op == "pad" and (source := self.variable.get(node.args[0][0])):
+            return f"{source}_padded"
         if node.op == "full":
             return "ones" if node.args[0][0].attr == 1 else "weights"
         if node.op == "divide" and node.args[0][0].kind == "host":

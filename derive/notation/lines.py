@@ -16,6 +16,7 @@ _DEEPER = {_FIRST + rank: _FIRST + rank + 3 for rank in range(3 * _DEPTHS)}
 
 AT_SUM = chr(_FIRST)
 AT_PRODUCT = chr(_FIRST + 4)  # after the sums one parenthesis further in, before those two further in
+AT_CONDITION = chr(_FIRST + 5)  # between the conditions below a Σ
 
 
 def deeper(source: str) -> str:
@@ -34,7 +35,7 @@ def broken(source: str, width: Callable[[str], float], limit: float, times: str)
     if not marks or width(unmarked(source)) <= limit:
         return [unmarked(source).strip()]
     mark = min(marks)
-    opening = times if (ord(mark) - _FIRST) % 3 else ""
+    opening = times if (ord(mark) - _FIRST) % 3 == 1 else ""
     first, *parts = source.split(mark)
     lines: list[str] = []
     current = first
@@ -43,7 +44,7 @@ def broken(source: str, width: Callable[[str], float], limit: float, times: str)
             current += part
         else:
             lines += broken(current, width, limit, times)
-            part = part.lstrip()
+            part = part.lstrip().removeprefix(r"\,").lstrip()
             current = part if part.startswith("/") else opening + part  # a quotient opens its line itself
     return lines + broken(current, width, limit, times)
 
@@ -53,12 +54,15 @@ def text_width(source: str) -> int:
     return sum(not unicodedata.combining(char) for char in source)
 
 
-_TOKEN = re.compile(r"\\begin\{cases\}.*?\\end\{cases\}|\\[a-zA-Z]+|\\.|.", re.DOTALL)
+_TOKEN = re.compile(r"\\(?:begin|end)\{[a-z]+\}|\\[a-zA-Z]+|\\.|.", re.DOTALL)
 _SPACES = {r"\,": 0.17, r"\;": 0.28, r"\quad": 1.0, r"\qquad": 2.0, " ": 0.0, r"\!": -0.17, "&": 0.0}
 _RELATIONS = dict.fromkeys(["=", "+", "-", "<", ">", r"\le", r"\ge", r"\ne", r"\odot", r"\oslash", r"\cdot"], 1.25)
 _NOTHING = dict.fromkeys([r"\bigl", r"\bigr", r"\Bigl", r"\Bigr", r"\biggl", r"\biggr", r"\mathbf", r"\mathrm"], 0.0)
 _NOTHING |= dict.fromkeys([r"\bar", r"\hat", r"\tilde", r"\dot", r"\overline", r"\widehat", r"\text", r"\mathcal"], 0.0)
-_WIDTHS = {**_SPACES, **_RELATIONS, **_NOTHING, r"\partial": 0.58, "'": 0.28, "(": 0.5, ")": 0.5, ",": 0.45}
+_NOTHING |= dict.fromkeys([r"\substack", r"\widetilde"], 0.0)
+_FENCES = dict.fromkeys([r"\lfloor", r"\rfloor", r"\lceil", r"\rceil", r"\lvert", r"\rvert"], 0.45)
+_WIDTHS = {**_SPACES, **_FENCES, **_RELATIONS, **_NOTHING, r"\partial": 0.58, "'": 0.28, "(": 0.5, ")": 0.5, ",": 0.45}
+_BROAD = frozenset("ABCDEFGHKLMNOPQRSTUVWXYZmw")
 _FRACTIONS = {r"\frac": 1.0, r"\tfrac": 0.75}
 _OPERATORS = {r"\sum": 1.6, r"\prod": 1.4, r"\max": 2.0, r"\min": 2.0}
 
@@ -73,16 +77,20 @@ class _Measure:
 
     def __init__(self, source: str) -> None:
         self.tokens, self.place = _TOKEN.findall(source), 0
+        self.script = False  # within an index or exponent, where signs stand close
 
     def run(self, end: str) -> float:
-        total = 0.0
+        total = widest = 0.0
         while self.place < len(self.tokens):
             token = self.tokens[self.place]
             self.place += 1
             if token == end:
                 break
-            total += self.one(token)
-        return total
+            if token == r"\\":
+                total, widest = 0.0, max(total, widest)
+            else:
+                total += self.one(token)
+        return max(total, widest)
 
     def argument(self) -> float:
         while self.place < len(self.tokens) and self.tokens[self.place] == " ":
@@ -96,18 +104,23 @@ class _Measure:
         if token == "{":
             return self.run("}")
         if token in "_^":
-            return 0.72 * self.argument()
+            outer, self.script = self.script, True
+            width = 0.72 * self.argument()
+            self.script = outer
+            return width
+        if self.script and token in _RELATIONS:
+            return 0.8
         if token in _FRACTIONS:
             return _FRACTIONS[token] * max(self.argument(), self.argument()) + 0.25
         if token in _OPERATORS:
+            self.place += self.tokens[self.place : self.place + 1] == [r"\limits"]
             below = self.tokens[self.place : self.place + 1] == ["_"]
             return max(_OPERATORS[token], self.one(self.tokens[self._next()]) if below else 0.0) + 0.17
         if token.startswith(r"\begin"):
-            rows = token.removeprefix(r"\begin{cases}").removesuffix(r"\end{cases}").split(r"\\")
-            return 2.0 + max(latex_width(row) for row in rows)
+            return 2.0 + self.run(token.replace("begin", "end"))
         if token == r"\sqrt":
             return 0.85 + self.argument()
-        return _WIDTHS.get(token, 0.19 * len(token) + 0.35 if token[0] == "\\" else 0.55)
+        return _WIDTHS.get(token, 0.19 * len(token) + 0.35 if token[0] == "\\" else 0.75 if token in _BROAD else 0.55)
 
     def _next(self) -> int:
         self.place += 1

@@ -18,6 +18,7 @@ from derive.axes import (
     Delta,
     Entry,
     MeanOver,
+    PaddedEntry,
     Reduction,
     SumOver,
     TangentOf,
@@ -28,10 +29,11 @@ from derive.axes import (
     rename,
 )
 
+from .factors import Factors, flattened, number_of
 from .glyphs import Glyph
 from .names import Names, key_of
 from .network import Factor, Forms, Matrix, Network, NoMatrixForm, transposed, turns
-from .printer import Factors, Printer, derivative, flattened, number_of
+from .printer import Printer, derivative
 from .style import Piece, Style, juxtaposed, sum_of
 from .table import FUNCTIONS, RELATIONS
 
@@ -136,7 +138,7 @@ class Matrices:
             of = None if isinstance(factor, TangentOf) else self.scalars.of
             entries = [factor.entry] if of is None else [of, factor.entry]
         indices = [index for entry in entries for index in entry.indices]
-        if any(not isinstance(index, Axis) for index in indices):
+        if any(not isinstance(index, Axis) for index in indices) or isinstance(factor, PaddedEntry):
             raise NoMatrixForm
         return tuple(dict.fromkeys(indices)) if entries else free_axes(factor)
 
@@ -158,7 +160,7 @@ class Matrices:
             return Factor(self._array(node, letters))
         if isinstance(node, sympy.Pow):
             return self._power(node, letters)
-        if isinstance(node, Delta) and len(letters) == 2:
+        if isinstance(node, Delta) and all(isinstance(index, Axis) for index in node.args):
             return self.forms.identity
         if isinstance(node, Where) and node.args[1:] == (S.One, S.Zero):
             condition = self._relation(node.args[0], letters).source

@@ -1,7 +1,8 @@
 """Who is written how, in one document: no two things that differ are written alike.
 
 A bound letter that clashes with a letter in scope gets primes; so does an alias of a declared letter. A length that
-clashes with a tensor becomes N_k; what is left falls back to the name as it was typed.
+clashes with a tensor becomes N_k; what is left falls back to the name as it was typed. A length that is an expression
+is written by its axis's capital too; a tensor read beyond its edges carries a tilde.
 """
 
 from __future__ import annotations
@@ -10,11 +11,12 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
-from sympy import Symbol
+from sympy import Expr, Symbol
 from sympy.core.basic import Basic
 
-from derive.axes import Axis, Size, Tensor
+from derive.axes import Axis, PaddedBoolEntry, PaddedEntry, Size, Tensor
 
 from .glyphs import Glyph, glyph, raw
 
@@ -23,7 +25,33 @@ Written = tuple[str, str]
 Scope = Mapping[Axis, Glyph]
 
 OVER = {"adjoint": "bar", "tangent": "dot"}
+# How the literature writes the parameters of windows, where no axis of the formula has that letter.
+USUAL: Mapping[str, tuple[str, ...]] = {
+    "stride": ("s",), "padding": ("p",), "dilation": ("d", "ell"), "output_padding": ("a",), "kernel_size": ("K",),
+    "output_size": ("S",), "upscale_factor": ("R",), "num_heads": ("H",), "groups": ("G",), "num_groups": ("G",),
+    "norm_type": ("p",),
+}  # fmt: skip
+LONG_NAME = 6
 LOSSES = (Glyph("L", "L"), Glyph("ℒ", r"\mathcal{L}"), raw("loss"))
+
+
+class Length(Size):
+    """The name of a length that is an expression: H of ⌊(Y − R)/s⌋ + 1."""
+
+    __slots__ = ("of",)
+    of: Expr
+
+    def __new__(cls, name: str, of: Expr) -> Length:
+        length = super().__new__(cls, name)
+        assert isinstance(length, Length)
+        length.of = of
+        return length
+
+    def __getnewargs_ex__(self) -> Any:
+        return (self.name, self.of), {}
+
+    def _hashable_content(self) -> tuple[Any, ...]:
+        return (self.name, self.of)
 
 
 def key_of(tensor: Tensor) -> Key:
@@ -40,14 +68,34 @@ def _free_of(candidates: Iterable[Glyph], used: set[Written]) -> Glyph:
     return chosen
 
 
-def _forms(written: Glyph) -> set[Written]:
-    return {("text", written.in_text()), ("latex", written.as_index())}
+def _forms(written: Glyph) -> frozenset[Written]:
+    return frozenset({("text", written.in_text()), ("latex", written.as_index())})
 
 
 def _of_tensor(tensor: Tensor) -> tuple[Glyph, Glyph]:
     if tensor.role in OVER and tensor.of:
         return glyph(tensor.of).accented(OVER[tensor.role]), raw(tensor.name)
     return glyph(tensor.name), raw(tensor.name)
+
+
+def _usual(symbol: Symbol) -> tuple[str, ...]:
+    """How the literature writes a parameter; a size with a long name by its initial, for it may stand in an index."""
+    long = isinstance(symbol, Size) and symbol.name.islower() and len(symbol.name) > LONG_NAME
+    return USUAL.get(symbol.name) or ((symbol.name[0], symbol.name[0].upper()) if long else ())
+
+
+def _stem(letter: Axis) -> str:
+    """d of d_1."""
+    return re.sub(r"_\d+$", "", letter.name)
+
+
+def _of_length(name: str) -> list[Glyph]:
+    """H, or N_h where that is taken; a window's stride s stays s."""
+    if name.islower():
+        return [glyph(name), raw(name)]
+    written = glyph(name.removeprefix("N_").lower())
+    counted = Glyph("N", "N", f"_{written.in_text()}", written.as_index())
+    return [counted] if name.startswith("N_") else [glyph(name), counted]
 
 
 def _capital(plain: Glyph) -> Glyph:
@@ -69,13 +117,17 @@ class Names:
     loss: Glyph
     ranks: Mapping[Key, int] = field(default_factory=dict)
     met: frozenset[Axis] = frozenset()  # every letter of the document, declared or bound
+    lengths: Mapping[Expr, Length] = field(default_factory=dict)  # lengths that are expressions, and their names
+    padded: Mapping[Key, Glyph] = field(default_factory=dict)
+    order: tuple[Axis, ...] = ()  # which letters stand first in an index: those of the output, as in s h + r
 
     @staticmethod
     def of(expressions: Iterable[Basic], letters: Iterable[Axis] = (), tensors: Iterable[Tensor] = ()) -> Names:
         """Names for all that occurs; `letters` are those the reader knows, `tensors` those mentioned besides."""
         met: dict[Basic, None] = dict.fromkeys([*tensors, *letters])
+        beyond: dict[Key, None] = {}
         for expression in expressions:
-            _collect(expression, met)
+            _collect(expression, met, beyond)
         entered: dict[Key, Tensor] = {}
         for tensor in (t for t in met if isinstance(t, Tensor)):
             entered.setdefault(key_of(tensor), tensor)
@@ -87,19 +139,21 @@ class Names:
         plain = sorted(entered.items(), key=lambda item: item[1].role in OVER)
         written = {key: _free_of(_of_tensor(tensor), used) for key, tensor in plain}
         symbols: dict[Basic, Glyph] = {}
-        for symbol in [s for s in met if isinstance(s, Symbol) and not isinstance(s, (Axis, Size))]:
-            symbols[symbol] = _free_of([glyph(symbol.name), raw(symbol.name)], used)
-        for size in dict.fromkeys(_sizes(met)):
-            letter = glyph(size.name.removeprefix("N_").lower())
-            counted = Glyph("N", "N", f"_{letter.in_text()}", letter.as_index())
-            symbols[size] = _free_of([counted] if size.name.startswith("N_") else [glyph(size.name), counted], used)
+        lengths = {size: Length(letter.upper(), size) for size, letter in _derived(met).items()}
+        scalars = [s for s in met if isinstance(s, Symbol) and not isinstance(s, (Axis, Size))]
+        taken = {form for node in met for letter in _axes(node) for form in _forms(glyph(_stem(letter)))}
+        for symbol in dict.fromkeys([*scalars, *_sizes(met), *lengths.values()]):
+            usual = [g for g in map(glyph, _usual(symbol)) if not _forms(g) & taken]
+            plain_names = [glyph(symbol.name), raw(symbol.name)] if symbol in scalars else _of_length(symbol.name)
+            symbols[symbol] = _free_of([*usual, *plain_names], used)
+        padded = {key: _free_of([written[key].accented("tilde"), raw(f"padded_{key[0]}")], used) for key in beyond}
         return Names(tuple(dict.fromkeys(letters)), written, symbols, loss, {k: t.ndim for k, t in entered.items()},
-                     frozenset(a for a in met if isinstance(a, Axis)))  # fmt: skip
+                     frozenset(a for a in met if isinstance(a, Axis)), lengths, padded)  # fmt: skip
 
     @cached_property
     def known(self) -> Scope:
         """The declared letters; of two with one name and different lengths the second gets a prime."""
-        used: set[Written] = set()
+        used: set[Written] = {form for symbol in self.symbols.values() for form in _forms(symbol)}
         return {letter: _free_of([glyph(letter.name)], used) for letter in self.declared}
 
     @cached_property
@@ -120,6 +174,10 @@ class Names:
         """Every stem in use: a function written by a letter, such as σ(x), gives way to a tensor of that name."""
         return frozenset(g.text for g in [*self.tensors.values(), *self.symbols.values()])
 
+    def abbreviates(self, symbol: Basic) -> bool:
+        """Whether a parameter is written by a letter that stands for its name."""
+        return isinstance(symbol, Symbol) and self.symbols[symbol] in map(glyph, _usual(symbol))
+
     def scope(self, free: Iterable[Axis]) -> dict[Axis, Glyph]:
         """The free letters of an equation; those declared keep their own form."""
         letters = sorted(dict.fromkeys(free), key=lambda letter: letter not in self.known)
@@ -131,7 +189,7 @@ class Names:
     def letter(self, letter: Axis, in_scope: Iterable[Glyph]) -> Glyph:
         """How a letter is written where those of `in_scope` are visible: with as few primes as tell it apart."""
         base = self._base(letter)
-        taken = {g.in_text() for g in in_scope}
+        taken = {g.in_text() for g in [*in_scope, *self.symbols.values()]}
         if letter.name in {a.name for a in self.declared if a != letter} and letter not in self.known:
             taken.add(base.in_text())
         primes = base.primes
@@ -140,18 +198,27 @@ class Names:
         return base.primed(primes)
 
     def _base(self, letter: Axis) -> Glyph:
-        if letter in self.known:
-            return self.known[letter]
+        original = self._original(letter)
+        return self.known.get(original) or glyph(original.name)
+
+    def _original(self, letter: Axis) -> Axis:
+        """The letter of which this one is an alias, if the document has it."""
         stem = re.fullmatch(r"(.+?)_\d+", letter.name)
-        if stem:
-            original = letter.alias(stem[1])
-            if original in self.known or original in self.met:
-                return self.known.get(original) or glyph(stem[1])
-        return glyph(letter.name)
+        if letter in self.known or stem is None:
+            return letter
+        original = letter.alias(stem[1])
+        return original if original in self.known or original in self.met else letter
+
+    def rank(self, letter: Axis | None) -> int:
+        """The place of a letter, or of the one whose alias it is, in the order of letters within an index."""
+        order = self.order or self.declared
+        if letter is None or (original := self._original(letter)) not in order:
+            return len(order)
+        return order.index(original)
 
 
-def _collect(expression: Basic, met: dict[Basic, None]) -> None:
-    """Every tensor and symbol of an expression; the bodies of tensors are not entered."""
+def _collect(expression: Basic, met: dict[Basic, None], beyond: dict[Key, None]) -> None:
+    """Every tensor and symbol of an expression, and what is read beyond its edges; no tensor's body is entered."""
     stack, seen = [expression], set()
     while stack:
         node = stack.pop()
@@ -160,13 +227,27 @@ def _collect(expression: Basic, met: dict[Basic, None]) -> None:
         seen.add(id(node))
         if isinstance(node, (Symbol, Tensor)):
             met.setdefault(node)
+        if isinstance(node, (PaddedEntry, PaddedBoolEntry)):
+            beyond.setdefault(key_of(node.tensor))
         stack.extend(reversed(node.args))
+
+
+def _axes(node: Basic) -> tuple[Axis, ...]:
+    return node.axes if isinstance(node, Tensor) else (node,) if isinstance(node, Axis) else ()
 
 
 def _sizes(met: Iterable[Basic]) -> Iterable[Size]:
     for node in met:
-        axes = [node] if isinstance(node, Axis) else node.axes if isinstance(node, Tensor) else []
         if isinstance(node, Size):
             yield node
-        for letter in axes:
+        for letter in _axes(node):
             yield from sorted((s for s in letter.size.free_symbols if isinstance(s, Size)), key=lambda s: s.name)
+
+
+def _derived(met: Iterable[Basic]) -> dict[Expr, str]:
+    """Lengths that are expressions, each with a letter of that length."""
+    found: dict[Expr, str] = {}
+    for letter in (letter for node in met for letter in _axes(node)):
+        if not letter.size.is_Symbol and not letter.size.is_number:
+            found.setdefault(letter.size, letter.name)
+    return found

@@ -14,6 +14,7 @@ from .view import Row, Shown, View
 
 LINE = 33.0  # em: the width of a line of mathematics in LaTeX; an article at 10 points has 34.5
 INDENT = 2.0
+NARROW = 10.0
 SMALL = r"\footnotesize\itshape"
 
 
@@ -67,7 +68,10 @@ class TextPage:
             shape = " × ".join(self.view.source(axis.size) for axis in tensor.axes)
             yield f"  {name}: {_kind(tensor.dtype, tensor.bound, shape, self.view)}"
         for scalar in block.scalars:
-            yield f"  {self.view.source(scalar)}: a number"
+            yield f"  {self.view.parameter(scalar)}: a number"
+        yield from (f"  {name}: {words}" for name, words in self.view.parameters())
+        yield from (f"  {length}" for length in self.view.lengths())
+        yield from (f"  {beyond}: {plain}, and 0 outside" for beyond, plain in self.view.paddings())
 
     def chain(self, shown: Shown) -> Iterable[str]:
         """`target = …`, each link on a line of its own, its reason below."""
@@ -83,7 +87,8 @@ class TextPage:
             yield f"  {shown.target}"
             first = "    = "
         for row in shown.rows:
-            lines = broken(row.source, text_width, self.width - text_width(first) - 2, "× ")
+            margin = 0 if single else 2
+            lines = broken(row.source, text_width, self.width - text_width(first) - margin, "× ")
             yield first + lines[0]
             yield from (" " * text_width(first) + "  " + line for line in lines[1:])
             said = []
@@ -130,7 +135,10 @@ class LatexPage:
             shape = r" \times ".join(self.view.source(axis.size) for axis in tensor.axes)
             kind = _kind(tensor.dtype, tensor.bound, f"${shape}$" if shape else "", self.view)
             items.append(rf"\item ${name}$: {kind}")
-        items += [rf"\item ${self.view.source(scalar)}$: a number" for scalar in block.scalars]
+        items += [rf"\item ${self.view.parameter(scalar)}$: a number" for scalar in block.scalars]
+        items += [rf"\item ${name}$: {words}" for name, words in self.view.parameters()]
+        items += [rf"\item ${length}$" for length in self.view.lengths()]
+        items += [rf"\item ${beyond}$: ${plain}$, and 0 outside" for beyond, plain in self.view.paddings()]
         return "\n".join([r"\begin{itemize}", r"\setlength{\itemsep}{0pt}", *items, r"\end{itemize}"]) if items else ""
 
     def _display(self, chains: Sequence[Shown]) -> str:
@@ -154,11 +162,16 @@ class LatexPage:
             yield f"& {shown.target}"
             return
         room = LINE - latex_width(shown.target) - 1.5
+        apart = room < NARROW  # a long target has a line of its own
+        room = LINE - INDENT - 1.5 if apart else room
         for place, row in enumerate(shown.rows):
             lines = broken(row.source, latex_width, room - (INDENT if place else 0), r"{} \times ")
-            target = f"{shown.target} " if place == 0 else ""
-            shift = r"\qquad " if place == 0 else r"\quad "
-            printed = [f"{target}&= {lines[0]}", *(f"&{shift}{_led(line)}" for line in lines[1:])]
+            target = f"{shown.target} " if place == 0 and not apart else ""
+            shift = r"\qquad " if place == 0 or apart else r"\quad "
+            printed = [rf"&\quad = {lines[0]}" if apart else f"{target}&= {lines[0]}"]
+            printed += [f"&{shift}{_led(line)}" for line in lines[1:]]
+            if apart and place == 0:
+                printed.insert(0, f"& {shown.target}")
             if row.reasons:
                 laws = escaped(", ".join(dict.fromkeys(reason.law for reason in row.reasons)))
                 printed[-1] += rf" \tag*{{{SMALL} {laws}}}"

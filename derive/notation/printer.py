@@ -12,11 +12,14 @@ from sympy.core.relational import Relational
 
 from derive.axes import (
     AdjointOf,
+    ArgMaxOver,
     Axis,
     BoolEntry,
     Delta,
     Entry,
     MeanOver,
+    PaddedBoolEntry,
+    PaddedEntry,
     Reduction,
     TangentOf,
     Tensor,
@@ -24,67 +27,14 @@ from derive.axes import (
     Where,
 )
 
+from .conditions import bounds, chained, conditioned, conjuncts, equation, says_all, within
+from .factors import Factors, flattened, number_of
 from .glyphs import Glyph
+from .lines import unmarked
 from .names import Names, key_of
 from .style import NO_FACTOR, SHORT_EXPONENT, Piece, Style, sum_of, width_of
-from .table import ATOM, CONNECTIVES, CONSTANTS, FENCES, FUNCTIONS, MUL, REDUCTIONS, REL, RELATIONS
-
-
-def number_of(node: Basic) -> Rational | None:
-    """The value of a rational number, also of one written unevaluated (−1 · 1/2), else None."""
-    if isinstance(node, Rational):
-        return node
-    if isinstance(node, sympy.Mul):
-        parts = [number_of(part) for part in node.args]
-        return Rational(sympy.prod(parts)) if all(part is not None for part in parts) else None
-    if isinstance(node, sympy.Pow) and node.args[1] == -1:
-        base = number_of(node.args[0])
-        return 1 / base if base else None
-    return None
-
-
-class Factors:
-    """A product taken apart: its sign, and what stands above and below the line, in source order."""
-
-    def __init__(self, node: Basic) -> None:
-        self.negative = False
-        self.above: list[Basic] = []
-        self.below: list[Basic] = []
-        self._add(node, up=True)
-        self.above = [f for f in self.above if f != 1] or [S.One]
-        self.below = [f for f in self.below if f != 1]
-
-    def _add(self, node: Basic, up: bool) -> None:
-        side = self.above if up else self.below
-        if isinstance(node, sympy.Mul):
-            for part in node.args:
-                self._add(part, up)
-        elif isinstance(node, Rational) and not isinstance(node, Integer):
-            self._add(Integer(node.p), up)
-            self._add(Integer(node.q), not up)
-        elif isinstance(node, sympy.Number) and node.is_negative and node not in (S.NegativeInfinity, S.NaN):
-            self.negative = not self.negative
-            side.append(-node)
-        elif node is S.NegativeInfinity:
-            self.negative = not self.negative
-            side.append(S.Infinity)
-        elif isinstance(node, sympy.Pow):
-            self._power(node, up)
-        elif isinstance(node, Where) and node.args[2] == 0 and node.args[1] != 1:
-            side.append(Where(node.args[0], S.One, S.Zero))
-            self._add(node.args[1], up)
-        else:
-            side.append(node)
-
-    def _power(self, node: sympy.Pow, up: bool) -> None:
-        base, exponent = node.args
-        value = number_of(exponent)
-        if value is None or value >= 0:
-            (self.above if up else self.below).append(node)
-        elif value == -1:
-            self._add(base, not up)
-        else:
-            (self.below if up else self.above).append(sympy.Pow(base, -value, evaluate=False))
+from .table import ADD, ATOM, CONNECTIVES, CONSTANTS, FENCES, FUNCTIONS, MUL, POW, REDUCTIONS, REL, RELATIONS, REMAINDER
+from .whole import Integers, counts, folded, shortened
 
 
 class Printer:
@@ -95,9 +45,13 @@ class Printer:
         self.names, self.style, self.of = names, style, of
         self.scope: dict[Axis, Glyph] = names.scope(free)
         self.taken = tuple(self.scope.values())  # also of binders whose letter is bound again further in
+        self.integers = Integers(names, style, self.show)
+        self.met: set[Basic] = set()  # what was printed of symbols, and of tensors beyond their edges
 
     def show(self, node: Basic) -> Piece:
         """The printed expression; Unsupported for a node without a row."""
+        if node in self.names.lengths:
+            node = self.names.lengths[node]
         kind: type
         for kind in type(node).__mro__:
             if kind in NODES:
@@ -108,20 +62,29 @@ class Printer:
     def language(self) -> str:
         return "latex" if self.style.is_latex else "text"
 
+    def _integer(self, node: Basic) -> Piece:
+        """An expression within a condition: an integer has an order of its own."""
+        return self.integers.show(node) if counts(node) else self.show(node)
+
     def _sum(self, node: Basic) -> Piece:
+        if counts(node):
+            return self.integers.show(node)
         terms: list[tuple[bool, Piece]] = []
         for part in flattened(node, sympy.Add):
             terms.append(self._term(part))
         return sum_of(terms, self.style)
 
     def _term(self, node: Basic) -> tuple[bool, Piece]:
-        factors = Factors(node)
+        return self._multiplied(Factors(node))
+
+    def _multiplied(self, factors: Factors) -> tuple[bool, Piece]:
+        factors = folded(self.names, factors)
         above = [self._factor(f) for f in factors.above]
         below = [self._factor(f) for f in factors.below]
         return factors.negative, self.style.product(above, below)
 
-    def _product(self, node: Basic) -> Piece:
-        negative, piece = self._term(node)
+    def _product(self, node: Basic | Factors) -> Piece:
+        negative, piece = self._multiplied(node if isinstance(node, Factors) else Factors(node))
         return sum_of([(True, piece)], self.style) if negative else piece
 
     def _factor(self, node: Basic) -> Piece:
@@ -164,6 +127,7 @@ class Printer:
         return Piece(self.style.symbol(glyph))
 
     def _symbol(self, node: Basic) -> Piece:
+        self.met.add(node)
         if node not in self.names.symbols:
             raise Unsupported(f"{self.language} printer: symbol {node} has no name in this document")
         return Piece(self.style.symbol(self.names.symbols[node]))
@@ -173,12 +137,17 @@ class Printer:
         return self.names.tensors[key_of(tensor)]
 
     def _entry(self, node: Basic) -> Piece:
-        indices, units = self._indices(node.args[1:])
-        return self.style.entry(self.glyph_of(node.args[0]), indices, units)
+        tensor, *places = node.args
+        beyond = isinstance(node, (PaddedEntry, PaddedBoolEntry))
+        glyph = self.names.padded[key_of(tensor)] if beyond else self.glyph_of(tensor)
+        if beyond:
+            self.met.add(tensor)
+        indices, units = self._indices(places)
+        return self.style.entry(glyph, indices, units, computed=not all(isinstance(n, Axis) for n in places))
 
     def _indices(self, nodes: Sequence[Basic]) -> tuple[list[str], bool]:
         units = all(isinstance(n, Axis) and self._glyph_of_letter(n).single for n in nodes)
-        return [self.show(n).source for n in nodes], units
+        return [unmarked(self.integers.show(n).source) for n in nodes], units
 
     def _glyph_of_letter(self, letter: Axis) -> Glyph:
         return self.scope.get(letter) or self.names.letter(letter, self.taken)
@@ -191,8 +160,8 @@ class Printer:
         return self.style.entry(self.glyph_of(node.entry.tensor).accented("dot"), indices, units)
 
     def _delta(self, node: Basic) -> Piece:
-        if "δ" in self.names.written:
-            return self._bracket(sympy.Eq(*node.args, evaluate=False))
+        if "δ" in self.names.written or not all(isinstance(index, Axis) for index in node.args):
+            return self._bracket(equation(node))
         indices, units = self._indices(node.args)
         return self.style.entry(Glyph("δ", r"\delta"), indices, units)
 
@@ -206,29 +175,39 @@ class Printer:
             return self._bracket(condition) if then == 1 else self._product(node)
         if then == 0 and isinstance(condition, (Relational, BoolEntry)):
             return self._product(Where(sympy.Not(condition), otherwise, S.Zero))
-        rows = [(self.show(condition), self.show(then))]
+        rows = [self._case(condition, then)]
         while isinstance(otherwise, Where) and otherwise.args[2] != 0:
-            rows.append((self.show(otherwise.args[0]), self.show(otherwise.args[1])))
+            rows.append(self._case(*otherwise.args[:2]))
             otherwise = otherwise.args[2]
         return self.style.cases(rows, self.show(otherwise))
+
+    def _case(self, condition: Basic, then: Basic) -> tuple[Piece, Piece]:
+        return self.show(condition), self.show(within(then, conjuncts(condition)))
 
     def _reduction(self, node: Basic) -> Piece:
         outer, self.scope = (self.scope, self.taken), dict(self.scope)
         try:
             bound: list[Glyph] = []
-            for letter in node.args[1:]:
+            for letter in node.axes:
                 bound.append(self.names.letter(letter, self.taken))
                 self.scope[letter] = bound[-1]
                 self.taken = (*self.taken, bound[-1])
-            body = self.show(node.args[0])
+            conditions, inner = conditioned(node)
+            stated = [unmarked(piece.source) for piece in self._conditions(conditions)]
+            body = self._product(inner) if isinstance(inner, Factors) else self.show(inner)
         finally:
             self.scope, self.taken = outer
         body = body if body.level >= MUL else self.style.paren(body)
         gap = r"\, " if self.style.is_latex and body.level == ATOM and body.source.startswith(r"\mathbf") else " "
-        head = self.style.form(REDUCTIONS[type(node)]) + self.style.letters(bound)
+        alone = says_all(conditions, node.axes)
+        below = self.style.conditions(stated) if alone else self.style.letters(bound, stated)
+        head = self.style.form(REDUCTIONS[type(node)]) + below
         if isinstance(node, MeanOver) and self.style.is_latex:
-            head = self._count(node.args[1:]) + head
-        return Piece(head + gap + body.source, MUL, max(body.open, NO_FACTOR), 2)
+            head = self._count(node.axes) + head
+        piece = Piece(head + gap + body.source, MUL, max(body.open, NO_FACTOR), 2)
+        if isinstance(node, ArgMaxOver) and len(bound) > 1:
+            return Piece(self.style.paren(piece).source + self.style.letters([bound[node.component]]), POW, tall=2)
+        return piece
 
     def _count(self, letters: Sequence[Axis]) -> str:
         """1 over the number of entries of a mean."""
@@ -263,18 +242,40 @@ class Printer:
         return Piece(name + enclosed.source, tall=max(1, inside.tall))
 
     def _fenced(self, node: Basic) -> Piece:
-        return self.style.fence(FENCES[type(node)], self.show(node.args[0]))
+        short = shortened(self.names, node)
+        if short != node:
+            return self.show(short)
+        inside = self.integers.show(sympy.together(node.args[0])) if counts(node) else self.show(node.args[0])
+        return self.style.fence(FENCES[type(node)], inside)
+
+    def _remainder(self, node: Basic) -> Piece:
+        sides = [self._integer(side) for side in node.args]
+        sides = [side if side.level > ADD else self.style.paren(side) for side in sides]
+        return Piece(self.style.form(REMAINDER).join(side.source for side in sides), REMAINDER.level)
 
     def _relation(self, node: Basic) -> Piece:
-        left, right = (self.show(side) for side in node.args)
+        left, right = (self._integer(side) for side in node.args)
         row = RELATIONS[type(node)]
         return Piece(
             left.source + self.style.form(row) + right.source, row.level, right.open, max(left.tall, right.tall)
         )
 
+    def _conditions(self, parts: Sequence[Basic]) -> list[Piece]:
+        """Conditions side by side, two about one expression as a chain."""
+        return [self.show(g[0]) if len(g) == 1 else self._chain(g[0], g[1]) for g in chained(parts)]
+
+    def _chain(self, first: Basic, second: Basic) -> Piece:
+        low, high = bounds(first), bounds(second)
+        assert low is not None and high is not None
+        source = self._integer(low.smaller).source
+        for bound in (low, high):
+            row = RELATIONS[sympy.StrictLessThan if bound.strict else sympy.LessThan]
+            source += self.style.form(row) + self._integer(bound.larger).source
+        return Piece(source, REL)
+
     def _connective(self, node: Basic) -> Piece:
         row = CONNECTIVES[type(node)]
-        shown = [self.show(part) for part in node.args]
+        shown = self._conditions(conjuncts(node)) if isinstance(node, sympy.And) else [self.show(p) for p in node.args]
         shown = [self.style.paren(p) if p.level < REL else p for p in shown]
         return Piece(self.style.form(row).join(p.source for p in shown), row.level, 0, max(p.tall for p in shown))
 
@@ -296,14 +297,6 @@ def derivative(printer: Printer, node: AdjointOf, written: Callable[[Entry], str
     return style.derivative(written(of), [written(node.entry)])
 
 
-def flattened(node: Basic, kind: type) -> list[Basic]:
-    """The arguments of nested sums (or products) as one list, in source order."""
-    found: list[Basic] = []
-    for part in node.args:
-        found += flattened(part, kind) if isinstance(part, kind) else [part]
-    return found
-
-
 NODES: Mapping[type, Callable[[Printer, Any], Piece]] = {
     sympy.Add: Printer._sum,
     sympy.Mul: Printer._product,
@@ -320,6 +313,7 @@ NODES: Mapping[type, Callable[[Printer, Any], Piece]] = {
     Delta: Printer._delta,
     Where: Printer._where,
     sympy.Not: Printer._not,
+    sympy.Mod: Printer._remainder,
     **dict.fromkeys(REDUCTIONS, Printer._reduction),
     **dict.fromkeys(FUNCTIONS, Printer._function),
     **dict.fromkeys(FENCES, Printer._fenced),

@@ -19,7 +19,16 @@ _MATHS = {
     "⊙": r"\odot", "−": "-", "√": r"\surd", "²": "^2", "³": "^3", "¹": "^1", "ᵀ": r"^\top", "⁻": "^-", "′": "'",
     "″": "''", "‖": r"\Vert", "≈": r"\approx", "±": r"\pm", "½": r"\tfrac12", "ℝ": r"\mathbb{R}", "∇": r"\nabla",
     "∧": r"\land", "∨": r"\lor", "¬": r"\lnot", "≡": r"\equiv", "∘": r"\circ", "⊗": r"\otimes",
+    "⌊": r"\lfloor", "⌋": r"\rfloor", "⌈": r"\lceil", "⌉": r"\rceil", "ℓ": r"\ell", "⋆": r"\star", "∗": "*",
+    "⟨": r"\langle", "⟩": r"\rangle", "∏": r"\textstyle\prod", "∑": r"\textstyle\sum", "∫": r"\textstyle\int",
+    "∉": r"\notin", "∀": r"\forall", "∃": r"\exists", "⊂": r"\subset", "⊆": r"\subseteq", "∪": r"\cup",
+    "∩": r"\cap", "∅": r"\emptyset", "↦": r"\mapsto", "↔": r"\leftrightarrow", "⇔": r"\Leftrightarrow", "∼": r"\sim",
+    "∝": r"\propto", "≪": r"\ll", "≫": r"\gg", "ℒ": r"\mathcal{L}", "ℕ": r"\mathbb{N}", "ℤ": r"\mathbb{Z}",
+    "⊘": r"\oslash", "⊕": r"\oplus", "⅓": r"\tfrac13", "¼": r"\tfrac14", "⁺": "^+", "₊": "_+",
+    **{low: f"_{letter}" for letter, low in zip("aehijklmnoprstuvx", "ₐₑₕᵢⱼₖₗₘₙₒₚᵣₛₜᵤᵥₓ", strict=True)},
     **{digit: f"_{place}" for place, digit in enumerate("₀₁₂₃₄₅₆₇₈₉")},
+    **{up: f"^{place}" for place, up in zip("0456789", "⁰⁴⁵⁶⁷⁸⁹", strict=True)},
+    **{up: f"^{letter}" for letter, up in zip("abcdehijklmnoprstuvwxyz", "ᵃᵇᶜᵈᵉʰⁱʲᵏˡᵐⁿᵒᵖʳˢᵗᵘᵛʷˣʸᶻ", strict=True)},
 }  # fmt: skip
 _TYPED = {"—": "---", "–": "--", "…": r"\ldots{}", "“": "``", "”": "''", "‘": "`", "’": "'", "\u00a0": "~"}
 _LETTERS = {letter: COMMAND.get(name, rf"\{name}") for name, letter in GREEK.items()}

@@ -7,11 +7,12 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from .glyphs import RAISED, Glyph, braced
-from .lines import AT_PRODUCT, AT_SUM, deeper, latex_width, text_width, unmarked
+from .lines import AT_CONDITION, AT_PRODUCT, AT_SUM, deeper, latex_width, text_width, unmarked
 from .table import ADD, ATOM, MUL, POW, FenceRow, Row
 
 NO_FACTOR, NO_TERM = 1, 2  # what may not follow: Σ reaches over every factor, a brace of cases over every term
 SMALL, SHORT_SUM, SHORT_EXPONENT = 9.0, 14.0, 4.5  # em: what goes into a fraction, and into an exponent
+SHORT_CONDITION = 5.0  # em: what stands beside a letter below Σ, not under it
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +42,11 @@ class Style(Protocol):
     def power(self, base: Piece, exponent: Piece) -> Piece: ...
     def root(self, piece: Piece) -> Piece: ...
     def symbol(self, glyph: Glyph) -> str: ...
-    def entry(self, glyph: Glyph, indices: Sequence[str], units: bool) -> Piece: ...
+    def entry(self, glyph: Glyph, indices: Sequence[str], units: bool, computed: bool = False) -> Piece: ...
     def cases(self, rows: Sequence[tuple[Piece, Piece]], last: Piece) -> Piece: ...
     def derivative(self, above: str, below: Sequence[str]) -> Piece: ...
-    def letters(self, written: Sequence[Glyph]) -> str: ...
+    def letters(self, written: Sequence[Glyph], conditions: Sequence[str] = ()) -> str: ...
+    def conditions(self, stated: Sequence[str]) -> str: ...
     def float(self, digits: str, exponent: str) -> Piece: ...
 
 
@@ -145,9 +147,12 @@ class TextStyle:
     def root(self, piece: Piece) -> Piece:
         return Piece("√" + (piece if piece.level == ATOM else self.paren(piece)).source, POW)
 
-    def entry(self, glyph: Glyph, indices: Sequence[str], units: bool) -> Piece:
+    def entry(self, glyph: Glyph, indices: Sequence[str], units: bool, computed: bool = False) -> Piece:
         if not indices:
             return Piece(glyph.in_text())
+        if computed or "_" in glyph.mark_text:
+            inside = f",{deeper(AT_CONDITION)} ".join(indices)
+            return Piece(f"{glyph.in_text()}[{inside}]")
         inside = indexed(indices, latex=False, units=units)
         return Piece(f"{glyph.in_text()}_{inside}" if units else f"{glyph.in_text()}_{{{inside}}}")
 
@@ -161,10 +166,17 @@ class TextStyle:
         order = "" if len(below) == 1 else str(len(below)).translate(RAISED)
         return Piece(f"∂{order}{above}/{''.join(f'∂{of}' for of in below)}", MUL)
 
-    def letters(self, written: Sequence[Glyph]) -> str:
-        units = all(g.single for g in written)
+    def letters(self, written: Sequence[Glyph], conditions: Sequence[str] = ()) -> str:
+        units = all(g.single for g in written) and not conditions
         inside = indexed([g.in_text() for g in written], latex=False, units=units)
+        inside += f" : {self._listed(conditions)}" if conditions else ""
         return f"_{inside}" if units else f"_{{{inside}}}"
+
+    def conditions(self, stated: Sequence[str]) -> str:
+        return f"_{{{self._listed(stated)}}}"
+
+    def _listed(self, stated: Sequence[str]) -> str:
+        return f",{AT_CONDITION} ".join(stated)
 
     def float(self, digits: str, exponent: str) -> Piece:
         if not exponent:
@@ -231,7 +243,7 @@ class LatexStyle:
     def root(self, piece: Piece) -> Piece:
         return Piece(rf"\sqrt{{{unmarked(piece.source)}}}", tall=max(1, piece.tall))
 
-    def entry(self, glyph: Glyph, indices: Sequence[str], units: bool) -> Piece:
+    def entry(self, glyph: Glyph, indices: Sequence[str], units: bool, computed: bool = False) -> Piece:
         below = f"_{braced(indexed(indices, latex=True, units=units))}" if indices else ""
         return Piece(glyph.as_tensor() + below, POW if glyph.mark else ATOM, tall=1 if glyph.mark else 0)
 
@@ -245,8 +257,15 @@ class LatexStyle:
         under = r"\, ".join(rf"\partial {of}" for of in below)
         return Piece(rf"\frac{{\partial{order} {above}}}{{{under}}}", tall=2)
 
-    def letters(self, written: Sequence[Glyph]) -> str:
-        return f"_{{{','.join(g.as_index() for g in written)}}}"
+    def letters(self, written: Sequence[Glyph], conditions: Sequence[str] = ()) -> str:
+        listed = ",".join(g.as_index() for g in written)
+        if len(written) == len(conditions) == 1 and latex_width(conditions[0]) < SHORT_CONDITION:
+            return rf"_{{{listed}\,:\,{conditions[0]}}}"
+        return self.conditions([listed, *conditions])
+
+    def conditions(self, stated: Sequence[str]) -> str:
+        rows = r" \\ ".join(stated)
+        return f"_{{{rows}}}" if len(stated) == 1 else rf"\limits_{{\substack{{{rows}}}}}"  # also within fractions
 
     def float(self, digits: str, exponent: str) -> Piece:
         if not exponent:

@@ -10,7 +10,7 @@ import sympy
 from sympy.core import relational
 from sympy.logic import boolalg
 
-from derive.axes import MaxOver, MeanOver, ProdOver, Sigmoid, Softplus, SumOver
+from derive.axes import ArgMaxOver, ArgMinOver, MaxOver, MeanOver, MinOver, ProdOver, Sigmoid, Softplus, SumOver
 
 # How tightly an expression holds together; a smaller number needs parentheses inside a larger one.
 REL, ADD, MUL, POW, ATOM = 5, 10, 20, 40, 50
@@ -80,6 +80,9 @@ REDUCTIONS: Mapping[Any, Row] = {
     MeanOver: Row("mean", r"\sum", MUL),
     ProdOver: Row("Π", r"\prod", MUL),
     MaxOver: Row("max", r"\max", MUL),
+    MinOver: Row("min", r"\min", MUL),
+    ArgMaxOver: Row("argmax", r"\operatorname*{arg\,max}", MUL),
+    ArgMinOver: Row("argmin", r"\operatorname*{arg\,min}", MUL),
 }
 
 RELATIONS: Mapping[Any, Row] = {
@@ -90,6 +93,8 @@ RELATIONS: Mapping[Any, Row] = {
     relational.StrictLessThan: Row(" < ", " < ", REL),
     relational.LessThan: Row(" ≤ ", r" \le ", REL),
 }
+
+REMAINDER = Row(" mod ", r" \bmod ", ADD)
 
 CONNECTIVES: Mapping[Any, Row] = {
     boolalg.And: Row(" ∧ ", r" \land ", 3),

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
-from sympy import Eq
+from sympy import Eq, Expr, Symbol
 from sympy.core.basic import Basic
 
-from derive.axes import Axis, Entry, Tensor, free_axes
+from derive.axes import Axis, Entry, Size, Tensor, free_axes
 from derive.steps import Derivation
 
 from .expression import checked_notation
+from .glyphs import raw
 from .lines import unmarked
 from .matrix import Matrices
 from .names import Names, key_of
@@ -43,9 +44,14 @@ class Shown:
 class View:
     """Prints the parts of one document."""
 
-    def __init__(self, names: Names, style: Style, notation: str = "index", of: Entry | None = None) -> None:
+    def __init__(
+        self, names: Names, style: Style, notation: str = "index", of: Entry | None = None, sizes: Iterable[Size] = ()
+    ) -> None:
+        """`sizes` are the formula's own parameters: a stride, a padding, a number of heads."""
         self.names, self.style, self.notation, self.of = names, style, checked_notation(notation), of
+        self.sizes = tuple(sizes)
         self.matrices = Matrices(names, style, of)
+        self.met: set[Basic] = set()  # what was printed under a name that has to be explained
 
     def source(self, node: Basic | Loss, free: Iterable[Axis] | None = None) -> str:
         """An expression within a sentence; a bare tensor prints as its name."""
@@ -68,8 +74,60 @@ class View:
         """A tensor with the letters of its declaration."""
         return self._index(tensor[tensor.axes], tensor.axes).source
 
+    def parameters(self) -> Iterator[tuple[str, str]]:
+        """The sizes that are the formula's parameters, each with its kind in words."""
+        for size in self.sizes:
+            least = f" of at least {size.min}" if size.min != 1 else ""
+            default = f", {size.default} by default" if size.default is not None else ""
+            yield self.parameter(size), f"a whole number{least}{default}"
+
+    def parameter(self, symbol: Symbol) -> str:
+        """`s = stride`, or `heads` where that is what is written."""
+        written = self.style.symbol(self.names.symbols[symbol])
+        return f"{written} = {self.style.symbol(raw(symbol.name))}" if self.names.abbreviates(symbol) else written
+
+    def lengths(self) -> list[str]:
+        """`H = ⌊(Y + 2 p − R)/s⌋ + 1` for every length that is an expression."""
+        return [self._length(size)[0] for size in self.names.lengths]
+
+    def _length(self, size: Expr) -> tuple[str, set[Basic]]:
+        """A length's definition, which may name those before it, and what it names."""
+        names = list(self.names.lengths.items())
+        before = dict(names[: list(self.names.lengths).index(size)])
+        printer = Printer(replace(self.names, lengths=before), self.style)
+        written = unmarked(printer.integers.show(size).source)
+        return f"{self.style.symbol(self.names.symbols[self.names.lengths[size]])} = {written}", printer.met
+
+    def legend(self) -> list[str]:
+        """What has been printed under a name of its own: lengths, and tensors read beyond their edges."""
+        met = set(self.met)
+        told: list[str] = []
+        for size, name in reversed(list(self.names.lengths.items())):
+            if name in met:
+                line, named = self._length(size)
+                met |= named
+                told.insert(0, line)
+        renamed = [
+            self.parameter(symbol) for symbol in self.names.symbols if symbol in met and self.names.abbreviates(symbol)
+        ]
+        told += [", ".join(renamed)] if renamed else []
+        keys = {key_of(tensor) for tensor in met if isinstance(tensor, Tensor)}
+        for key, pair in zip(self.names.padded, self.paddings(), strict=True):
+            told += [f"{pair[0]} is {pair[1]}, and 0 outside"] if key in keys else []
+        return told
+
+    def paddings(self) -> Iterator[tuple[str, str]]:
+        """What is read beyond its edges, and by itself: x̃ and x."""
+        for key, beyond in self.names.padded.items():
+            yield self.style.entry(beyond, (), True).source, self.style.entry(self.names.tensors[key], (), True).source
+
     def _index(self, node: Basic, letters: Iterable[Axis]) -> Piece:
-        return Printer(self.names, self.style, letters, self.of).show(node)
+        return self._show(Printer(self.names, self.style, letters, self.of), node)
+
+    def _show(self, printer: Printer, node: Basic) -> Piece:
+        piece = printer.show(node)
+        self.met |= printer.met
+        return piece
 
     def chains(self, chain: Chain) -> list[Shown]:
         """The chain; where matrix notation does not reach, in indices, with the last form in matrices or a note."""
@@ -86,8 +144,8 @@ class View:
 
     def _in_indices(self, chain: Chain, note: str = "") -> Shown:
         printer = Printer(self.names, self.style, chain.free, self.of)
-        targets = [printer.show(t) for t in chain.target]
-        return self._shown(chain, targets, [printer.show(line.expression) for line in chain.lines], note)
+        targets = [self._show(printer, t) for t in chain.target]
+        return self._shown(chain, targets, [self._show(printer, line.expression) for line in chain.lines], note)
 
     def _shown(
         self, chain: Chain, targets: Sequence[Piece | None], pieces: Sequence[Piece | None], note: str = ""
@@ -130,8 +188,11 @@ def view_of(derivation: Derivation, subject: Subject, style: Style, notation: st
     letters = dict.fromkeys(a for t in (*subject.inputs, *subject.outputs) for a in t.axes)
     bodies = [t.body for t in defined if t.body is not None]
     stated = [a.statement for a in subject.assumptions]
-    names = Names.of([*subject.scalars, *bodies, *stated, *expressions_in(derivation)], letters, tensors)
-    return View(names, style, notation, derivation.of)
+    names = Names.of(
+        [*subject.scalars, *subject.sizes, *bodies, *stated, *expressions_in(derivation)], letters, tensors
+    )
+    order = tuple(dict.fromkeys([*(a for t in subject.outputs for a in t.axes), *letters]))
+    return View(replace(names, order=order), style, notation, derivation.of, subject.sizes)
 
 
 __all__ = ["Line", "Row", "Shown", "View", "view_of"]

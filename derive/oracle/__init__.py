@@ -1,19 +1,29 @@
 """The oracle: what an index expression is worth, by direct evaluation; slow, obvious, and shared with nobody."""
 
-from .evaluate import FUNCTIONS, Evaluator, Scope, evaluate, evaluate_at, number, spread, unknown
-from .point import Array, Point, length, point_from_arrays
+from .evaluate import BATCH, Evaluator, Scope, evaluate, evaluate_at, joined, number, spread, unknown
+from .exact import known, ratio
+from .functions import FUNCTIONS, first, picked, sign
+from .point import Array, Point, extent, length, point_from_arrays
 
 __all__ = [
     "Array",
+    "BATCH",
     "FUNCTIONS",
     "Evaluator",
     "Point",
     "Scope",
     "evaluate",
     "evaluate_at",
+    "extent",
+    "first",
+    "joined",
+    "known",
     "length",
     "number",
+    "picked",
     "point_from_arrays",
+    "ratio",
+    "sign",
     "spread",
     "unknown",
 ]

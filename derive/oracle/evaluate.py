@@ -1,16 +1,17 @@
 """The oracle: the value of an index expression at a point, by brute-force broadcasting.
 
 Every letter in scope is one dimension of every array; dimension 0 counts points, so that many points are evaluated
-together. Nothing is simplified, reordered or shared with the code that the oracle is there to check.
+together. Nothing is simplified, reordered or shared with the code that the oracle is there to check. A reduction over
+more entries than MOST takes its first letters one value at a time, so that memory stays bounded.
 """
 
 from __future__ import annotations
 
+import functools
+import itertools
 import math
-import operator
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -19,121 +20,67 @@ from sympy.core.basic import Basic
 
 from derive.axes import (
     AdjointOf,
+    ArgMaxOver,
+    ArgMinOver,
     Axis,
     BoolEntry,
     Delta,
     Entry,
-    MaxOver,
     MeanOver,
     NameProblem,
-    ProdOver,
+    PaddedBoolEntry,
+    PaddedEntry,
     Reduction,
     Scalar,
     ShapeError,
-    Sigmoid,
     Size,
-    Softplus,
-    SumOver,
     TangentOf,
     Tensor,
     Unsupported,
-    Where,
     definitions,
     did_you_mean,
+    free_axes,
 )
+from derive.axes import whole as is_whole
 
-from .point import Array, Point, length
+from .exact import FOLDS, ROUNDED, ratio, settled
+from .functions import COMPARISONS, FUNCTIONS, JOINS, REDUCTIONS, first, near, picked, sign
+from .point import Array, Point, extent, length
+
+MOST = 4_000_000  # entries of one array under a reduction
+BATCH = 2000  # points evaluated together
 
 
 @dataclass(frozen=True)
 class Scope:
-    """Letters in scope: the dimension each one runs along, and how many dimensions there are."""
+    """Letters in scope: the dimension each one runs along, and which values it takes there."""
 
     dimension: Mapping[Axis, int]
-    lengths: tuple[int, ...]  # of the dimensions after the first, which counts points
+    ranges: tuple[range, ...]  # of the dimensions after the first, which counts points
 
     @property
     def depth(self) -> int:
-        return 1 + len(self.lengths)
+        return 1 + len(self.ranges)
 
-    def inner(self, letters: Sequence[Axis], lengths: Sequence[int]) -> Scope:
+    def inner(self, letters: Sequence[Axis], ranges: Sequence[range]) -> Scope:
         """The scope under a binder: its letters get new dimensions and shadow what had their name."""
         new = {letter: self.depth + place for place, letter in enumerate(letters)}
-        return Scope({**self.dimension, **new}, (*self.lengths, *lengths))
+        return Scope({**self.dimension, **new}, (*self.ranges, *ranges))
 
-    def along(self, dimension: int, size: int) -> Array:
-        """0, 1, …, size-1 along one dimension."""
-        return np.arange(size).reshape([size if d == dimension else 1 for d in range(self.depth)])
+    def along(self, dimension: int, values: range) -> Array:
+        """The values along one dimension."""
+        return np.asarray(values).reshape([-1 if d == dimension else 1 for d in range(self.depth)])
 
     def letter(self, letter: Axis) -> Array:
         if letter not in self.dimension:
             raise ShapeError(f"letter {letter.name} is neither bound nor among the letters to evaluate over")
         place = self.dimension[letter]
-        return self.along(place, self.lengths[place - 1])
+        return self.along(place, self.ranges[place - 1])
 
+    def count(self, letters: Sequence[Axis]) -> int:
+        """How many combinations of values the letters in scope take."""
+        return math.prod(len(self.ranges[self.dimension[a] - 1]) for a in letters if a in self.dimension)
 
-def _erf(x: Array) -> Array:
-    return np.vectorize(math.erf, otypes=[float])(x)
-
-
-def _sigmoid(x: Array) -> Array:
-    return 1 / (1 + np.exp(-x))
-
-
-def _softplus(x: Array) -> Array:
-    return np.log(1 + np.exp(x)) if np.iscomplexobj(x) else np.logaddexp(0, x)
-
-
-def _power(base: Array, exponent: Array) -> Array:
-    floating = base if np.asarray(base).dtype.kind in "fc" else np.asarray(base, dtype=float)
-    return np.power(floating, exponent)
-
-
-def _fold(operation: Callable[[Any, Any], Any]) -> Callable[..., Any]:
-    return lambda *values: reduce(operation, values)
-
-
-# A node whose value depends on the values of its arguments only: one row each.
-FUNCTIONS: dict[type, Callable[..., Any]] = {
-    sympy.Add: _fold(operator.add),
-    sympy.Mul: _fold(operator.mul),
-    sympy.Pow: _power,
-    sympy.Abs: np.abs,
-    sympy.sign: np.sign,
-    sympy.floor: np.floor,
-    sympy.ceiling: np.ceil,
-    sympy.exp: np.exp,
-    sympy.log: np.log,
-    sympy.sin: np.sin,
-    sympy.cos: np.cos,
-    sympy.tan: np.tan,
-    sympy.asin: np.arcsin,
-    sympy.acos: np.arccos,
-    sympy.atan: np.arctan,
-    sympy.sinh: np.sinh,
-    sympy.cosh: np.cosh,
-    sympy.tanh: np.tanh,
-    sympy.asinh: np.arcsinh,
-    sympy.acosh: np.arccosh,
-    sympy.atanh: np.arctanh,
-    sympy.erf: _erf,
-    sympy.erfc: lambda x: 1 - _erf(x),
-    Sigmoid: _sigmoid,
-    Softplus: _softplus,
-    Delta: lambda i, j: np.equal(i, j).astype(int),
-    Where: np.where,
-    sympy.Eq: np.equal,
-    sympy.Ne: np.not_equal,
-    sympy.Lt: np.less,
-    sympy.Le: np.less_equal,
-    sympy.Gt: np.greater,
-    sympy.Ge: np.greater_equal,
-    sympy.And: _fold(np.logical_and),
-    sympy.Or: _fold(np.logical_or),
-    sympy.Not: np.logical_not,
-}
-
-REDUCTIONS: dict[type, Callable[..., Any]] = {SumOver: np.sum, MeanOver: np.mean, ProdOver: np.prod, MaxOver: np.max}
 
 # A node without arguments.
 ATOMS: dict[type, Callable[[Any, Point], Any]] = {
@@ -180,7 +127,7 @@ class Evaluator:
         return self.values[tensor]
 
     def _declare(self, tensor: Tensor, array: Array) -> None:
-        lengths = tuple(length(letter.size, self.point.sizes) for letter in tensor.axes)
+        lengths = tuple(map(len, self.ranges(tensor.axes)))
         if array.shape[1:] != lengths:
             raise ShapeError(f"tensor {tensor.declared()}: expected shape {lengths}, given {array.shape[1:]}")
         self.values[tensor] = array
@@ -195,23 +142,21 @@ class Evaluator:
 
     def over(self, node: Basic, letters: Sequence[Axis]) -> Array:
         """The node's value for every combination of the letters, points first."""
-        lengths = [length(letter.size, self.point.sizes) for letter in letters]
-        value = np.asarray(self.value(node, Scope({}, ()).inner(letters, lengths)))
-        return np.broadcast_to(value, np.broadcast_shapes(value.shape, (1, *lengths)))
+        ranges = self.ranges(letters)
+        return spread(self.value(node, Scope({}, ()).inner(letters, ranges)), 1, ranges)
+
+    def ranges(self, letters: Sequence[Axis]) -> tuple[range, ...]:
+        return tuple(range(extent(letter, self.point.sizes)) for letter in letters)
 
     def value(self, node: Basic, scope: Scope) -> Any:
         """The node's value in a scope: an array with the scope's dimensions, or a number."""
         kind = type(node)
+        if kind in NODES:
+            return NODES[kind](self, node, scope)
         if kind in FUNCTIONS:
             return FUNCTIONS[kind](*(self.value(argument, scope) for argument in node.args))
-        if kind is Entry or kind is BoolEntry:
-            return self.entry(self.array(node.tensor), node.indices, scope)
-        if kind is Axis:
-            return scope.letter(node)
         if isinstance(node, Reduction):
             return self.reduction(node, scope)
-        if isinstance(node, AdjointOf):
-            return self.derivative(node, scope)
         return self.atom(node)
 
     def atom(self, node: Basic) -> Any:
@@ -225,41 +170,117 @@ class Evaluator:
             raise unknown(node)
         return ATOMS[type(node)](node, self.point)
 
-    def entry(self, array: Array, indices: Sequence[Basic], scope: Scope) -> Array:
-        """`array[point, index, …]`, every index an array over the scope."""
-        places = [self.value(index, scope) for index in indices]
-        for index, place, size in zip(indices, places, array.shape[1:], strict=True):
-            if not isinstance(index, Axis) and not (np.min(place) >= 0 and np.max(place) < size):
-                raise ShapeError(f"index {index} leaves 0 … {size - 1}")
-        return array[(scope.along(0, array.shape[0]), *places)]
+    def exact(self, node: Basic, scope: Scope) -> Any:
+        """The value of an integer expression, its quotients divided without rounding."""
+        return settled(ratio(node, lambda part: self.value(part, scope)))
+
+    def comparison(self, node: Basic, scope: Scope) -> Any:
+        exact = all(is_whole(side) for side in node.args)
+        left, right = (self.exact(side, scope) if exact else self.value(side, scope) for side in node.args)
+        left, right = np.asarray(left), np.asarray(right)
+        return COMPARISONS[type(node)](left, right, near(left, right, 0.0 if exact else self.point.ties))
+
+    def delta(self, node: Basic, scope: Scope) -> Array:
+        return np.equal(*(self.exact(argument, scope) for argument in node.args)).astype(int)
+
+    def entry(self, node: Any, scope: Scope) -> Array:
+        return self.read(node, self.array(node.tensor), scope)
+
+    def read(self, node: Any, array: Array, scope: Scope, leading: Sequence[Axis] = ()) -> Array:
+        """`array[point, index, …]`, every index an array over the scope; 0 or false outside, if the entry is padded."""
+        places = [self.exact(index, scope) for index in (*leading, *node.indices)]
+        inside: Any = True
+        if isinstance(node, (PaddedEntry, PaddedBoolEntry)):
+            for number, size in enumerate(array.shape[1:]):
+                inside = inside & (places[number] >= 0) & (places[number] < size)
+                places[number] = np.clip(places[number], 0, size - 1)
+        for index, place, size in zip((*leading, *node.indices), places, array.shape[1:], strict=True):
+            self._in_range(node, index, place, size)
+        found = array[(scope.along(0, range(array.shape[0])), *places)]
+        return found if inside is True else np.where(inside, found, array.dtype.type(0))
+
+    def _in_range(self, node: Any, index: Basic, place: Any, size: int) -> None:
+        if np.asarray(place).dtype.kind not in "iu":
+            raise ShapeError(f"tensor {node.tensor.name}: index {index} in {node} is no integer with {self.point}")
+        least, most = int(np.min(place)), int(np.max(place))
+        if least < 0 or most >= size:
+            raise ShapeError(f"tensor {node.tensor.name}: index {index} in {node} is {least if least < 0 else most}, "
+                             f"expected 0 … {size - 1}, with {self.point}")  # fmt: skip
+
+    def pieces(self, node: Any, scope: Scope) -> list[Scope]:
+        """The scope under a reduction; where that is too large, one for each value of its first letters, in order."""
+        ranges = self.ranges(node.axes)
+        entries = len(self.points) * math.prod(map(len, ranges))
+        entries *= scope.count([letter for letter in free_axes(node.body) if letter not in node.axes])
+        apart = 0
+        while entries > MOST and apart < len(ranges):
+            entries //= len(ranges[apart])
+            apart += 1
+        chosen = itertools.product(*ranges[:apart])
+        return [scope.inner(node.axes, (*(range(k, k + 1) for k in place), *ranges[apart:])) for place in chosen]
+
+    def bodies(self, node: Any, scope: Scope) -> Iterator[Array]:
+        """The body under a reduction, piece by piece, its letters along one last dimension in row-major order."""
+        for inner in self.pieces(node, scope):
+            yield joined(self.value(node.body, inner), scope, inner)
 
     def reduction(self, node: Any, scope: Scope) -> Any:
         if type(node) not in REDUCTIONS:
             raise unknown(node)
-        inner, value = self.bound(node, scope)
-        return REDUCTIONS[type(node)](value, axis=tuple(range(scope.depth, inner.depth)))
+        reduce_, pieces = REDUCTIONS[type(node)], len(self.pieces(node, scope))
+        joined_ = functools.reduce(JOINS[type(node)], (reduce_(body) for body in self.bodies(node, scope)))
+        return joined_ / pieces if type(node) is MeanOver and pieces > 1 else joined_  # all pieces are of one size
 
-    def bound(self, node: Any, scope: Scope) -> tuple[Scope, Array]:
-        """The scope under a reduction, and its body there; a body without the bound letters is repeated along them."""
-        lengths = tuple(length(letter.size, self.point.sizes) for letter in node.axes)
-        inner = scope.inner(node.axes, lengths)
-        return inner, spread(self.value(node.body, inner), scope.depth, lengths)
+    def first_extreme(self, node: Any, scope: Scope) -> Array:
+        """The place of the first largest or smallest entry in row-major order; of it, one component."""
+        flip = -1 if isinstance(node, ArgMinOver) else 1
+        parts, seen = [], 0
+        for body in self.bodies(node, scope):
+            found = first(flip * body, self.point.ties)
+            parts.append((picked(flip * body, found), found + seen))
+            seen += body.shape[-1]
+        best, places = (np.stack(part, axis=-1) for part in zip(*parts, strict=True))
+        place = picked(places, first(best, self.point.ties))
+        return np.unravel_index(place, [len(r) for r in self.ranges(node.axes)])[node.component]
 
     def derivative(self, node: Any, scope: Scope) -> Array:
-        whole = node.func(node.entry.func(node.entry.tensor, *node.entry.tensor.axes))
+        tensor = node.entry.tensor
+        whole = node.func(tensor[tensor.axes])
         if whole not in self.point.derivatives:
             raise Unsupported(f"no value is known for {node}: a derivative has none until it is derived or measured")
         leading = () if isinstance(node, TangentOf) else self.point.of
-        return self.entry(np.asarray(self.point.derivatives[whole])[None], (*leading, *node.entry.indices), scope)
+        return self.read(node.entry, np.asarray(self.point.derivatives[whole])[None], scope, leading)
 
 
-def spread(value: Any, depth: int, lengths: tuple[int, ...]) -> Array:
+# A node that needs to know its letters: one row each.
+NODES: dict[type, Callable[[Evaluator, Any, Scope], Any]] = {
+    **dict.fromkeys((Entry, PaddedEntry, BoolEntry, PaddedBoolEntry), Evaluator.entry),
+    **dict.fromkeys(COMPARISONS, Evaluator.comparison),
+    **dict.fromkeys((*ROUNDED, *(FOLDS.keys() - FUNCTIONS.keys())), Evaluator.exact),
+    **dict.fromkeys((ArgMaxOver, ArgMinOver), Evaluator.first_extreme),
+    **dict.fromkeys((AdjointOf, TangentOf), Evaluator.derivative),
+    Axis: lambda evaluator, letter, scope: scope.letter(letter),
+    Delta: Evaluator.delta,
+    sympy.sign: lambda evaluator, node, scope: sign(evaluator.value(node.args[0], scope), evaluator.point.ties),
+}
+
+
+def joined(value: Any, scope: Scope, inner: Scope) -> Array:
+    """`value`, at full length along the dimensions that `inner` adds to `scope`, with those dimensions made one."""
+    full = spread(value, scope.depth, inner.ranges[scope.depth - 1 :])
+    return full.reshape(*full.shape[: scope.depth], -1)
+
+
+def spread(value: Any, depth: int, ranges: Sequence[range]) -> Array:
     """`value` with its last dimensions, those after `depth`, at full length."""
-    return np.broadcast_to(value, np.broadcast_shapes(np.shape(value), (*(1,) * depth, *lengths)))
+    return np.broadcast_to(value, np.broadcast_shapes(np.shape(value), (*(1,) * depth, *map(len, ranges))))
 
 
 def evaluate_at(expression: Basic, points: Sequence[Point], letters: Sequence[Axis] = ()) -> Array:
     """The values of an expression over `letters` at several points of one shape: axis 0 counts points."""
+    if len(points) > BATCH:
+        batches = (points[k : k + BATCH] for k in range(0, len(points), BATCH))
+        return np.concatenate([evaluate_at(expression, batch, letters) for batch in batches])
     with np.errstate(all="ignore"):  # a branch that is not selected may overflow or divide by zero
         evaluator = Evaluator(points)
         for tensor in definitions([expression]):

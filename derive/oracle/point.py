@@ -14,6 +14,8 @@ from sympy.core.basic import Basic
 
 from derive.axes import Axis, DeriveError, NameProblem, Scalar, ShapeError, Size, Tensor, did_you_mean
 
+from .exact import known
+
 Array = NDArray[Any]
 
 
@@ -23,6 +25,7 @@ class Point:
 
     `held` gives defined tensors a value in place of their body, `readings` another body. `derivatives` holds values
     for AdjointOf(X[…]) and TangentOf(X[…]), by that node over X's letters; an adjoint's letters `of` come first.
+    Numbers that differ by no more than `ties`·(1 + size) compare as equal: rounding then decides no comparison.
     """
 
     arrays: Mapping[str, Array]
@@ -32,6 +35,7 @@ class Point:
     readings: Mapping[Tensor, Basic] = field(default_factory=dict)
     derivatives: Mapping[Basic, Array] = field(default_factory=dict)
     of: tuple[Axis, ...] = ()
+    ties: float = 0.0
     _values: dict[Tensor, Array] = field(default_factory=dict, repr=False)
 
     def with_(self, **changes: Mapping[Any, Any]) -> Point:
@@ -47,13 +51,33 @@ def length(size: Expr, sizes: Mapping[Basic, int]) -> int:
     """The number that a length stands for; ShapeError when a Size in it has no value or it is no integer."""
     if size in sizes:
         return sizes[size]
-    value = size.xreplace({symbol: sympy.Integer(number) for symbol, number in sizes.items()})
-    if not value.is_Integer:
-        missing = ", ".join(sorted(str(symbol) for symbol in value.free_symbols))
-        raise ShapeError(
-            f"length {size}: " + (f"no value is given for {missing}" if missing else f"{value} is no integer")
-        )
-    return int(value)
+    found = known(size, sizes)
+    if not isinstance(found, tuple):
+        missing = isinstance(size, Size) or found != size
+        why = f"no value is given for {found}" if missing else f"a division by 0{_at(size, sizes)}"
+        raise ShapeError(f"length {size}: {why}")
+    numerator, denominator = found
+    if numerator % denominator:
+        raise ShapeError(f"length {size}: {numerator} is not divisible by {denominator}{_at(size, sizes)}")
+    return int(numerator // denominator)
+
+
+def extent(letter: Axis, sizes: Mapping[Basic, int]) -> int:
+    """How many values a letter takes: at least one, else ShapeError names the axis and the sizes."""
+    try:
+        found = length(letter.size, sizes)
+    except ShapeError as problem:
+        raise ShapeError(f"axis {letter.name}: {problem}") from None
+    if found < 1:
+        raise ShapeError(f"axis {letter.name} has length {found}: {letter.size}{_at(letter.size, sizes)}, "
+                         f"expected at least 1")  # fmt: skip
+    return found
+
+
+def _at(size: Basic, sizes: Mapping[Basic, int]) -> str:
+    """The values of the symbols in a length, in words."""
+    values = ", ".join(f"{s}={sizes[s]}" for s in sorted(size.atoms(Size), key=str) if s in sizes)
+    return f" with {values}" if values else ""
 
 
 KINDS = {"real": ("f", "floats"), "int": ("iu", "integers"), "bool": ("b", "booleans")}
@@ -69,8 +93,9 @@ def point_from_arrays(
 ) -> Point:
     """The point that named arrays and numbers make; lengths are read off the shapes.
 
-    `given` holds an array for each tensor, and a number for each scalar or Size that has no default. Raises NameProblem
-    for an unknown name, DeriveError for a missing one or a wrong dtype, ShapeError for a wrong rank or length.
+    `given` holds an array for each tensor, and a number for each scalar or Size that has no default and is no length
+    of an input. Raises NameProblem for an unknown name, DeriveError for a missing one or a wrong dtype, ShapeError
+    for a wrong rank or length, or a length that its sizes do not divide.
     """
     tensors, scalars, sizes = tuple(tensors), tuple(scalars), tuple(sizes)
     known = [*(t.name for t in tensors), *(s.name for s in scalars), *(s.name for s in sizes)]
@@ -84,7 +109,7 @@ def point_from_arrays(
             raise DeriveError(f"{what}: input {tensor.name}: expected an array {tensor.declared()}, given none")
     arrays = {tensor.name: _array(tensor, given[tensor.name], what) for tensor in tensors}
     _one_float_type(arrays, what)
-    lengths = _lengths(tensors, arrays, {size: _number(size, given, what) for size in sizes}, what)
+    lengths = _lengths(tensors, arrays, sizes, given, what)
     for tensor in tensors:
         _entries_below(tensor, arrays[tensor.name], lengths, what)
     values = {scalar.name: float(_number(scalar, given, what)) for scalar in scalars}
@@ -129,31 +154,73 @@ def _number(symbol: Size | Scalar, given: Mapping[str, Any], what: str) -> Any:
 
 
 def _lengths(
-    tensors: Iterable[Tensor], arrays: Mapping[str, Array], known: Mapping[Size, int], what: str
+    tensors: Iterable[Tensor], arrays: Mapping[str, Array], sizes: Iterable[Size], given: Mapping[str, Any], what: str
 ) -> dict[Basic, int]:
-    """Size → number, from the axes whose length is a plain Size; then every axis is held against its length."""
-    found: dict[Basic, int] = dict(known)
-    source = {size: f"{size} = {number}" for size, number in known.items()}
+    """Size → number: as given, else from the axes whose length is a plain Size, else its default, else solved for.
+
+    Then every axis is held against its length.
+    """
+    found: dict[Basic, int] = {s: _number(s, given, what) for s in sizes if given.get(s.name) is not None}
+    source: dict[Basic, str] = {size: f"{size} = {number}" for size, number in found.items()}
     places = [(t, letter, n) for t in tensors for letter, n in zip(t.axes, arrays[t.name].shape, strict=True)]
-    for tensor, letter, given in places:
+    for tensor, letter, count in places:
         if isinstance(letter.size, Size) and letter.size not in found:
-            if given < letter.size.min:
+            if count < letter.size.min:
                 raise ShapeError(f"{what}: input {tensor.name}: axis {letter.name}: expected a length of at least "
-                                 f"{letter.size.min}, given {given}")  # fmt: skip
-            found[letter.size], source[letter.size] = given, f"as in {tensor.name}"
-    for tensor, letter, given in places:
-        expected = length(letter.size, found)
-        if expected != given:
-            origin = source.get(letter.size, f"= {letter.size}")
+                                 f"{letter.size.min}, given {count}")  # fmt: skip
+            found[letter.size], source[letter.size] = count, f"as in {tensor.name}"
+    found = {**{s: _number(s, given, what) for s in sizes if s.default is not None}, **found}
+    while not all(found.keys() >= letter.size.atoms(Size) for _, letter, _ in places):
+        found.update(_one_more(places, found, what))
+    for size in sizes:
+        if size not in found:
+            _number(size, given, what)  # none is given
+    for tensor, letter, count in places:
+        try:
+            expected = extent(letter, found)
+        except ShapeError as problem:
+            raise ShapeError(f"{what}: input {tensor.name}: {problem}") from None
+        if expected != count:
+            origin = source.get(letter.size, f"= {letter.size}{_at(letter.size, found)}")
             raise ShapeError(f"{what}: input {tensor.name}: expected {tensor.declared()} with axis {letter.name} of "
                              f"length {expected} ({origin}), given shape {arrays[tensor.name].shape}")  # fmt: skip
     return found
 
 
+def _one_more(places: Iterable[tuple[Tensor, Axis, int]], found: Mapping[Basic, int], what: str) -> dict[Basic, int]:
+    """A Size that a derived length determines: K from an axis of length H·K when H is known."""
+    open_: dict[Basic, str] = {}
+    for tensor, letter, count in places:
+        unknown = sorted(letter.size.atoms(Size) - found.keys(), key=str)
+        open_ |= dict.fromkeys(unknown, f"{what}: input {tensor.name}: axis {letter.name}")
+        value = _solved(letter.size, unknown[0], count, found) if len(unknown) == 1 else None
+        if value is None:
+            continue
+        if not value.is_Integer or value < unknown[0].min:
+            raise ShapeError(
+                f"{open_[unknown[0]]}: length {letter.size} = {count} leaves {unknown[0]} = {value}"
+                f"{_at(letter.size, found)}, expected a whole number of at least {unknown[0].min}"
+            )
+        return {unknown[0]: int(value)}
+    symbol, where = next(iter(open_.items()))
+    raise ShapeError(f"{where}: no value is given for {symbol}, and the lengths do not determine it")
+
+
+def _solved(size: Expr, unknown: Size, count: int, found: Mapping[Basic, int]) -> Expr | None:
+    """What `unknown` must be for `size` to be `count`; None unless that is a power or an affine function of it."""
+    left = sympy.expand(size.xreplace({symbol: sympy.Integer(number) for symbol, number in found.items()}))
+    coefficient, exponent = left.as_coeff_exponent(unknown)
+    if coefficient.is_Rational and exponent.is_Integer and exponent != 0:
+        return (count / coefficient) ** sympy.Rational(1, exponent)
+    slope, rest = left.coeff(unknown, 1), left.coeff(unknown, 0)
+    return (count - rest) / slope if slope.is_Rational and rest.is_Rational and slope != 0 else None
+
+
 def _entries_below(tensor: Tensor, array: Array, sizes: Mapping[Basic, int], what: str) -> None:
     if tensor.bound is None or not array.size:
         return
-    bound = length(tensor.bound, sizes)
+    bound = length(tensor.bound, sizes) if sizes.keys() >= tensor.bound.atoms(Size) else np.inf
     if array.min() < 0 or array.max() >= bound:
         wrong = array.min() if array.min() < 0 else array.max()
-        raise DeriveError(f"{what}: input {tensor.name}: expected entries in 0 … {bound - 1}, given {wrong}")
+        expected = f"in 0 … {bound - 1}" if bound < np.inf else "of at least 0"
+        raise DeriveError(f"{what}: input {tensor.name}: expected entries {expected}, given {wrong}")

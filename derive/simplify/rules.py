@@ -109,10 +109,12 @@ class Rules:
 
     def rival(self, head: Head, folded: Poly) -> bool:
         """Enter n = eᶻ/S beside an earlier fold of eᶻ, where that fold would only write n by the other's ratio."""
-        term, coefficient = head.definition[0]
+        if len(head.definition) != 1 or len(folded) != 1:
+            return False
+        ((term, coefficient),) = head.definition
         known = any(a[0] in self.folds and self.algebra.heads[a[0]].label == "exp" for a, _ in term[0])
-        divided = len(folded) == 1 and any(p < 0 and self.algebra.heads[a[0]].kind == "name" for a, p in folded[0][0][0])
-        if len(head.definition) > 1 or term[1] or not known or not divided:
+        divided = any(p < 0 and self.algebra.heads[a[0]].kind == "name" for a, p in folded[0][0][0])
+        if term[1] or not known or not divided:
             return False
         self._product(head, term, coefficient)
         return True

@@ -41,12 +41,12 @@ def _with_means(algebra: Algebra, raw: Raw) -> Raw:
     factors = dict(factors)
     for letter in sorted(bound):
         length = algebra.size_of.get(algebra.letter_space[letter], ())
-        atom = length[0][0][0][0][0] if len(length) == 1 and len(length[0][0][0]) == 1 else None
-        power = factors.get(atom, 0) if atom is not None else 0
-        if atom is not None and isinstance(power, int) and power < 0:
-            factors[atom] = power + 1
-            if power == -1:
-                del factors[atom]
+        product = dict(length[0][0][0]) if len(length) == 1 and length[0][1] == 1 else {}
+        if product and all(p > 0 and factors.get(a, 0) <= -p for a, p in product.items()):
+            for atom, p in product.items():
+                factors[atom] = number(factors[atom] + p)
+                if not factors[atom]:
+                    del factors[atom]
             factors[(MEAN, (letter,))] = 1
     return coefficient, factors, bound
 

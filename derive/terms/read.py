@@ -30,7 +30,9 @@ from derive.axes import (
     Tensor,
     Unsupported,
     Where,
+    nonnegative,
     rename,
+    whole,
 )
 
 from .algebra import Algebra
@@ -291,6 +293,9 @@ class Reader(Indices):
         algebra = self.algebra
         label, flip, negate = _RELATIONS[node.func]
         left, right = node.args[::-1] if flip else node.args
+        if whole(left) and whole(right) and label == "gt":
+            if nonnegative(left - right - 1) or nonnegative(right - left):  # known from the ranges of letters
+                return algebra.constant(int(nonnegative(left - right - 1) == (holds != negate)))
         if label == "eq" and isinstance(left, Axis) and isinstance(right, Axis) and left.size == right.size:
             same = self.delta(Delta(left, right), env)
             return same if holds != negate else self._less_from_one(same)

@@ -236,7 +236,7 @@ def solved(form: Form, letters: tuple[Letter, ...], k: int) -> tuple[Letter, lis
 def _gives(owner: Owner, head: Head, k: int) -> bool:
     """Whether part k is a letter with coefficient ±1 whose solution provably lies in its range."""
     form: Form = head.payload
-    if form.heads[k] != PLAIN or abs(form.coefficients[k]) != 1:
+    if form.heads[k] != PLAIN or form.coefficients[k] not in (1, -1):
         return False
     slots = head.slots
     value = _value(owner, form, slots)
@@ -321,7 +321,7 @@ def _paired(owner: Owner, factors: Factors, windows: list[Atom]) -> Factors | No
     """e = m and e = m′ say that m = m′: used where that decides letters, or cannot be."""
     for one, two in itertools.combinations(windows, 2):
         for k, (coefficient, head, letters) in enumerate(owner.heads[one[0]].payload.parts(one[1])):
-            if head != PLAIN or abs(coefficient) != 1 or (PLAIN, letters) not in _places(owner, two):
+            if head != PLAIN or coefficient not in (1, -1) or (PLAIN, letters) not in _places(owner, two):
                 continue
             letter, parts, constant = solved(owner.heads[one[0]].payload, one[1], k)
             found = window(owner, *_substituted(owner, two, letter, parts, constant))

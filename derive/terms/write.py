@@ -243,7 +243,7 @@ class Writer:
     def _window(self, form: Form, letters: tuple[Letter, ...], names: Names) -> Expr:
         """δ(y, s·h + r − p): solved for a letter whose sign the other terms do not have, where there is one."""
         parts = [(c, head, self._integer(head, at, names)) for c, head, at in form.parts(letters)]
-        alone = [k for k, (c, head, _) in enumerate(parts) if head == PLAIN and abs(c) == 1]
+        alone = [k for k, (c, head, _) in enumerate(parts) if head == PLAIN and c in (1, -1)]
         alone.sort(key=lambda k: sum(c.could_extract_minus_sign() == parts[k][0].could_extract_minus_sign()
                                      for c, _, _ in parts))  # fmt: skip
         if not alone:

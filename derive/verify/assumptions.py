@@ -1,7 +1,17 @@
 """Assumptions as data: which inputs satisfy a statement, and whether given ones do.
 
-The kinds that can be sampled: simplex, unit length, symmetric, orthogonal, and bounds from either side (positive, an
-interval). Any other kind brings `sample(rng, shapes)`, which maps names to shapes into names to arrays.
+The kinds that can be sampled, each written either way round:
+
+simplex       equals(sum_over(c, t[b, c]), 1)
+unit length   equals(sum_over(d, x[b, d] ** 2), 1)
+symmetric     equals(A[n, m], A[m, n])
+orthogonal    equals(sum_over(k, Q[n, k] * Q[m, k]), one_hot(n, m))
+triangular    equals(where(m > n, A[n, m], 0), 0), or equals(A[n, m], where(m <= n, A[n, m], 0)): any pattern of zeros
+definite      sum_over((n, m), v[n] * A[n, m] * v[m]) > 0 for some input v; sampled symmetric as well
+bounds        x[b, d] > 0, p < 1, 1 - p > 0, 0 <= p: affine in one input or Scalar; two bounds make an interval
+sizes         p <= y.size, 2 * p <= r.size, equals(...): restrict which lengths and parameters are drawn
+
+Any other kind brings `sample(rng, shapes)`, which maps names to shapes into names to arrays.
 """
 
 from __future__ import annotations
@@ -15,7 +25,19 @@ from sympy import Expr
 from sympy.core.basic import Basic
 from sympy.core.relational import Relational
 
-from derive.axes import Delta, Entry, Scalar, SumOver, Unsupported, free_axes, tensors_of
+from derive.axes import (
+    Axis,
+    BoolEntry,
+    Delta,
+    Entry,
+    Scalar,
+    SumOver,
+    Unsupported,
+    Where,
+    free_axes,
+    rename,
+    tensors_of,
+)
 from derive.oracle import Array, Point, evaluate
 
 from .subject import Assumed, Subject
@@ -44,6 +66,11 @@ def _square_root(body: Basic) -> Basic | None:
     if isinstance(body, sympy.Mul) and len(body.args) == 2 and body.args[0] == body.args[1]:
         return body.args[0]
     return None
+
+
+def _factors(body: Basic) -> list[Basic]:
+    """The factors of a product, also of one that was written as products of products."""
+    return [f for part in body.args for f in _factors(part)] if isinstance(body, sympy.Mul) else [body]
 
 
 def simplex(left: Basic, right: Basic) -> tuple[Entry, Repair] | None:
@@ -75,9 +102,9 @@ def symmetric(left: Basic, right: Basic) -> tuple[Entry, Repair] | None:
 
 def orthogonal(left: Basic, right: Basic) -> tuple[Entry, Repair] | None:
     """Σ_k Q[n, k] Q[m, k] = δ(n, m): rows of an orthogonal factor; needs no more rows than columns."""
-    if not (isinstance(left, SumOver) and isinstance(right, Delta) and isinstance(left.args[0], sympy.Mul)):
+    if not (isinstance(left, SumOver) and isinstance(right, Delta)):
         return None
-    factors = left.args[0].args
+    factors = _factors(left.body)
     if len(factors) != 2 or not all(isinstance(f, Entry) and f.tensor == factors[0].tensor for f in factors):
         return None
     rows = [k for k, (a, b) in enumerate(zip(factors[0].indices, factors[1].indices, strict=True)) if a != b]
@@ -93,7 +120,51 @@ def orthogonal(left: Basic, right: Basic) -> tuple[Entry, Repair] | None:
     return factors[0], repair
 
 
-KINDS: tuple[Callable[[Basic, Basic], tuple[Entry, Repair] | None], ...] = (simplex, unit, symmetric, orthogonal)
+def zeroed(left: Basic, right: Basic) -> tuple[Entry, Repair] | None:
+    """where(m > n, A[n, m], 0) = 0, or A[n, m] = where(m ≤ n, A[n, m], 0): zeros where letters and sizes say so."""
+    if not isinstance(left, Where) or not isinstance(left.args[1], Entry) or left.args[2] != 0:
+        return None
+    condition, entry = left.args[0], left.args[1]
+    letters = entry.indices
+    if condition.atoms(Entry, BoolEntry) or len(set(letters)) < len(letters) or right not in (0, entry):
+        return None
+    if any(not isinstance(letter, Axis) for letter in letters) or not set(free_axes(condition)) <= set(letters):
+        return None
+
+    def repair(array: Array) -> Array:
+        sizes = {letter.size: length for letter, length in zip(letters, array.shape, strict=True)}
+        holds = evaluate(condition, Point({}, sizes), letters)
+        return np.where(holds, 0.0, array) if right == 0 else np.where(holds, array, 0.0)
+
+    return entry, repair
+
+
+KINDS: tuple[Callable[[Basic, Basic], tuple[Entry, Repair] | None], ...] = (
+    *(simplex, unit, symmetric, orthogonal),
+    zeroed,
+)
+
+
+def definite(statement: Basic) -> tuple[Entry, Repair] | None:
+    """Σ v[n] A[n, m] v[m] > 0: a symmetric matrix with eigenvalues of at least 1/10."""
+    form, zero = statement.args if isinstance(statement, (sympy.Gt, sympy.Ge)) else reversed(statement.args)
+    if zero != 0 or not isinstance(form, SumOver) or len(form.axes) != 2:
+        return None
+    factors = _factors(form.body)
+    pairs = [f for f in factors if isinstance(f, Entry) and set(form.axes) <= set(f.indices)]
+    others = [f for f in factors if f not in pairs]
+    if len(pairs) != 1 or len(others) != 2 or not all(isinstance(f, Entry) for f in others):
+        return None
+    if rename(others[0], dict(zip(form.axes, reversed(form.axes), strict=True))) != others[1]:
+        return None
+    places = tuple(pairs[0].indices.index(letter) for letter in form.axes)
+
+    def repair(array: Array) -> Array:
+        matrices = np.moveaxis(array, places, (-2, -1))
+        made = matrices @ np.swapaxes(matrices, -2, -1) + np.eye(matrices.shape[-1]) / 10
+        return np.moveaxis(made, (-2, -1), places)
+
+    return pairs[0], repair
 
 
 @dataclass(frozen=True)
@@ -106,12 +177,28 @@ class Bound:
 
 
 def bound(statement: Basic) -> Bound | None:
-    """x[…] > a, a < x[…], x ≥ a, …: one side names an input or a scalar, the other mentions no tensor and no letter."""
-    for (named, limit), greater in zip(sides(statement), (True, False), strict=True):
-        if isinstance(named, (Entry, Scalar)) and not limit.atoms(Entry) and not free_axes(limit):
+    """x[…] > a, a < x[…], 1 − p > 0, 2·x[…] ≤ a: affine in an input or a scalar; a mentions no tensor and no letter."""
+    left, right = statement.args if isinstance(statement, (sympy.Gt, sympy.Ge)) else reversed(statement.args)
+    difference = sympy.expand(_evaluated(left) - _evaluated(right))  # is positive
+    inputs = [e for e in difference.atoms(Entry) if e.tensor.body is None]
+    for named in sorted(inputs or difference.atoms(Scalar), key=str):
+        slope, rest = difference.coeff(named, 1), difference.coeff(named, 0)
+        if not slope.is_Number or sympy.expand(difference - slope * named - rest) != 0:
+            continue
+        if not rest.atoms(Entry) and not free_axes(rest):
             name = named.tensor.name if isinstance(named, Entry) else named.name
-            return Bound(name, isinstance(statement, (sympy.Gt, sympy.Ge)) == greater, limit)
+            return Bound(name, bool(slope > 0), -rest / slope)
     return None
+
+
+def _evaluated(side: Basic) -> Expr:
+    """The sum or product with its numbers put together: it was written unevaluated."""
+    return side.func(*map(_evaluated, side.args)) if isinstance(side, (sympy.Add, sympy.Mul)) else side
+
+
+def about_sizes(statement: Basic) -> bool:
+    """Whether a statement is about sizes and numbers alone."""
+    return not statement.atoms(Entry, BoolEntry, Axis, Scalar)
 
 
 def within(array: Array, low: float, high: float) -> Array:
@@ -136,13 +223,14 @@ def repairs(subject: Subject) -> tuple[tuple[Bound, ...], tuple[tuple[str, Repai
     for assumption in subject.assumptions:
         statement = assumption.statement
         given = [t for t in tensors_of(statement) if t.body is None] or list(statement.atoms(Scalar))
+        ordered = isinstance(statement, (sympy.Gt, sympy.Ge, sympy.Lt, sympy.Le))
         if assumption.sample is not None:
             own.append(assumption)
-        elif isinstance(statement, sympy.Eq) and (found := _kind(statement)) is not None:
+        elif about_sizes(statement):
+            continue  # the lengths are drawn so
+        elif (found := definite(statement) if ordered else _kind(statement)) is not None:
             kinds.append((found[0].tensor.name, found[1]))
-        elif (
-            isinstance(statement, (sympy.Gt, sympy.Ge, sympy.Lt, sympy.Le)) and (limit := bound(statement)) is not None
-        ):
+        elif ordered and (limit := bound(statement)) is not None:
             bounds.append(limit)
         elif given:  # a statement about intermediates only is not arranged, but it is checked
             raise Unsupported(f"{subject.name}: no sampler for the assumption {statement}: use assume(..., sample=...)")
@@ -150,7 +238,7 @@ def repairs(subject: Subject) -> tuple[tuple[Bound, ...], tuple[tuple[str, Repai
 
 
 def _kind(statement: Basic) -> tuple[Entry, Repair] | None:
-    found = (kind(*reading) for kind in KINDS for reading in sides(statement))
+    found = (kind(*reading) for kind in KINDS for reading in sides(statement) if isinstance(statement, sympy.Eq))
     return next((answer for answer in found if answer is not None and answer[0].tensor.body is None), None)
 
 

@@ -1,7 +1,8 @@
 """Dual numbers: (f, f′) carried forward through an index expression, by the stated conventions at kinks.
 
-(where(c, a, b))′ = where(c, a′, b′), |·|′(0) = 0, and a maximum over axes follows its first maximiser. These slopes are
-a second witness beside finite differences; they share nothing with the laws by which derivatives are derived.
+(where(c, a, b))′ = where(c, a′, b′), |·|′(0) = 0, and a maximum over axes follows its first maximiser. Integers
+(letters, floors, places of maxima) and conditions do not vary. These slopes are a second witness beside finite
+differences; they share nothing with the laws by which derivatives are derived.
 """
 
 from __future__ import annotations
@@ -16,19 +17,36 @@ from sympy.core.basic import Basic
 
 from derive.axes import (
     Axis,
+    Delta,
     Entry,
     MaxOver,
     MeanOver,
+    MinOver,
+    PaddedEntry,
     ProdOver,
-    Reduction,
+    Scalar,
     Sigmoid,
     Softplus,
     SumOver,
     Tensor,
     Where,
     definitions,
+    whole,
 )
-from derive.oracle import FUNCTIONS, Array, Evaluator, Point, Scope, length, spread, unknown
+from derive.oracle import (
+    BATCH,
+    FUNCTIONS,
+    Array,
+    Evaluator,
+    Point,
+    Scope,
+    first,
+    joined,
+    picked,
+    sign,
+    spread,
+    unknown,
+)
 
 Pair = tuple[Any, Any]  # a value and its tangent; the tangent is the number 0.0 where nothing varies
 
@@ -52,10 +70,6 @@ SLOPES: dict[type, Callable[[Any, Any], Any]] = {
     sympy.erfc: lambda v, y: -2 / math.sqrt(math.pi) * np.exp(-v * v),
     Sigmoid: lambda v, y: y * (1 - y),
     Softplus: lambda v, y: FUNCTIONS[Sigmoid](v),
-    sympy.Abs: lambda v, y: np.sign(v),
-    sympy.sign: lambda v, y: np.zeros_like(v),
-    sympy.floor: lambda v, y: np.zeros_like(v),
-    sympy.ceiling: lambda v, y: np.zeros_like(v),
 }
 
 
@@ -64,29 +78,31 @@ def _constant(tangent: Any) -> bool:
 
 
 class Dual(Evaluator):
-    """Values and tangents at several points, each with its own direction: input name → tangent array."""
+    """Values and tangents at several points, each with its own direction: name of an input or held tensor → tangent."""
 
     def __init__(self, points: Sequence[Point], directions: Sequence[Mapping[str, Array]]) -> None:
         super().__init__([point.with_() for point in points])  # what an input holds may vary: remember nothing
         self.directions = directions
         self.tangents: dict[Tensor, Any] = {}
+        self.held = frozenset(self.values)
 
     def tangent(self, tensor: Tensor) -> Any:
-        if tensor not in self.tangents and tensor.body is None:
+        if tensor not in self.tangents:
             varies = any(tensor.name in direction for direction in self.directions)
-            zero = np.zeros_like(self.points[0].arrays[tensor.name], dtype=float) if varies else 0.0
+            zero = np.zeros(self.array(tensor).shape[1:]) if varies else 0.0
             stack = [np.asarray(direction.get(tensor.name, zero)) for direction in self.directions]
             self.tangents[tensor] = np.stack(stack) if varies else 0.0
         return self.tangents[tensor]
 
     def define(self, tensor: Tensor) -> None:
-        self.values[tensor], self.tangents[tensor] = self.pair_over(tensor.body, tensor.axes)
+        if tensor not in self.held and tensor not in self.tangents:
+            body = self.point.readings.get(tensor, tensor.body)
+            self.values[tensor], self.tangents[tensor] = self.pair_over(body, tensor.axes)
 
     def pair_over(self, node: Basic, letters: Sequence[Axis]) -> Pair:
-        lengths = tuple(length(letter.size, self.point.sizes) for letter in letters)
-        value, tangent = self.pair(node, Scope({}, ()).inner(letters, lengths))
-        full = spread(value, 1, lengths)
-        return full, tangent if _constant(tangent) else spread(tangent, 1, lengths)
+        ranges = self.ranges(letters)
+        value, tangent = self.pair(node, Scope({}, ()).inner(letters, ranges))
+        return spread(value, 1, ranges), tangent if _constant(tangent) else spread(tangent, 1, ranges)
 
     def pair(self, node: Basic, scope: Scope) -> Pair:
         """(f, f′) of a node in a scope."""
@@ -97,29 +113,44 @@ class Dual(Evaluator):
             value, tangent = self.pair(node.args[0], scope)
             found = FUNCTIONS[kind](value)
             return found, tangent if _constant(tangent) else SLOPES[kind](value, found) * tangent
-        if isinstance(node, Reduction):
+        if kind in REDUCED:
             return self._reduced(node, scope)
-        return self.value(node, scope), 0.0  # letters, lengths, numbers, conditions: nothing that varies
+        if not (isinstance(node, CONSTANT) or whole(node)):
+            raise unknown(node)
+        return self.value(node, scope), 0.0
 
     def _reduced(self, node: Any, scope: Scope) -> Pair:
-        if type(node) not in REDUCED:
-            raise unknown(node)
-        lengths = tuple(length(letter.size, self.point.sizes) for letter in node.axes)
-        value, tangent = self.pair(node.body, scope.inner(node.axes, lengths))
-        flat = [_last(spread(part, scope.depth, lengths), len(lengths)) for part in (value, tangent)]
-        found, slope = REDUCED[type(node)](*flat)
-        return found, 0.0 if _constant(tangent) else slope
+        kind, ties, pieces = type(node), self.point.ties, self.pieces(node, scope)
+        found: Pair | None = None
+        for inner in pieces:
+            value, tangent = self.pair(node.body, inner)
+            if _constant(tangent):
+                return self.reduction(node, scope), 0.0
+            value, tangent = (joined(part, scope, inner) for part in np.broadcast_arrays(value, tangent))
+            part = REDUCED[kind](value, tangent, ties)
+            found = part if found is None else _together(kind, found, part, ties)
+        assert found is not None
+        share = len(pieces) if kind is MeanOver else 1  # all pieces are of one size
+        return found if share == 1 else (found[0] / share, found[1] / share)
 
 
-def _last(array: Array, count: int) -> Array:
-    """The array with its last `count` dimensions made one."""
-    return array.reshape(*array.shape[: array.ndim - count], -1)
+def _together(kind: type, a: Pair, b: Pair, ties: float) -> Pair:
+    """The reductions of two parts as one; of a mean, their sum."""
+    if kind in (SumOver, MeanOver):
+        return a[0] + b[0], a[1] + b[1]
+    values, tangents = (np.stack(np.broadcast_arrays(*parts), axis=-1) for parts in zip(a, b, strict=True))
+    return REDUCED[kind](values, tangents, ties)
 
 
 def _entry(dual: Dual, node: Any, scope: Scope) -> Pair:
-    array, tangent = dual.array(node.tensor), dual.tangent(node.tensor)
-    slope = tangent if _constant(tangent) else dual.entry(tangent, node.indices, scope)
-    return dual.entry(array, node.indices, scope), slope
+    value, tangent = dual.entry(node, scope), dual.tangent(node.tensor)
+    return value, tangent if _constant(tangent) else dual.read(node, tangent, scope)
+
+
+def _absolute(dual: Dual, node: Any, scope: Scope) -> Pair:
+    """|v|′ = sign(v) v′."""
+    value, tangent = dual.pair(node.args[0], scope)
+    return np.abs(value), tangent if _constant(tangent) else sign(value, dual.point.ties) * tangent
 
 
 def _sum(dual: Dual, node: Basic, scope: Scope) -> Pair:
@@ -160,6 +191,8 @@ def _selected(dual: Dual, node: Basic, scope: Scope) -> Pair:
 
 PAIRS: dict[type, Callable[[Dual, Any, Scope], Pair]] = {
     Entry: _entry,
+    PaddedEntry: _entry,
+    sympy.Abs: _absolute,
     sympy.Add: _sum,
     sympy.Mul: _product,
     sympy.Pow: _power,
@@ -167,31 +200,45 @@ PAIRS: dict[type, Callable[[Dual, Any, Scope], Pair]] = {
 }
 
 
-def _product_over(value: Array, tangent: Array) -> Pair:
+def _product_over(value: Array, tangent: Array, ties: float) -> Pair:
     """(Π v)′ = Σ v′ · the product of the others."""
     others = [np.delete(value, k, axis=-1).prod(axis=-1) for k in range(value.shape[-1])]
     return value.prod(axis=-1), sum(tangent[..., k] * other for k, other in enumerate(others))
 
 
-def _max_over(value: Array, tangent: Array) -> Pair:
+def _max_over(value: Array, tangent: Array, ties: float) -> Pair:
     """(max v)′ = v′ at the first maximiser."""
-    value, tangent = np.broadcast_arrays(value, tangent)
-    first = np.argmax(value, axis=-1)[..., None]
-    return value.max(axis=-1), np.take_along_axis(tangent, first, axis=-1)[..., 0]
+    place = first(value, ties)
+    return picked(value, place), picked(tangent, place)
 
 
-REDUCED: dict[type, Callable[[Array, Array], Pair]] = {
-    SumOver: lambda v, t: (v.sum(axis=-1), t.sum(axis=-1)),
-    MeanOver: lambda v, t: (v.mean(axis=-1), t.mean(axis=-1)),
+def _min_over(value: Array, tangent: Array, ties: float) -> Pair:
+    """(min v)′ = v′ at the first minimiser."""
+    place = first(-value, ties)
+    return picked(value, place), picked(tangent, place)
+
+
+REDUCED: dict[type, Callable[[Array, Array, float], Pair]] = {
+    SumOver: lambda v, t, ties: (v.sum(axis=-1), t.sum(axis=-1)),
+    MeanOver: lambda v, t, ties: (v.mean(axis=-1), t.mean(axis=-1)),
     ProdOver: _product_over,
     MaxOver: _max_over,
+    MinOver: _min_over,
 }
+
+# What does not vary with the inputs, besides integer expressions: numbers, parameters, and what only jumps.
+CONSTANT = (sympy.Number, sympy.NumberSymbol, Scalar, Delta, sympy.sign, sympy.floor, sympy.ceiling)
 
 
 def tangents_at(
     expression: Basic, points: Sequence[Point], directions: Sequence[Mapping[str, Array]], letters: Sequence[Axis] = ()
 ) -> tuple[Array, Array]:
     """The values of an expression over `letters` and their derivatives along each point's direction; axis 0: points."""
+    if len(points) > BATCH:
+        starts = range(0, len(points), BATCH)
+        parts = [tangents_at(expression, points[k : k + BATCH], directions[k : k + BATCH], letters) for k in starts]
+        values, tangents = zip(*parts, strict=True)
+        return np.concatenate(values), np.concatenate(tangents)
     with np.errstate(all="ignore"):
         dual = Dual(points, directions)
         for tensor in definitions([expression]):

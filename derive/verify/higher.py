@@ -61,7 +61,7 @@ def check_hessian(
     (a,), (b,) = (checked_results(subject, {name: result}) for name in (first, second))
     if len(subject.outputs) != 1 or subject.outputs[0].axes:
         raise DeriveError(f"{subject.name}: a Hessian needs one scalar output, given {len(subject.outputs)}")
-    ledger, sampler = Ledger(), Sampler(subject, (whole(result),))
+    ledger, sampler = Ledger(), Sampler(subject, (whole(result),), (a, b))
     what = f"d2L/d{a.name} d{b.name}"
     for trial in range(trials):
         point = sampler.point(np.random.default_rng([seed, trial]), shape_of(trial))

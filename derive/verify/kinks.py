@@ -9,17 +9,27 @@ import sympy
 from sympy.core.basic import Basic
 from sympy.core.relational import Relational
 
-from derive.axes import MaxOver, free_axes
-from derive.oracle import Array, Point
+from derive.axes import ArgMaxOver, ArgMinOver, Entry, MaxOver, MinOver, free_axes
+from derive.oracle import Array, Point, first, picked
 
 from .dual import tangents_at
 from .subject import bodies
 
+TIES = 1e-12  # numbers that differ by no more are equal, up to rounding: they tie, in every way of writing them
+EXTREMA_SIGN = {MaxOver: 1, ArgMaxOver: 1, MinOver: -1, ArgMinOver: -1}
+EXTREMA = tuple(EXTREMA_SIGN)
+KINKS = (Relational, sympy.Abs, sympy.sign, *EXTREMA)
+
 
 def kinks_of(roots: Iterable[Basic]) -> tuple[Basic, ...]:
-    """Every comparison, |·|, sign and maximum that the roots rest on."""
-    found = (node for body in bodies(roots) for node in body.atoms(Relational, sympy.Abs, sympy.sign, MaxOver))
+    """Every comparison, |·|, sign, extremum and place of one that the roots rest on, and that inputs can change."""
+    found = (node for body in bodies(roots) for node in body.atoms(*KINKS) if _varies(node))
     return tuple(sorted(dict.fromkeys(found), key=str))
+
+
+def _varies(node: Basic) -> bool:
+    """Whether real entries occur in it: a condition on letters, sizes and integers never flips."""
+    return any(entry.tensor.dtype == "real" for entry in node.atoms(Entry))
 
 
 def _values(
@@ -30,17 +40,21 @@ def _values(
 
 
 def gaps(kink: Basic, point: Point, direction: Mapping[str, Array]) -> Array:
-    """How far the point is from the kink, at each entry; inf where nothing varies along `direction`: no crossing."""
+    """How far the point is from the kink, at each entry; inf where nothing varies along `direction`: no crossing.
+
+    Nor is there one where both sides are one function, so that they tie wherever the point moves.
+    """
     letters = free_axes(kink)
-    if isinstance(kink, MaxOver):
+    if isinstance(kink, EXTREMA):
         value, tangent = _values(kink.body, point, direction, (*letters, *kink.axes))
         value, tangent = (part.reshape(*part.shape[: len(letters)], -1) for part in (value, tangent))
-        first = np.argmax(value, axis=-1)[..., None]
-        value, tangent = (np.take_along_axis(part, first, axis=-1) - part for part in (value, tangent))
+        place = first(value * EXTREMA_SIGN[type(kink)], point.ties)
+        with np.errstate(invalid="ignore"):  # all of −∞: nothing is looked at
+            value, tangent = (picked(part, place)[..., None] - part for part in (value, tangent))
     else:
         sides = [_values(side, point, direction, letters) for side in kink.args]
         value, tangent = sides[0] if len(sides) == 1 else [a - b for a, b in zip(*sides, strict=True)]
-    return np.asarray(np.where(tangent == 0, np.inf, np.abs(value)))
+    return np.asarray(np.where((np.abs(tangent) <= TIES) | np.isnan(value), np.inf, np.abs(value)))
 
 
 def levels(kinks: Iterable[Basic], scalars: Mapping[str, float]) -> tuple[float, ...]:

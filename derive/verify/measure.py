@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import numpy as np
 import sympy
 from sympy.core.basic import Basic
+from sympy.logic.boolalg import Boolean
 
 from derive.axes import (
     Axis,
@@ -20,6 +21,7 @@ from derive.axes import (
     Softplus,
     SumOver,
     Tensor,
+    Where,
 )
 from derive.oracle import Array, Point, evaluate
 
@@ -40,15 +42,24 @@ SMALLER = (1e-3, 1e-6, 1e-9)
 
 # f(x + ih) = f(x) + ih f′(x) holds for these, as they are evaluated.
 ANALYTIC = (
-    *(Entry, Tensor, Axis, Size, Scalar, Delta, Sigmoid, Softplus, SumOver, MeanOver, ProdOver),
+    *(Entry, Tensor, Axis, Size, Scalar, Delta, Where, Sigmoid, Softplus, SumOver, MeanOver, ProdOver),
     *(sympy.Number, sympy.NumberSymbol, sympy.Add, sympy.Mul, sympy.Pow, sympy.exp, sympy.log),
     *(sympy.sin, sympy.cos, sympy.tan, sympy.sinh, sympy.cosh, sympy.tanh, sympy.atan, sympy.asinh),
 )
+FIXED = (Boolean, sympy.floor, sympy.ceiling, sympy.Mod, sympy.Min, sympy.Max)  # ... and these, of integers
 
 
 def is_analytic(roots: Iterable[Basic]) -> bool:
-    """Whether every node of every definition is in the table of analytic primitives."""
-    return all(isinstance(node, ANALYTIC) for body in bodies(roots) for node in sympy.preorder_traversal(body))
+    """Whether every node of every definition is in the table of analytic primitives, or no function of real inputs."""
+    stack = list(bodies(roots))
+    while stack:
+        node = stack.pop()
+        if not isinstance(node, ANALYTIC):
+            if any(entry.tensor.dtype == "real" for entry in node.atoms(Entry)) or not isinstance(node, FIXED):
+                return False
+            continue
+        stack.extend(node.args)
+    return True
 
 
 def value_of(tensor: Tensor, point: Point) -> Array:

@@ -2,38 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 from sympy.core.basic import Basic
 
-from derive.axes import Axis, DeriveError, Size, Tensor, letters_of
+from derive.axes import Axis, DeriveError, Reduction, Size, Tensor, free_axes, letters_of
 from derive.oracle import Array, Point, evaluate, length
 
-from .assumptions import Bound, Random, Repair, broken, repairs, within
-from .kinks import gaps, kinks_of, levels
+from .assumptions import Bound, Random, Repair, about_sizes, broken, repairs, within
+from .kinks import TIES, gaps, kinks_of, levels
+from .lengths import Lengths
 from .subject import Assumed, Subject, bodies, leaves, real_inputs, roots_of, whole
 
 MARGIN = 1e-3  # how far a point stays from every kink
+SPAN = 1_000_000  # entries under one reduction: of several draws of lengths, the first that spans no more is taken
+MOVED = 2_000_000  # ... times the entries of an input
+PAIRS = 2000  # ... and pairs of entries that are moved one against the other, for a second derivative
+DRAWS = 12
+BEYOND = 2  # how far integers without a bound leave an axis, on both sides: they may only be read with padding
 TRIES = 200
 FIRST_SHAPES = ("distinct", "ones", "equal")  # then random ones
-
-
-def _distinct(rng: Random, count: int) -> list[int]:
-    lengths = [2 + k % 4 for k in range(count)]
-    return [int(n) for n in rng.permutation(lengths)]
-
-
-# A pattern of lengths: how many are needed → the lengths.
-SHAPES: dict[str, Callable[[Random, int], list[int]]] = {
-    "random": lambda rng, count: [int(n) for n in rng.integers(1, 5, count)],
-    "distinct": _distinct,
-    "ones": lambda rng, count: [1] * count,
-    "equal": lambda rng, count: [int(rng.integers(2, 4))] * count,
-    "small": lambda rng, count: [2 + k % 2 for k in range(count)],
-}
 
 
 def shape_of(trial: int) -> str:
@@ -43,14 +35,23 @@ def shape_of(trial: int) -> str:
 
 @dataclass(frozen=True)
 class Sampler:
-    """Points for one formula; `also` are further expressions whose letters and free tensors need values."""
+    """Points for one formula; `also` are further expressions whose letters and free tensors need values.
+
+    `pair` are the two inputs of a second derivative, which is measured for each entry of one with each of the other.
+    """
 
     subject: Subject
     also: tuple[Basic, ...] = ()
+    pair: tuple[Tensor, ...] = ()
 
     @cached_property
     def roots(self) -> tuple[Basic, ...]:
         return (*roots_of(self.subject), *self.also)
+
+    @cached_property
+    def rooted(self) -> tuple[Basic, ...]:
+        """The roots, and the statements about inputs: all that is evaluated."""
+        return (*self.roots, *(a.statement for a in self.subject.assumptions))
 
     @cached_property
     def tensors(self) -> tuple[Tensor, ...]:
@@ -59,16 +60,32 @@ class Sampler:
 
     @cached_property
     def letters(self) -> tuple[Axis, ...]:
-        inner = {letter for body in bodies(self.roots) for letter in letters_of(body)}
-        stated = {letter for a in self.subject.assumptions for letter in letters_of(a.statement)}
+        inner = {letter for body in bodies(self.rooted) for letter in letters_of(body)}
         declared = {letter for tensor in (*self.tensors, *self.subject.outputs) for letter in tensor.axes}
-        return tuple(sorted(inner | stated | declared, key=str))
+        return tuple(sorted(inner | declared, key=str))
 
     @cached_property
-    def sizes(self) -> tuple[Size, ...]:
-        found = {symbol for letter in self.letters for symbol in letter.size.free_symbols}
-        found |= {symbol for body in bodies(self.roots) for symbol in body.atoms(Size)}
-        return tuple(sorted(found | set(self.subject.sizes), key=str))
+    def lengths(self) -> Lengths:
+        """Every length that has a value: those of letters, declared, free or bound; bounds of integers; parameters."""
+        derived = {letter.size for letter in self.letters} | {t.bound for t in self.tensors if t.bound is not None}
+        stated = tuple(a.statement for a in self.subject.assumptions if about_sizes(a.statement))
+        nodes = (*derived, *stated, *bodies(self.rooted))
+        sizes = {symbol for node in nodes for symbol in node.atoms(Size)} | set(self.subject.sizes)
+        plain = frozenset(one for one in derived if isinstance(one, Size))
+        unsettled = tuple(sorted((one for one in derived - plain if not one.is_Integer), key=str))
+        return Lengths(tuple(sorted(sizes, key=str)), plain, unsettled, stated)
+
+    @cached_property
+    def spans(self) -> tuple[tuple[tuple[Axis, ...], int], ...]:
+        """Letters, free and bound, of what each reduction reduces; of that with each input; of the pair: with limits.
+
+        The formula is evaluated once for each entry of an input (and each step), to measure the derivative.
+        """
+        letters = {_reduced(node) for body in bodies(self.rooted) for node in body.atoms(Reduction)}
+        forward = {_reduced(node) for body in bodies(roots_of(self.subject)) for node in body.atoms(Reduction)}
+        moved = {(*one, *x.axes) for one in forward for x in real_inputs(self.subject)}
+        paired = tuple(letter for tensor in self.pair for letter in tensor.axes)
+        return (*((one, SPAN) for one in letters), *((one, MOVED) for one in moved), (paired, PAIRS))
 
     @cached_property
     def kinks(self) -> tuple[Basic, ...]:
@@ -78,24 +95,35 @@ class Sampler:
     def arranged(self) -> tuple[tuple[Bound, ...], tuple[tuple[str, Repair], ...], tuple[Assumed, ...]]:
         return repairs(self.subject)
 
-    def lengths(self, rng: Random, shape: str) -> dict[Basic, int]:
-        """Lengths in a pattern, each at least its Size's minimum; derived lengths at least 1."""
-        for attempt in range(TRIES):
-            pattern = SHAPES[shape if attempt == 0 else "random"](rng, len(self.sizes))
-            chosen: dict[Basic, int] = {s: max(n, s.min) for s, n in zip(self.sizes, pattern, strict=True)}
-            if all(length(letter.size, chosen) >= 1 for letter in self.letters):
-                return chosen
-        raise DeriveError(f"{self.subject.name}: found no lengths for which every axis has at least one entry")
+    def sizes(self, rng: Random, shape: str) -> dict[Basic, int]:
+        """Sizes in a pattern that meet every demand on lengths; preferably such that no reduction spans too much."""
+        drawn: list[tuple[float, dict[Basic, int]]] = []
+        for attempt in range(DRAWS):
+            chosen = self.lengths.draw(rng, shape if attempt == 0 else "random")
+            if chosen is not None:
+                drawn.append((self.excess(chosen), chosen))
+                if drawn[-1][0] <= 1:
+                    break
+        if not drawn:
+            demands = ", ".join(str(one) for one in (*self.lengths.derived, *self.lengths.stated))
+            raise DeriveError(f"{self.subject.name}: found no sizes for which every axis has a whole length of at "
+                              f"least one and all that is stated about sizes holds: {demands}")  # fmt: skip
+        return min(drawn, key=lambda pair: pair[0])[1]
+
+    def excess(self, sizes: Mapping[Basic, int]) -> float:
+        """How many times too large the largest span is."""
+        return max(math.prod(length(a.size, sizes) for a in letters) / limit for letters, limit in self.spans)
 
     def draw(self, rng: Random, lengths: Mapping[Basic, int]) -> Point:
         """One draw: real entries ~ N(0, 1), integers below their bound, masks; then what is assumed is arranged."""
         _, kinds, own = self.arranged
         scalars = {s.name: _parameter(rng, s.default) for s in self.subject.scalars}
-        arrays = {tensor.name: _entries(tensor, rng, lengths) for tensor in self.tensors}
+        longest = max((length(letter.size, lengths) for letter in self.letters), default=1)
+        arrays = {tensor.name: _entries(tensor, rng, lengths, longest) for tensor in self.tensors}
         for name, (low, high) in self.limits(Point({}, lengths, scalars)).items():
             if name in arrays:
                 arrays[name] = within(arrays[name], low, high)
-            elif name in scalars and not low < scalars[name] < high:
+            elif name in scalars and not low <= scalars[name] <= high:
                 scalars[name] = float(within(np.asarray(rng.normal()), low, high))
         for name, repair in kinds:
             arrays[name] = repair(arrays[name])
@@ -103,7 +131,7 @@ class Sampler:
             names = [t.name for t in self.tensors if t in leaves([assumption.statement])]
             made = assumption.sample(rng, {name: arrays[name].shape for name in names})  # type: ignore[misc]
             arrays.update(made if isinstance(made, Mapping) else {names[0]: np.asarray(made)})
-        return Point(arrays, lengths, scalars)
+        return Point(arrays, lengths, scalars, ties=TIES)
 
     def limits(self, point: Point) -> dict[str, tuple[float, float]]:
         """Name → the interval that all bounds on it leave."""
@@ -140,7 +168,7 @@ class Sampler:
         """A point that satisfies the assumptions, where every output is finite, at least MARGIN from every kink."""
         why = ""
         for attempt in range(TRIES):
-            point = self.draw(rng, self.lengths(rng, shape if attempt < TRIES // 2 else "random"))
+            point = self.draw(rng, self.sizes(rng, shape if attempt < TRIES // 2 else "random"))
             why = self.problem(point, rng)
             if not why:
                 return point
@@ -152,24 +180,29 @@ class Sampler:
         Every output is finite there, and a comparison is an exact tie or no tie: rounding decides nothing.
         """
         for _ in range(TRIES // 10):
-            point = self.draw(rng, self.lengths(rng, shape))
+            point = self.draw(rng, self.sizes(rng, shape))
             grid = levels(self.kinks, point.scalars)
             free = [t for t in real_inputs(self.subject) if t.name not in self.constrained()]
             coarse = {t.name: rng.choice(grid, size=point.arrays[t.name].shape) for t in free}
             point = point.with_(arrays=coarse)
             outputs: Iterable[Array] = (evaluate(whole(o), point, o.axes) for o in self.subject.outputs)
-            clear = all(np.all((gap == 0) | (gap > MARGIN)) for _, gap in self.gaps(point, rng))
+            clear = all(np.all((gap <= TIES) | (gap > MARGIN)) for _, gap in self.gaps(point, rng))
             if clear and all(np.all(np.isfinite(y)) for y in outputs):
                 return point
         return None
 
 
-def _entries(tensor: Tensor, rng: Random, lengths: Mapping[Basic, int]) -> Array:
+def _reduced(node: Reduction) -> tuple[Axis, ...]:
+    return tuple(sorted({*free_axes(node.body), *node.axes}, key=str))
+
+
+def _entries(tensor: Tensor, rng: Random, lengths: Mapping[Basic, int], longest: int) -> Array:
     shape = tuple(length(letter.size, lengths) for letter in tensor.axes)
     if tensor.dtype == "bool":
         return np.asarray(rng.random(shape) < 0.6)
     if tensor.dtype == "int":
-        low, high = (-3, 4) if tensor.bound is None else (0, length(tensor.bound, lengths))
+        bound = None if tensor.bound is None else length(tensor.bound, lengths)
+        low, high = (-BEYOND, BEYOND + longest) if bound is None else (0, bound)
         return np.asarray(rng.integers(low, high, shape))
     return np.asarray(rng.normal(size=shape))
 

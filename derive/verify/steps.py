@@ -13,9 +13,12 @@ from derive.axes import AdjointOf, Axis, Entry, TangentOf, Tensor, definitions, 
 from derive.oracle import Array, Point, evaluate, evaluate_at
 from derive.steps import Derivation, Equation
 
-from .measure import DOUBLING, EXACT, MEASURED, extrapolated, measured_gradient, slopes_along
+from .dual import tangents_at
+from .gradient import dual_slopes
+from .kinks import gaps, kinks_of
+from .measure import DOUBLING, EXACT, MEASURED, entries, extrapolated, measured_gradient, slopes_along, value_of
 from .report import Ledger, Report, scaled_error
-from .sample import Sampler, shape_of
+from .sample import MARGIN, Sampler, shape_of
 from .subject import Subject, checked_upstreams, derivatives_in, loss, place_of, roots_of, whole
 
 
@@ -90,7 +93,7 @@ def check_steps(
     own = {named(tensor): tensor for tensor in (*subject.inputs, *definitions(roots))}
     readings = readings_of(derivation, own)
     own |= {named(tensor): tensor for tensor in definitions(readings.values())}
-    meter = Meter(subject, derivation.of, tuple(g for g in upstreams if g.role != "tangent"))
+    meter = Meter(subject, derivation.of, tuple(g for g in upstreams if g.role != "tangent"), tuple(readings.values()))
     sides = (side for claim in claims for side in (claim.left, claim.right))
     sampler = Sampler(subject, (*sides, *roots, *(whole(tensor) for tensor in upstreams)))
     wanted = dict.fromkeys(node for claim in claims for node in claim.derivatives)
@@ -112,6 +115,7 @@ class Meter:
     subject: Subject
     of: Entry | None
     upstreams: tuple[Tensor, ...]
+    readings: tuple[Basic, ...] = ()
 
     @property
     def letters(self) -> tuple[Axis, ...]:
@@ -121,10 +125,40 @@ class Meter:
         """∂L/∂x, ∂of/∂x or ẋ, as the node asks."""
         if isinstance(node, TangentOf):
             return self.tangent(x, point)
+        if x.body is not None and self.on_kink(x, point):
+            return self.by_convention(x, point)
+        return measured_gradient(self.function, point, x)
+
+    def function(self, points: Sequence[Point]) -> Array:
+        """L, or the entry that is differentiated, at several points."""
+        if self.of is not None:
+            return evaluate_at(self.of, points, self.letters)
+        return loss(self.subject, checked_upstreams(self.subject, self.upstreams), points)
+
+    def on_kink(self, x: Tensor, point: Point) -> bool:
+        """Whether L has a kink in an intermediate alone: min(r, c) has, where c = clip(r) equals r at every point.
+
+        No kink in the inputs is near, so this one is no accident, and what a difference measures there is no slope.
+        """
+        value = value_of(x, point)
+        held, rng = point.with_(held={x: value}), np.random.default_rng(0)
+        direction = {x.name: rng.normal(size=value.shape)}
+        return any(np.any(gaps(kink, held, direction) < MARGIN) for kink in self.kinks)
+
+    @cached_property
+    def kinks(self) -> tuple[Basic, ...]:
+        return kinks_of((*roots_of(self.subject), *self.readings))
+
+    def by_convention(self, x: Tensor, point: Point) -> Array:
+        """∂L/∂x or ∂of/∂x by dual numbers, x held in place of its definition: they follow the stated conventions."""
+        value = value_of(x, point)
+        held = point.with_(held={x: value})
+        moves = entries(x, value.shape)
         if self.of is None:
             upstreams = checked_upstreams(self.subject, self.upstreams)
-            return measured_gradient(lambda points: loss(self.subject, upstreams, points), point, x)
-        return measured_gradient(lambda points: evaluate_at(self.of, points, self.letters), point, x)
+            return dual_slopes(self.subject, upstreams, held, moves).reshape(value.shape)
+        _, slopes = tangents_at(self.of, [held] * len(moves), [{x.name: d} for _, d in moves], self.letters)
+        return np.moveaxis(slopes, 0, -1).reshape((*slopes.shape[1:], *value.shape))
 
     def tangent(self, x: Tensor, point: Point) -> Array:
         """Ẋ: how X changes when each input x moves along x_dot; an input without one stays."""

@@ -1,0 +1,198 @@
+"""Windows, gathers and sums by place: what emitted modules bring along for them, as text.
+
+Each function is self-contained: it needs NumPy as `np`, and the functions of this file.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .runtime import row_blocks
+
+
+def padded(x: Any, *amounts: Any, fill: Any = 0) -> Any:
+    """x between (before, after) entries of `fill` along each axis; None where there are none."""
+    pads = [(0, 0) if amount is None else amount for amount in amounts]
+    shape = [before + n + after for n, (before, after) in zip(x.shape, pads, strict=True)]
+    if tuple(shape) == x.shape:
+        return x
+    out = np.zeros(shape, x.dtype) if fill == 0 else np.full(shape, fill, x.dtype)
+    out[tuple(slice(before, before + n) for n, (before, _) in zip(x.shape, pads, strict=True))] = x
+    return out
+
+
+def windows(x: Any, *axes: Any) -> Any:
+    """A view: along each axis, (start, (n, step), …) reads x at start + step*l + … for l < n, …; None is the axis."""
+    start, shape, strides = [], [], []
+    for n, stride, axis in zip(x.shape, x.strides, axes, strict=True):
+        first, *parts = (0, (n, 1)) if axis is None else axis
+        start.append(slice(first, None) if first else slice(None))
+        shape += [count for count, _ in parts]
+        strides += [step * stride for _, step in parts]
+    return np.lib.stride_tricks.as_strided(x[tuple(start)], shape, strides, writeable=False)
+
+
+def scattered(u: Any, lengths: Any, *places: Any) -> Any:
+    """out[places…] += u: sums by place along the first axes, of these lengths; places outside fall away."""
+    rank = max(place.ndim for place in places)
+    count, width, total = (int(np.prod(n)) for n in (u.shape[:rank], u.shape[rank:], lengths))
+    flat: Any = np.zeros((), np.intp)
+    inside: Any = np.ones((), bool)
+    for place, n in zip(places, lengths, strict=True):
+        flat = flat * n + place
+        inside = inside & (place >= 0) & (place < n)
+    flat, inside = (np.broadcast_to(a, u.shape[:rank]).reshape(count) for a in (flat, inside))
+    values = u.reshape(count, width)
+    if not inside.all():
+        flat, values = flat[inside], values[inside]
+    out = np.zeros((total, width), u.dtype)
+    if width == 1:
+        np.add.at(out[:, 0], flat, values[:, 0])
+    elif len(flat):
+        order = np.argsort(flat, kind="stable")
+        flat = flat[order]
+        first = np.flatnonzero(np.r_[True, flat[1:] != flat[:-1]])
+        out[flat[first]] = np.add.reduceat(values[order], first, axis=0)
+    return out.reshape(*lengths, *u.shape[rank:])
+
+
+def overlapped(u: Any, *axes: Any) -> Any:
+    """The sum into windows: along each axis, (n, start, (count, step), …) adds u at start + step*l + …, None as it is.
+
+    The longest run of each window is a slice; a loop goes over the others, which are the taps.
+    """
+    shape, crop, taps, place = [], [], [], 0
+    runs: list[tuple[int, int, int]] = []
+    for axis in axes:
+        n, start, *parts = (u.shape[place], 0, (u.shape[place], 1)) if axis is None else axis
+        low = start + sum(min(0, step * (count - 1)) for count, step in parts)
+        high = start + sum(max(0, step * (count - 1)) for count, step in parts)
+        before = max(0, -low)
+        shape.append(before + max(n, high + 1))
+        crop.append(slice(before, before + n))
+        run = max(range(len(parts)), key=lambda k: parts[k][0] * (parts[k][1] > 0), default=-1)
+        taps += [(place + k, len(runs), *part) for k, part in enumerate(parts) if k != run]
+        runs.append((start + before, *(parts[run] if parts else (0, 0))))
+        place += len(parts)
+    out = np.zeros(shape, u.dtype)
+    for tap in np.ndindex(*(count for _, _, count, _ in taps)):
+        starts: list[int] = [run[0] for run in runs]
+        source: list[Any] = [slice(None)] * u.ndim
+        for number, (axis, run, _, step) in zip(tap, taps, strict=True):
+            starts[run] += step * number
+            source[axis] = number
+        ends = [start + count * step for start, (_, count, step) in zip(starts, runs, strict=True)]
+        out[
+            tuple(
+                slice(start, end if end >= 0 else None, step) if step else start
+                for start, end, (_, _, step) in zip(starts, ends, runs, strict=True)
+            )
+        ] += u[tuple(source)]
+    return out[tuple(crop)]
+
+
+def matrices(x: Any, loop: int, rows: int) -> Any:
+    """x[n…, i…, j…] as matrices (n…, i, j): its rows are copied along the axis that is finest in memory, if at all."""
+    head, first, second = x.shape[:loop], x.shape[loop : loop + rows], x.shape[loop + rows :]
+    i, j = int(np.prod(first)), int(np.prod(second))
+    finest = [(abs(x.strides[k]), -x.shape[k]) for k in (loop + rows - 1, x.ndim - 1)]
+    if first and finest[0] < finest[1]:
+        order = (*range(loop), *range(loop + rows, x.ndim), *range(loop, loop + rows))
+        return x.transpose(order).reshape(*head, j, i).mT
+    return x.reshape(*head, i, j)
+
+
+def products(a: Any, b: Any, loop: int, inner: int, total: bool = False) -> Any:
+    """The sum over k… of a[n…, i…, k…] b[n…, k…, j…], for each n…, or over these, too, by matrix products.
+
+    Of the `loop` axes n…, those of length 1 stand for every n. Blocks of b are copied where it is a view of windows.
+    """
+    rows, columns = a.shape[loop : a.ndim - inner], b.shape[loop + inner :]
+    a = matrices(a, loop, len(rows))
+    if not loop:
+        return (a @ matrices(b, 0, inner)).reshape(*rows, *columns)
+    head = np.broadcast_shapes(a.shape[:loop], b.shape[:loop])
+    i, j = a.shape[-2], int(np.prod(columns))
+    out = np.zeros((i, j), a.dtype) if total else np.empty((*head, i, j), a.dtype)
+    for block in row_blocks(head[0], int(np.prod(head[1:])) * a.shape[-1] * j):
+        some = a if len(a) < head[0] else a[block]
+        other = matrices(b if len(b) < head[0] else b[block], loop, inner)
+        if total:
+            out += (some @ other).sum(axis=tuple(range(loop)))
+        else:
+            np.matmul(some, other, out=out[block])
+    return out.reshape(*(() if total else head), *rows, *columns)
+
+
+def folded(step: Any, x: Any, count: int) -> Any:
+    """The maximum, minimum or sum of x over its first axes, which are the taps of windows, one tap after the other."""
+    first, *rest = np.ndindex(*x.shape[:count])
+    out = x[first].copy()
+    for tap in rest:
+        step(out, x[tap], out=out)
+    return out
+
+
+def firsts(x: Any, best: Any) -> Any:
+    """How many taps stand before the first at which x is `best`: its number in the order of the first axes."""
+    *taps, _ = np.ndindex(*x.shape[: x.ndim - best.ndim])
+    out = np.zeros(best.shape, np.min_scalar_type(len(taps)))
+    before = np.ones(best.shape, bool)
+    for tap in taps:
+        before &= x[tap] != best
+        out += before
+    return out
+
+
+def selected(u: Any, first: Any, *axes: Any) -> Any:
+    """The sum into windows of u at one tap each, number `first`; None is an axis as it is.
+
+    Of (n, start, (count, step), (taps, tap_step), order) an axis of n entries gets u at start + step*l + tap_step*tap.
+    """
+    rows = [axis for axis in axes if axis is not None]
+    taps = [0] * len(rows)
+    for _, _, _, (number, _), order in rows:
+        taps[order] = number
+    margins = [
+        (max(0, -start), max(0, start + step * (count - 1) + jump * (number - 1) - (n - 1)))
+        for n, start, (count, step), (number, jump), _ in rows
+    ]
+    pads = iter(margins)
+    shape = [n if axis is None else axis[0] + sum(next(pads)) for n, axis in zip(u.shape, axes, strict=True)]
+    out = np.zeros(shape, u.dtype)
+    for number, tap in enumerate(np.ndindex(*taps)):
+        pads, target = iter(margins), []
+        for axis in axes:
+            if axis is None:
+                target.append(slice(None))
+                continue
+            _, start, (count, step), (_, jump), order = axis
+            begin = start + next(pads)[0] + jump * tap[order]
+            target.append(slice(begin, begin + step * (count - 1) + 1, step))
+        out[tuple(target)] += u * (first == number)
+    pads = iter(margins)
+    return out[
+        tuple(
+            slice(None) if axis is None else slice(before, before + axis[0])
+            for axis in axes
+            for before in [0 if axis is None else next(pads)[0]]
+        )
+    ]
+
+
+def weighted(x: Any, w: Any, count: int) -> Any:
+    """The sum of x*w over their first axes, which are the taps of windows, one tap after the other."""
+    first, *rest = np.ndindex(*x.shape[:count])
+    out = x[first] * w[first]
+    for tap in rest:
+        out += x[tap] * w[tap]
+    return out
+
+
+def correlated(spec: str, x: Any, u: Any, count: int) -> Any:
+    """The contraction of u with x at each tap; the taps are the first axes of x and of the result."""
+    taps = x.shape[:count]
+    out = [np.einsum(spec, x[tap], u) for tap in np.ndindex(*taps)]
+    return np.stack(out).reshape(*taps, *out[0].shape)
