@@ -11,6 +11,7 @@ import numpy as np
 from rich.console import Console
 
 from benchmarks.by_hand import BLOCK, BLOCKED, STRAIGHT, Array
+from benchmarks.by_jax import COMPILED
 from benchmarks.report import Table, markdown, met, progress, show
 from benchmarks.timing import (
     ROOT,
@@ -106,6 +107,63 @@ def chains(effort: Effort) -> Iterator[Table]:
     short, long = (f"{1e3 * times.median(n):.1f}" for n in ("4", "64"))
     row = (short, long, str(ratio), f"≤ {CHAIN_GOAL:g}", met(ratio.low, CHAIN_GOAL))
     yield Table(title, ("4 layers, ms", "64 layers, ms", "ratio", "goal", "met"), (row,))
+
+
+# Networks and single layers: ours until all gradients are there, against JAX until they are compiled
+
+LAYERS = (
+    "conv2d", "max_pool2d", "batch_norm", "scaled_dot_product_attention", "multi_head_attention", "cross_entropy", "embedding"
+)  # fmt: skip
+LAYER_GOAL = 150.0
+ATTENTION_GOAL = 50.0
+NETWORKS = ("lenet", "transformer_block")
+NETWORK = """
+import time
+from derive import gradient, to_numpy
+from formulas import {name}
+start = time.perf_counter()
+{statement}
+print(time.perf_counter() - start)
+"""
+
+
+def layers(effort: Effort) -> Iterator[Table]:
+    """Single layers, from the formula to the callable; attention's three gradients."""
+    title = "6. Single layers, in a fresh process"
+    header = ("layer", "gradients, ms", "goal", "met", "to callable, ms", "goal", "met")
+    rows: list[tuple[str, ...]] = []
+    with progress(title, 2 * len(LAYERS) * (effort.processes + 1)) as tick:
+        for name in LAYERS:
+            codes = {
+                kind: NETWORK.format(name=name, statement=statement.format(name))
+                for kind, statement in (("gradient", GRADIENT), ("callable", CALLABLE))
+            }
+            times = fresh_times(codes, effort.processes, tick=tick)
+            derived, made = (1e3 * times.median(kind) for kind in ("gradient", "callable"))
+            goal = ATTENTION_GOAL if name == "scaled_dot_product_attention" else LAYER_GOAL
+            judged = (f"≤ {goal:g}", met(derived, goal), f"{made:.0f}", f"≤ {LAYER_GOAL:g}", met(made, LAYER_GOAL))
+            rows.append((name, f"{derived:.0f}", *judged))
+    yield Table(title, header, tuple(rows), f"Median of {effort.processes} processes; imports and tracing not counted.")
+
+
+def networks(effort: Effort) -> Iterator[Table]:
+    """All gradients of LeNet and of a transformer block, against `jax.jit(jax.grad(f)).lower(…).compile()`."""
+    title = "7. Networks against JAX, in a fresh process"
+    header = ("network", "compared", "s", "ratio", "goal", "met")
+    rows: list[tuple[str, ...]] = []
+    with progress(title, 3 * len(NETWORKS) * (effort.processes + 1)) as tick:
+        for name in NETWORKS:
+            codes = {
+                "gradients": NETWORK.format(name=name, statement=GRADIENT.format(name)),
+                "callables": NETWORK.format(name=name, statement=CALLABLE.format(name)),
+                "JAX": COMPILED.replace("NETWORK", name),
+            }
+            times = fresh_times(codes, effort.processes, tick=tick)
+            for kind in ("gradients", "callables"):
+                ratio = times.ratio(kind, "JAX")
+                seconds = f"{times.median(kind):.2f} / {times.median('JAX'):.2f}"
+                rows.append((name, f"{kind} / JAX compiled", seconds, str(ratio), "≤ 1", met(ratio.low, 1.0)))
+    yield Table(title, header, tuple(rows), "All gradients in closed form; then forward and backward as NumPy functions.")
 
 
 # Imports
@@ -261,6 +319,8 @@ SECTIONS: dict[str, Callable[[Effort], Iterator[Table]]] = {
     "derivation": derivation,
     "callable": callables,
     "chain": chains,
+    "layers": layers,
+    "networks": networks,
     "import": imports,
     "code": emitted,
 }

@@ -20,13 +20,15 @@ from derive import (
 )
 
 from ._common import Reduction, reduced, reducible
+from .linear import linear
 
-b, c = axes("b c")
+b, c, i = axes("b c i")
 c2, j = c.alias("c2"), c.alias("j")
 
 __all__ = """
     nll_loss nll_loss_ignoring
     cross_entropy cross_entropy_ignoring cross_entropy_smoothed cross_entropy_of_probabilities
+    linear_cross_entropy
     multi_margin_loss multilabel_margin_loss
 """.split()
 
@@ -146,6 +148,24 @@ def cross_entropy_of_probabilities(
     smooth = (1 - label_smoothing) * target[b, c] + label_smoothing / c.size
     smooth = smooth if weight is None else weight[c] * smooth
     return reduced(-sum_over(c, smooth * _log_softmax(input)), b, reduction)
+
+
+@formula
+def linear_cross_entropy(
+    input: T[b, i],
+    linear_weight: T[c, i],
+    target: Int[b].below(c),
+    linear_bias: T[c] | None = None,
+    weight: T[c] | None = None,
+    *,
+    reduction: Reduction = "mean",
+) -> reducible(T[b]):
+    """Cross-entropy of a linear map of x, for the index of the right class.
+
+    Source: torch.nn.functional.linear_cross_entropy.
+    """
+    loss = cross_entropy(linear(input, linear_weight, linear_bias), target, weight, reduction=reduction)
+    return loss[loss.axes]
 
 
 # Margins: the right class ahead of every other by at least so much.

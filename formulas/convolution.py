@@ -27,9 +27,8 @@ def _windows(name, image, kernel):
 
 def _spread(name, image, kernel):
     """As many places as kernels cover that stand at every place of the image, a stride apart, less the padding."""
-    return axis(
-        name, (image.size - 1) * stride - 2 * padding + dilation * (kernel.size - 1) + output_padding + 1
-    )  # fmt: skip
+    covered = (image.size - 1) * stride + dilation * (kernel.size - 1) + 1
+    return axis(name, covered - 2 * padding + output_padding)
 
 
 d, h, w = _windows("d", x, t), _windows("h", y, r), _windows("w", z, q)

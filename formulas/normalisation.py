@@ -1,12 +1,12 @@
 """Normalisation: centre, scale to unit variance, then stretch and shift by what is learned."""
 
-from derive import Scalar, Size, T, assume, axes, axis, formula, let, mean_over, sqrt, sum_over, where
+from derive import Scalar, Size, T, assume, axes, axis, formula, let, mean_over, padded, sqrt, sum_over
 
 b, d, n, c, y, o, i = axes("b d n c y o i")
 groups = Size("num_groups")
 h, k = axis("h", groups), axis("k")
 e = axis("c", h.size * k.size)  # channel K·h + k is the k-th of group h
-c2 = c.alias("c2")
+window = axis("r", Size("size"))
 m = axis("n", min=2)  # of one sample there is no variance
 
 __all__ = """
@@ -135,8 +135,7 @@ def local_response_norm(
     Source: Krizhevsky, Sutskever, Hinton, ImageNet Classification (2012), section 3.3, with α/size for its α;
     torch.nn.functional.local_response_norm.
     """
-    in_window = (2 * (c - c2) <= size) & (2 * (c2 - c) < size)
-    near = let("near", sum_over(c2, where(in_window, input[n, c2, y] ** 2, 0)) / size)
+    near = let("near", mean_over(window, padded(input)[n, c + window - size // 2, y] ** 2))
     return input[n, c, y] / (k + alpha * near[n, c, y]) ** beta
 
 

@@ -55,10 +55,11 @@ def max_pool1d(
     input: T[n, c, y],
     *, kernel_size: Size, stride: Size, padding: Size = 0, dilation: Size = 1, ceil_mode: bool = False,
 ) -> {m: T[n, c, h[m]] for m in h}:  # fmt: skip
-    """The largest entry of every window; what lies beyond the edge is no entry.
+    """The largest entry of every window, of which no more than half may lie beyond the edge.
 
     Source: torch.nn.functional.max_pool1d.
     """
+    assume(2 * padding <= dilation * (kernel_size - 1) + 1)
     return max_over(r, padded(input, -oo)[n, c, stride * h[ceil_mode] + dilation * r - padding])
 
 
@@ -67,10 +68,11 @@ def max_pool2d(
     input: T[n, c, y, z],
     *, kernel_size: Size, stride: Size, padding: Size = 0, dilation: Size = 1, ceil_mode: bool = False,
 ) -> {m: T[n, c, h[m], w[m]] for m in h}:  # fmt: skip
-    """The largest entry of every window; what lies beyond the edge is no entry.
+    """The largest entry of every window, of which no more than half may lie beyond the edge.
 
     Source: torch.nn.functional.max_pool2d.
     """
+    assume(2 * padding <= dilation * (kernel_size - 1) + 1)
     i, j = (stride * a[ceil_mode] + dilation * b - padding for a, b in ((h, r), (w, q)))
     return max_over((r, q), padded(input, -oo)[n, c, i, j])
 
@@ -80,10 +82,11 @@ def max_pool3d(
     input: T[n, c, x, y, z],
     *, kernel_size: Size, stride: Size, padding: Size = 0, dilation: Size = 1, ceil_mode: bool = False,
 ) -> {m: T[n, c, d[m], h[m], w[m]] for m in h}:  # fmt: skip
-    """The largest entry of every window; what lies beyond the edge is no entry.
+    """The largest entry of every window, of which no more than half may lie beyond the edge.
 
     Source: torch.nn.functional.max_pool3d.
     """
+    assume(2 * padding <= dilation * (kernel_size - 1) + 1)
     i, j, k = (stride * a[ceil_mode] + dilation * b - padding for a, b in ((d, t), (h, r), (w, q)))
     return max_over((t, r, q), padded(input, -oo)[n, c, i, j, k])
 

@@ -228,6 +228,8 @@ def test_without_a_matrix_form_the_answer_says_so():
         ("running_mean", "running_mean", r"\mathrm{running\_mean}"),
         ("lambda_", "λ", r"\lambda"),
         ("Sigma", "Sigma", r"\Sigma"),
+        ("phi_q_hat", "φ̂_q", r"\hat{\varphi}^{(q)}"),
+        ("weight_hat", "weight̂", r"\widehat{\mathrm{weight}}"),
     ],
 )
 def test_name(name, in_text, in_latex):

@@ -248,6 +248,21 @@ def test_without_a_matrix_form_windows_and_gathers_stay_in_indices():
     assert text(Delta(n, m), "matrix") == "𝐈"
 
 
+def test_parameters_are_written_as_in_the_literature():
+    stride, dilation, factor = Size("stride"), Size("dilation"), Size("squeeze_factor")
+    row = Axis("h", Size("H"))
+    at = Entry(line, stride * row + dilation * r)
+    assert text(at) == "x[s h + d r]"
+    deep = Axis("d", Size("D"))
+    assert text(at + Tensor("a", (deep,))[deep]) == "a_d + x[s h + ℓ r]"
+    assert text(Entry(line, factor * y)) == "x[s y]"
+    assert text(Entry(line, heads * y)) == "x[heads y]"
+    assert text(Entry(line, stride * h)) == "x[stride h]"  # the length of h has an s of its own
+    traced = Traced("f", (line,), (), (stride, heads), (Tensor("u", (y,), body=line[y], role="output"),))
+    page = explain_text(Derivation("f", ()), traced)
+    assert "  s = stride: a whole number\n  heads: a whole number\n" in page
+
+
 def test_a_parameter_and_a_letter_are_told_apart():
     step_ = Axis("s", Size("S"))
     expression = SumOver(PaddedEntry(line, s * h + step_), step_)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
-from derive.axes import Tensor
+from sympy import Add, Expr, Mul, exp, log
+
+from derive.axes import MeanOver, SumOver, Tensor, free_axes
 from derive.rewrite import Record
 from derive.simplify import Rules
 from derive.stabilise import Stabiliser
@@ -23,6 +26,26 @@ class Safe:
     slots: tuple[Letter, ...]
     poly: Poly
     record: Record
+
+
+def joined(body: Expr) -> Expr:
+    """Σ_b f + Σ_b g of a number as Σ_b (f + g), functions last: in float32 large terms cancel before small ones join."""
+    groups: dict[Any, list[Expr]] = {}
+    for term in body.args if isinstance(body, Add) and not free_axes(body) else ():
+        reduced, factor = (term.args[1], term.args[:1]) if _is_multiple(term) else (term, ())
+        if not isinstance(reduced, (SumOver, MeanOver)):
+            return body
+        inner = Mul(*factor, reduced.body, evaluate=False) if factor else reduced.body
+        groups.setdefault((reduced.func, reduced.axes), []).append(inner)
+    if len(groups) != 1:
+        return body
+    (((kind, axes), terms),) = groups.items()
+    return kind(Add(*sorted(terms, key=lambda t: bool(t.has(log, exp))), evaluate=False), *axes)
+
+
+def _is_multiple(term: Expr) -> bool:
+    """A number times one reduction."""
+    return isinstance(term, Mul) and len(term.args) == 2 and term.args[0].is_Number
 
 
 @dataclass(eq=False)
@@ -119,7 +142,7 @@ class CodeView:
 
     def _tensor(self, safe: Safe, label: str, role: str, of: str) -> Tensor:
         names = self._view.names(safe.head, safe.slots)
-        body = self._writer.write(safe.poly, names)
+        body = joined(self._writer.write(safe.poly, names))
         return Tensor(label, [names[a] for a in safe.slots], body=body, role=role, of=of)
 
     # The certificate.

@@ -108,7 +108,6 @@ def _search(task: Task) -> Outcome:
 
 def _attempt(task: Task, found: tuple[Head, ...]) -> Outcome:
     algebra = task.reader.algebra
-    algebra.measured.clear()
     rules = Rules(algebra, domain=domain_of(algebra, task.forward))
     oriented(rules, (*task.forward, *found), task.assumptions)
     outcome = Outcome(task.reader, rules, task.forward, found, extra=task.extra)

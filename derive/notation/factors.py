@@ -5,6 +5,7 @@ from __future__ import annotations
 import sympy
 from sympy import Integer, Rational, S
 from sympy.core.basic import Basic
+from sympy.core.relational import Relational
 
 from derive.axes import Where
 
@@ -52,6 +53,8 @@ class Factors:
         elif isinstance(node, Where) and node.args[2] == 0 and node.args[1] != 1:
             side.append(Where(node.args[0], S.One, S.Zero))
             self._add(node.args[1], up)
+        elif isinstance(node, Where) and node.args[1] == 0 and isinstance(node.args[0], Relational):
+            self._add(Where(sympy.Not(node.args[0]), node.args[2], S.Zero), up)
         else:
             side.append(node)
 

@@ -85,9 +85,12 @@ def glyph(name: str) -> Glyph:
     if stem is None:
         if parts and all(part.isdigit() for part in parts):
             return _marked(raw(head), parts)
+        if len(parts) == 1 and parts[0] in ACCENTS:
+            return raw(head).accented(parts[0])
         return raw(name)
-    while parts and parts[0] in ACCENTS:
-        stem = stem.accented(parts.pop(0))
+    for place in (0, -1):
+        while parts and parts[place] in ACCENTS:
+            stem = stem.accented(parts.pop(place))
     return _marked(stem, parts)
 
 

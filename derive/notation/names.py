@@ -78,10 +78,11 @@ def _of_tensor(tensor: Tensor) -> tuple[Glyph, Glyph]:
     return glyph(tensor.name), raw(tensor.name)
 
 
-def _usual(symbol: Symbol) -> tuple[str, ...]:
-    """How the literature writes a parameter; a size with a long name by its initial, for it may stand in an index."""
-    long = isinstance(symbol, Size) and symbol.name.islower() and len(symbol.name) > LONG_NAME
-    return USUAL.get(symbol.name) or ((symbol.name[0], symbol.name[0].upper()) if long else ())
+def _usual(symbol: Symbol, lengths_of: Mapping[Basic, str]) -> tuple[str, ...]:
+    """How the literature writes a parameter; a size with a long name by a letter, for it may stand in an index."""
+    if symbol.name in USUAL or not isinstance(symbol, Size) or len(symbol.name) <= LONG_NAME:
+        return USUAL.get(symbol.name, ())
+    return tuple(filter(None, [lengths_of.get(symbol, "").upper(), symbol.name[0], symbol.name[0].upper()]))
 
 
 def _stem(letter: Axis) -> str:
@@ -140,10 +141,11 @@ class Names:
         written = {key: _free_of(_of_tensor(tensor), used) for key, tensor in plain}
         symbols: dict[Basic, Glyph] = {}
         lengths = {size: Length(letter.upper(), size) for size, letter in _derived(met).items()}
+        owners = {letter.size: _stem(letter) for node in met for letter in _axes(node)}
         scalars = [s for s in met if isinstance(s, Symbol) and not isinstance(s, (Axis, Size))]
         taken = {form for node in met for letter in _axes(node) for form in _forms(glyph(_stem(letter)))}
         for symbol in dict.fromkeys([*scalars, *_sizes(met), *lengths.values()]):
-            usual = [g for g in map(glyph, _usual(symbol)) if not _forms(g) & taken]
+            usual = [g for g in map(glyph, _usual(symbol, owners)) if not _forms(g) & taken]
             plain_names = [glyph(symbol.name), raw(symbol.name)] if symbol in scalars else _of_length(symbol.name)
             symbols[symbol] = _free_of([*usual, *plain_names], used)
         padded = {key: _free_of([written[key].accented("tilde"), raw(f"padded_{key[0]}")], used) for key in beyond}
@@ -174,9 +176,9 @@ class Names:
         """Every stem in use: a function written by a letter, such as σ(x), gives way to a tensor of that name."""
         return frozenset(g.text for g in [*self.tensors.values(), *self.symbols.values()])
 
-    def abbreviates(self, symbol: Basic) -> bool:
+    def abbreviates(self, symbol: Symbol) -> bool:
         """Whether a parameter is written by a letter that stands for its name."""
-        return isinstance(symbol, Symbol) and self.symbols[symbol] in map(glyph, _usual(symbol))
+        return symbol.name.islower() and self.symbols[symbol] not in (glyph(symbol.name), raw(symbol.name))
 
     def scope(self, free: Iterable[Axis]) -> dict[Axis, Glyph]:
         """The free letters of an equation; those declared keep their own form."""

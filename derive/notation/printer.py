@@ -30,7 +30,7 @@ from derive.axes import (
 from .conditions import bounds, chained, conditioned, conjuncts, equation, says_all, within
 from .factors import Factors, flattened, number_of
 from .glyphs import Glyph
-from .lines import unmarked
+from .lines import deeper, unmarked
 from .names import Names, key_of
 from .style import NO_FACTOR, SHORT_EXPONENT, Piece, Style, sum_of, width_of
 from .table import ADD, ATOM, CONNECTIVES, CONSTANTS, FENCES, FUNCTIONS, MUL, POW, REDUCTIONS, REL, RELATIONS, REMAINDER
@@ -166,7 +166,7 @@ class Printer:
         return self.style.entry(Glyph("δ", r"\delta"), indices, units)
 
     def _bracket(self, condition: Basic) -> Piece:
-        inside = self.show(condition).source
+        inside = deeper(self.show(condition).source)
         return Piece(rf"\mathbf{{1}}[{inside}]" if self.style.is_latex else f"[{inside}]")
 
     def _where(self, node: Basic) -> Piece:

@@ -53,8 +53,8 @@ class Integers:
 
     def show(self, node: Basic) -> Piece:
         """The printed integer."""
-        if node in self.names.lengths:
-            return self.of(self.names.lengths[node])
+        if node in self.names.lengths and (isinstance(node, Add) or sympy.fraction(node)[1] != 1):
+            return self.of(self.names.lengths[node])  # a product such as G K is as short as its name
         if isinstance(node, Add):
             return self._sum(node)
         if isinstance(node, (Mul, sympy.Pow, sympy.Rational)):

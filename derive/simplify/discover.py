@@ -69,6 +69,7 @@ def _over(
             yield algebra.heads[made[0]]
         elif known.role == "auto":
             known.role = "found"
+            algebra.measured.clear()  # it costs a name now, not what it stands for
             yield known
 
 

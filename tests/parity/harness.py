@@ -200,7 +200,8 @@ def ours(name: str, case: Case) -> tuple[Any, Callable[[Any], dict[str, np.ndarr
     """The value by the emitted NumPy code, and its gradients for an upstream gradient."""
     module = _module(name, tuple(sorted(case.static.items())))
     y, saved = module.forward(**case.arrays, **case.options)
-    return y, lambda upstream: module.backward(upstream, saved)
+    real = any(array.dtype.kind == "f" for array in case.arrays.values())
+    return y, lambda upstream: module.backward(upstream, saved) if real else {}
 
 
 def _tensors(row: Row, case: Case, differentiate: bool) -> dict[str, Any]:
@@ -226,6 +227,8 @@ def theirs(row: Row, case: Case, upstream: np.ndarray) -> dict[str, np.ndarray]:
     for part, function in ((row, None), (Row(row.name), row.by_hand))[: 2 if row.by_hand else 1]:
         tensors = _tensors(part, case, differentiate=True)
         wanted = {name: t for name, t in tensors.items() if t.requires_grad}
+        if not wanted:
+            continue
         y = _reference(row, case, tensors, function)
         grads = torch.autograd.grad(y, list(wanted.values()), torch.tensor(upstream), materialize_grads=True)
         found = {**{name: g.numpy() for name, g in zip(wanted, grads, strict=True)}, **found}

@@ -30,6 +30,10 @@ def cross_entropy(z, target, weight=None, *, reduction, ignore_index=IGNORED):
     return nll(z.log_softmax(1), target, weight, reduction=reduction, ignore_index=ignore_index)
 
 
+def linear_cross_entropy(x, linear_weight, target, linear_bias=None, weight=None, *, reduction):
+    return cross_entropy(F.linear(x, linear_weight, linear_bias), target, weight, reduction=reduction)
+
+
 def smoothed(z, target, weight=None, *, label_smoothing, reduction):
     weight = torch.ones_like(z[0]) if weight is None else weight
     right = nll(z.log_softmax(1), target, weight, reduction="none")
@@ -85,6 +89,7 @@ ROWS = [
         label_smoothing=(0.0, 0.3),
         smooth=True,
     ),
+    row("linear_cross_entropy", by_hand=linear_cross_entropy, smooth=True, **LEARNED),
     row("multi_margin_loss", margin=(1.0, 0.3), by_hand=multi_margin, **LEARNED),
     row("multilabel_margin_loss", target=labels),
 ]

@@ -27,6 +27,7 @@ PS = (0.5, 0.1, 0.0)
 ROWS = [
     row("embedding", smooth=True),
     row("embedding_bag", embedding_bag),
+    row("one_hot", lambda x, num_classes: F.one_hot(x, num_classes).double(), num_classes=(1, 2, 5)),
     row("dropout", lambda x, keep, p: x * keep / (1 - p), p=PS, smooth=True),
     row("alpha_dropout", alpha_dropout, p=PS, smooth=True),
     row("gaussian_noise", lambda x, noise, sigma: x + sigma * noise, sigma=(1.0, 0.3), smooth=True),
@@ -36,14 +37,6 @@ ROWS = [
 
 
 test_values_and_gradients, test_second_derivatives = compared_with_torch(ROWS)
-
-
-@pytest.mark.needs("torch")
-@pytest.mark.parametrize("classes", [1, 2, 5])
-def test_one_hot(classes):
-    target = np.random.default_rng(classes).integers(0, classes, 7)
-    y, _ = to_numpy(catalogue["one_hot"]).forward(input=target, num_classes=classes)
-    assert np.array_equal(y, F.one_hot(torch.tensor(target), classes).numpy())
 
 
 # Rows that there are not.

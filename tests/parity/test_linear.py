@@ -3,8 +3,18 @@
 from tests.parity.harness import F, compared_with_torch, row, torch
 from tests.parity.samplers import flag
 
+
+def pairs(x, w_0, w, v):
+    """Every pair of features by itself."""
+    i, j = torch.triu_indices(*2 * x.shape[1:], 1)
+    return w_0 + x @ w + (x[:, i] * x[:, j]) @ (v[i] * v[j]).sum(1)
+
+
 ROWS = [
     row("linear", smooth=True),
+    row("bilinear", smooth=True),
+    row("lora", lambda x, w, down, up, alpha: x @ (w + alpha / len(down) * up @ down).T, alpha=(1.0, 8.0), smooth=True),
+    row("factorization_machine", pairs, smooth=True),
     row("dense", lambda x, w, beta: x @ w + beta, smooth=True),
     row("linear_regression", lambda X, w, y: F.mse_loss(X @ w, y, reduction="sum"), smooth=True),
     row(

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from derive import DeriveError, catalogue, to_numpy
-from tests.parity.harness import Case, F, Row, compared_with_torch, problems, row, torch
+from tests.parity.harness import Case, F, Row, compared_with_torch, problems, row, second_problems, torch
 from tests.parity.samplers import normal, positive
 
 
@@ -46,7 +46,7 @@ ROWS = [
     row("lp_pool1d", input=wider_and_positive, **NORMS),
     row("lp_pool2d", input=wider_and_positive, **NORMS),
     row("lp_pool3d", input=wider_and_positive, norm_type=(2.0, 1.5), kernel_size=(2, 3), stride=(1, 2)),
-    row("adaptive_avg_pool1d", **SIZES),
+    row("adaptive_avg_pool1d", **SIZES, smooth=True),
     row("adaptive_avg_pool2d", **SIZES),
     row("adaptive_avg_pool3d", output_size=(2, 3)),
     row("adaptive_max_pool1d", **SIZES),
@@ -57,6 +57,13 @@ ROWS = [
 ]
 
 test_values_and_gradients, test_second_derivatives = compared_with_torch(ROWS)
+
+
+@pytest.mark.needs("torch")
+@pytest.mark.parametrize("stride", [1, 2])
+def test_second_derivatives_of_a_norm(stride):
+    cases = {"norm_type": (2.5,), "kernel_size": (3,), "stride": (stride,)}
+    assert not list(second_problems(row("lp_pool1d", input=wider_and_positive, **cases)))
 
 
 # Lengths at the edge of what is allowed; windows that ceil_mode adds, and those that it must not.
