@@ -163,7 +163,9 @@ def networks(effort: Effort) -> Iterator[Table]:
                 ratio = times.ratio(kind, "JAX")
                 seconds = f"{times.median(kind):.2f} / {times.median('JAX'):.2f}"
                 rows.append((name, f"{kind} / JAX compiled", seconds, str(ratio), "≤ 1", met(ratio.low, 1.0)))
-    yield Table(title, header, tuple(rows), "All gradients in closed form; then forward and backward as NumPy functions.")
+    yield Table(
+        title, header, tuple(rows), "All gradients in closed form; then forward and backward as NumPy functions."
+    )
 
 
 # Imports

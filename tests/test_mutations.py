@@ -28,6 +28,7 @@ from derive.axes import (
     Bool,
     DeriveError,
     Int,
+    Scalar,
     T,
     axes,
     axis,
@@ -146,6 +147,12 @@ def product(x: T[n], y: T[n]) -> T[n]:
 def general_power(x: T[n], y: T[n]) -> T[n]:
     assume(x[n] > 0)
     return x[n] ** y[n]
+
+
+@unregistered
+def power_of_a_symbol(x: T[n], *, gamma: Scalar = 2.0) -> T[()]:
+    p = let("p", sigmoid_of(x[n]))
+    return sum_over(n, (1 - p[n]) ** gamma * log(p[n]))
 
 
 @unregistered
@@ -677,6 +684,7 @@ ROWS = [
     Row("use a fact of softmax", giving_pairs(Rules, "fact_once"), entropy),
     Row("collect a named sum", law_of(facts, "collect a named sum"), variance_by_squares, (minus, double)),
     Row("fold within brackets", law_of(facts, "fold within brackets"), layered_tanh, (minus, double)),
+    Row("add exponents", law_of(facts, "add exponents"), power_of_a_symbol, (minus, double)),
     Row("use symmetry", law_of(facts, "use symmetry"), quadratic_form),
     Row("use what is assumed", giving_pairs(Rules, "fact_once", lambda found: found[1][0].source == ASSUMED),
         softmax_cross_entropy, (minus, double, missing)),

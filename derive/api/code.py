@@ -47,6 +47,7 @@ class NumpyModule:
             name=traced.name, doc=self.formula.doc, inputs=traced.inputs, scalars=traced.scalars,
             outputs=view.outputs if view else traced.outputs, upstreams=derived.upstreams if derived else (),
             gradients=view.gradients if view else (), sizes=traced.sizes, elementwise=traced.elementwise,
+            assumptions=tuple(a.statement for a in traced.assumptions),
         )  # fmt: skip
 
     @property

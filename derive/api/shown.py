@@ -35,7 +35,7 @@ def result_lines(d: Derivative, notation: str = "index", width: int = 80) -> Ite
     view = view_of(d.derivation, d.traced, TEXT, notation)
     yield from _lines(view, (chain for _, chain in _results(d)), width)
     used = definitions(d.results.values())
-    named = [*_lines(view, map(_defined, used), width - len(WHERE)), *_given(d, view, used)]
+    named = [*_lines(view, map(_defined, used), width - len(WHERE)), *_given(d, view, used), *view.legend()]
     for number, line in enumerate(named):
         yield (WHERE if number == 0 else " " * len(WHERE)) + line
 

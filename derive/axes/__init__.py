@@ -27,7 +27,7 @@ from .functions import (
 )
 from .index import Axis, Scalar, Size, axes, axis, fresh_letter
 from .padding import Padded, padded
-from .ranges import in_range, nonnegative, settled, whole
+from .ranges import in_range, nonnegative, proved, settled, whole
 from .reduce import (
     ArgMaxOver,
     ArgMinOver,
@@ -123,6 +123,7 @@ __all__ = [
     "one_hot",
     "padded",
     "prod_over",
+    "proved",
     "rebuilt",
     "rename",
     "scalar",

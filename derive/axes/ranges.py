@@ -37,6 +37,16 @@ def nonnegative(expression: Expr) -> bool:
         return _nonnegative(expression)
 
 
+def proved(left: Basic, right: Basic) -> bool | None:
+    """Whether left > right holds, for integers: True or False where that is certain, else None."""
+    if not (whole(left) and whole(right)):
+        return None
+    difference = settled(left - right)
+    if nonnegative(difference - 1):
+        return True
+    return False if nonnegative(-difference) else None
+
+
 def in_range(index: Expr, size: Expr) -> bool:
     """Whether 0 ≤ index < size, provably."""
     if isinstance(index, Axis) and index.size == size:

@@ -11,9 +11,9 @@ from sympy.core.basic import Basic
 
 from .functions import Delta
 from .index import Axis, fresh_letter
-from .ranges import settled
+from .ranges import in_range, settled
 from .reduce import Reduction
-from .tensor import BoolEntry, Entry, Tensor
+from .tensor import BoolEntry, Entry, PaddedBoolEntry, PaddedEntry, Tensor
 
 
 def free_axes(node: Basic) -> tuple[Axis, ...]:
@@ -66,12 +66,23 @@ def rebuilt(node: Basic, args: list[Basic]) -> Basic:
     if all(new is old for new, old in zip(args, node.args, strict=True)):
         return node
     if isinstance(node, (Entry, BoolEntry)):
-        return node.func(args[0], *(settled(index) for index in args[1:]))
+        return _entry(node, args[0], [settled(index) for index in args[1:]])
     if isinstance(node, Delta):
         return node.func(*(settled(index) for index in args))
     if node.func.__module__.startswith("derive"):
         return node.func(*args)
     return node.func(*args, evaluate=False)
+
+
+def _entry(node: Entry | BoolEntry, tensor: Tensor, indices: list[Basic]) -> Basic:
+    """The entry at new indices: one that has come within its tensor need not be padded."""
+    kind = node.func
+    if kind in _PLAIN and all(in_range(i, a.size) for i, a in zip(indices, tensor.axes, strict=True)):
+        kind = _PLAIN[kind]
+    return kind(tensor, *indices)
+
+
+_PLAIN: dict[type, type] = {PaddedEntry: Entry, PaddedBoolEntry: BoolEntry}
 
 
 def mapped(node: Basic, change: Callable[[Basic], Basic | None]) -> Basic:

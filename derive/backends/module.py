@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from derive.lower import DeriveError, NameProblem, Program, ShapeError, did_you_mean
+from derive.lower import DeriveError, Function, NameProblem, Program, ShapeError, did_you_mean
 
 from . import runtime
 from .numpy import compiled, emit, printer_for
@@ -20,7 +20,7 @@ class Module:
     def __init__(self, program: Program) -> None:
         self.program = program
         self._inputs = tuple(a.name for a in program.inputs)
-        self._declared = tuple((a.name, a.kind, a.shape) for a in program.inputs)
+        self._declared = tuple(a.declared for a in program.inputs)
         self._names = frozenset((*self._inputs, *(name for name, _ in program.parameters)))
         self._compiled: dict[str, Callable[..., Any]] = {}
         self._least = dict(zip(program.sizes, program.least, strict=True))
@@ -71,13 +71,16 @@ class Module:
         return self._function(name)
 
     def _function(self, name: str) -> Callable[..., Any]:
-        if name not in self._compiled:
-            found = next((f for f in self.program.functions if f.name == name), None)
-            if found is None:
-                known = ", ".join(f.name for f in self.program.functions)
-                raise DeriveError(f"{self.program.name}: there is no {name}; this module has {known}")
-            self._compiled[name] = compiled(found, self.program, printer_for(self.program))
-        return self._compiled[name]
+        found = self._compiled.get(name) or next((f for f in self.program.functions if f.name == name), None)
+        if found is None:
+            known = ", ".join(f.name for f in self.program.functions)
+            raise DeriveError(f"{self.program.name}: there is no {name}; this module has {known}")
+        return self._made(found) if isinstance(found, Function) else found
+
+    def _made(self, function: Function) -> Callable[..., Any]:
+        if function.name not in self._compiled:
+            self._compiled[function.name] = compiled(function, self.program, printer_for(self.program))
+        return self._compiled[function.name]
 
     def _arguments(self, given: Mapping[str, Any]) -> list[Any]:
         """Checked arrays, then parameters, in the order of the functions.
@@ -112,7 +115,7 @@ class Module:
             if all(type(array) is np.ndarray for array in arrays):
                 self._accepted = [kind for array in arrays for kind in (type(array), array.shape, array.dtype)]
             arrays = found
-        return arrays + [self._parameter(name, default, given) for name, default in self.program.parameters]
+        return arrays + self._parameters(given)
 
     def _refuse(self, given: Mapping[str, Any]) -> NoReturn:
         """The error for inputs that are unknown or missing."""
@@ -122,6 +125,18 @@ class Module:
                 raise NameProblem(f"{name}: unknown input {word!r}{did_you_mean(word, sorted(self._names))}")
         missing = next(word for word in self._inputs if word not in given)
         raise DeriveError(f"{name}: input {missing} is missing: expected {', '.join(self._inputs)}")
+
+    def _parameters(self, given: Mapping[str, Any]) -> list[Any]:
+        """Scalars and sizes, in order; those made of others where they are not given."""
+        derived = dict(self.program.derived)
+        found = {n: self._parameter(n, d, given) for n, d in self.program.parameters if n not in derived}
+        for name, code in derived.items():
+            value = given.get(name)
+            if value is None:
+                function = Function(f"{name} by default", self.program.sizes, (), code)
+                value = self._made(function)(*(found.get(size) for size in self.program.sizes))
+            found[name] = self._parameter(name, None, {name: value})
+        return [found[name] for name, _ in self.program.parameters]
 
     def _parameter(self, name: str, default: Any, given: Mapping[str, Any]) -> Any:
         value = given.get(name, default)

@@ -20,7 +20,7 @@ from .printer import INDENT, NumpyPrinter, listed
 HELPERS: dict[str, Callable[..., Any]] = {
     helper.__name__: helper
     for helper in (
-        runtime.whole, runtime.length, runtime.quotient, runtime.indices,
+        runtime.whole, runtime.refused, runtime.length, runtime.quotient, runtime.indices,
         windows.padded, windows.windows, windows.scattered, windows.overlapped,
         windows.matrices, windows.products, windows.weighted, windows.correlated,
         windows.folded, windows.firsts, windows.selected,
@@ -126,11 +126,7 @@ def _block() -> str:
 
 
 def _row(array: Array) -> str:
-    return f"\n{INDENT}{_declared(array)!r},"
-
-
-def _declared(array: Array) -> tuple[Any, ...]:
-    return array.name, array.kind, array.shape
+    return f"\n{INDENT}{array.declared!r},"
 
 
 def _shape(array: Array) -> str:
@@ -184,7 +180,8 @@ def _signature(function: Function, program: Program) -> str:
     names = [f"{a.name}: Any" for a in program.inputs] + (["*"] if program.parameters else [])
     for name, default in program.parameters:
         kind = "int" if name in program.sizes else "float"
-        names.append(f"{name}: {kind}" + ("" if default is None else f" = {default!r}"))
+        shown = " | None = None" if name in dict(program.derived) else "" if default is None else f" = {default!r}"
+        names.append(f"{name}: {kind}{shown}")
     what = {"forward": "The value, and what backward needs.", "value_and_grad": "The value and its gradients."}
     head = listed(f"def {function.name}(", names, ")", indent="")
     return f'{head} -> tuple[Any, Any]:\n{INDENT}"""{what[function.name]}"""'
@@ -199,7 +196,10 @@ def _checks(function: Function, program: Program, printer: NumpyPrinter) -> list
     target = tuple_ if len(names) == 1 or "\n" in tuple_ else tuple_[1:-1]
     lines = [f"{target} = checked(NAME, INPUTS, {tuple_})"] if names else []
     least = dict(zip(program.sizes, program.least, strict=True))
-    for name, _ in program.parameters:
+    derived = dict(program.derived)
+    for name in (*(name for name, _ in program.parameters if name not in derived), *derived):
+        if name in derived:
+            lines += [f"if {name} is None:", f"{INDENT}{name} = {printer.doprint(derived[name])}"]
         kept = (
             printer.helper("whole", ["NAME", f'"{name}"', name, str(least[name])])
             if name in least

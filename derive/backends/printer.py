@@ -9,7 +9,7 @@ from typing import Any
 
 from sympy.printing.pycode import PythonCodePrinter
 
-from derive.lower import Assign, Code, Into, Num, Op, Rows, Statement, Unsupported, Update, Var
+from derive.lower import Assign, Code, Into, Num, Op, Require, Rows, Statement, Unsupported, Update, Var
 
 
 @dataclass(frozen=True)
@@ -320,7 +320,7 @@ class NumpyPrinter(PythonCodePrinter):
 
     def lines(self, statement: Statement, indent: str = "") -> list[str]:
         """The lines of a statement."""
-        note = [f"{indent}# {statement.note}"] if not isinstance(statement, Rows) and statement.note else []
+        note = [f"{indent}# {statement.note}"] if not isinstance(statement, (Rows, Require)) and statement.note else []
         match statement:
             case Assign(targets, value):
                 names = [self._target(target) for target in targets]
@@ -329,6 +329,10 @@ class NumpyPrinter(PythonCodePrinter):
                 return [*note, f"{indent}{self.bound(target, 0)} {OPERATOR[op]}= {self.bound(value, 0)}"]
             case Into(value, out):
                 return [*note, f"{indent}{self.into(value, out)}"]
+            case Require(condition, text, sizes):
+                named = [f"{name}={self.bound(value, 0)}" for name, value in sizes]
+                error = self.helper("refused", ["NAME", f'"{text}"', *named])
+                return [f"{indent}if not {self.bound(condition, COMPARE)}:", f"{indent}{INDENT}raise {error}"]
             case Rows(index, count, width, body):
                 head = f"{indent}for {index} in row_blocks({self.bound(count, 0)}, {self.bound(width, 0)}):"
                 return [head, *(line for inner in body for line in self.lines(inner, indent + "    "))]

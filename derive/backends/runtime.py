@@ -21,10 +21,13 @@ def row_blocks(rows: int, width: int) -> Any:
 
 
 def checked(where: str, declared: Any, arrays: Any) -> list[Any]:
-    """The arrays, once each is as declared: (name, kind, lengths); equal names of lengths are equal lengths."""
+    """The arrays, once each is as declared: (name, kind, lengths); equal names of lengths are equal lengths.
+
+    A fourth part gives lengths that must be at least 2, or more.
+    """
     lengths: dict[Any, int] = {}
     dtype, weak, found = None, False, []
-    for (name, kind, shape), given in zip(declared, arrays, strict=True):
+    for (name, kind, shape, *least), given in zip(declared, arrays, strict=True):
         try:
             array = np.asarray(given)
         except ValueError as problem:
@@ -46,6 +49,9 @@ def checked(where: str, declared: Any, arrays: Any) -> list[Any]:
             known = lengths.values() if shape is None else [f"{s}={lengths[s]}" if s in lengths else s for s in shape]
             text = ", ".join(map(str, known))
             raise ValueError(f"{where}: input {name}: expected shape ({text}), given {array.shape}")
+        for length, low in (least[0] if least else {}).items():
+            if lengths[length] < low:
+                raise ValueError(f"{where}: input {name}: expected {length} of at least {low}, given {lengths[length]}")
         found.append(array)
     return [a.astype(dtype) if a.dtype.kind == "f" else a for a in found] if weak and dtype else found
 
@@ -73,6 +79,12 @@ def whole(where: str, name: str, value: Any, least: int) -> int:
     if isinstance(value, bool) or not hasattr(value, "__index__") or value < least:
         raise ValueError(f"{where}: {name}: expected a whole number of at least {least}, given {value!r}")
     return int(value)
+
+
+def refused(where: str, statement: str, **sizes: int) -> ValueError:
+    """The error for sizes of which an assumption does not hold."""
+    told = ", ".join(f"{name}={value}" for name, value in sizes.items())
+    return ValueError(f"{where}: expected {statement}, given {told}")
 
 
 def length(where: str, axis: str, above: int, over: int = 1, given: int | None = None, **sizes: int) -> int:

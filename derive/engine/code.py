@@ -29,7 +29,7 @@ class Safe:
 
 
 def joined(body: Expr) -> Expr:
-    """Σ_b f + Σ_b g of a number as Σ_b (f + g), functions last: in float32 large terms cancel before small ones join."""
+    """Σ_b f + Σ_b g of a number as Σ_b (f + g), functions last: large terms cancel before small ones join."""
     groups: dict[Any, list[Expr]] = {}
     for term in body.args if isinstance(body, Add) and not free_axes(body) else ():
         reduced, factor = (term.args[1], term.args[:1]) if _is_multiple(term) else (term, ())

@@ -45,7 +45,7 @@ class Presentation:
         shown = [h for h in autos if h.id in sheets] if self.full else self._worth_naming(self._mentioned())
         self.places = tuple(places_in(self.algebra, self._displayed()))
         for head in self.places:
-            along = self.algebra.axes_of[self.algebra.letter_space[head.over[head.payload]]][0].name
+            along = self.writer.letters_for(head.over)[head.over[head.payload]].name
             self.labels[head.id] = self._unique(f"k_{along}" if len(head.over) > 1 else "k")
         self.shown = {h.id for h in (*self._always(), *shown, *self.places)}
 

@@ -212,6 +212,8 @@ def _written_out(outcome: Outcome, sheet: Sheet, users: list[Sheet], only_cancel
     for user in users:
         record = Record()
         value = normalised(outcome.rules, _inserted(outcome, user.value, sheet, record), record)
+        if _windowed(algebra, sheet.value) and _windowed(algebra, user.value, sheet.bar) and _wider(value, user.value):
+            return False  # windows within windows: a sum over every pair, which nobody reads or runs
         spare -= cost(algebra, value) - cost(algebra, user.value)
         vanished += max(0, _multiplied(sheet, user) - len(value))
         spare += CANCELLED * max(0, _multiplied(sheet, user) - len(value))
@@ -224,6 +226,21 @@ def _written_out(outcome: Outcome, sheet: Sheet, users: list[Sheet], only_cancel
         user.value = value
         user.record.entries += record.entries
     return True
+
+
+def _windowed(algebra: Algebra, poly: Poly, beside: Head | None = None) -> bool:
+    """Whether a term (with the name `beside`) sums over letters that windows tie."""
+    return any(
+        bound
+        and any(algebra.heads[a[0]].label == "window" for a, _ in factors)
+        and (beside is None or any(a[0] == beside.id for a, _ in factors))
+        for (factors, bound), _ in poly
+    )
+
+
+def _wider(one: Poly, two: Poly) -> bool:
+    """Whether a poly sums over more letters than another."""
+    return sum(len(bound) for (_, bound), _ in one) > sum(len(bound) for (_, bound), _ in two)
 
 
 def _multiplied(sheet: Sheet, user: Sheet) -> int:

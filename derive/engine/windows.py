@@ -9,7 +9,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sympy import Expr, Integer, Mod, Mul, S, expand, floor
+from sympy import (
+    Expr,
+    GreaterThan,
+    Integer,
+    LessThan,
+    Mod,
+    Mul,
+    S,
+    StrictGreaterThan,
+    StrictLessThan,
+    expand,
+    floor,
+    true,
+)
 from sympy.core.basic import Basic
 
 from derive.axes import (
@@ -25,6 +38,7 @@ from derive.axes import (
     Where,
     free_axes,
     in_range,
+    proved,
     rebuilt,
     rename,
 )
@@ -40,6 +54,8 @@ def solved(node: Basic) -> Basic:
         body = solved(node.body)
         node = node if body is node.body else node.rebound(body, node.axes)
         return _summed(node) if isinstance(node, SumOver) else node
+    if isinstance(node, Where) and _holds(node.args[0]):
+        return solved(node.args[1])
     return rebuilt(node, [solved(child) for child in node.args])
 
 
@@ -50,13 +66,31 @@ def _summed(node: SumOver) -> Basic:
         window, values, inside = found
         letters = [a for a in letters if a not in values]
         factors = [_read(f, values, inside) for f in factors if f is not window]
-        conditions = [rename(c, values) for c in conditions]
+        conditions = [c for c in (rename(c, values) for c in conditions) if not _holds(c)]
     if len(letters) == len(node.axes):
         return node
     body = factors[0] if len(factors) == 1 else Mul(*factors, evaluate=False) if factors else S.One
     for condition in reversed(conditions):
         body = Where(condition, body, Integer(0))
     return SumOver(body, *letters) if letters else body
+
+
+def _holds(condition: Basic) -> bool:
+    """Whether a relation between integers holds, now that letters are solved for: 0 ≤ y is no condition."""
+    if type(condition) not in _GREATER:
+        return condition is true
+    strict, turned = _GREATER[type(condition)]
+    large, small = condition.args[::-1] if turned else condition.args
+    return proved(large, small) is True if strict else proved(small, large) is False
+
+
+# Relations as a > b or a ≥ b: (whether strict, sides exchanged).
+_GREATER = {
+    StrictGreaterThan: (True, False),
+    StrictLessThan: (True, True),
+    GreaterThan: (False, False),
+    LessThan: (False, True),
+}
 
 
 def _opened(body: Expr) -> tuple[list[Basic], list[Expr]]:

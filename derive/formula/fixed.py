@@ -11,7 +11,7 @@ import sympy
 from sympy import Float, Integer
 from sympy.core.basic import Basic
 
-from derive.axes import Axis, DeriveError, NameProblem, Size, Tensor, did_you_mean, mapped
+from derive.axes import Axis, DeriveError, NameProblem, ShapeError, Size, Tensor, did_you_mean, mapped
 
 from .core import Formula
 from .signature import Parameter
@@ -115,7 +115,11 @@ def _left_open(formula: Formula, chosen: _Choices) -> tuple[Parameter, ...]:
 
 
 def _axis(axis: Axis, values: Mapping[Basic, Basic]) -> Axis:
-    return Axis(axis.name, axis.size.xreplace(values))
+    size = axis.size.xreplace(values)
+    if size.is_number and not (size.is_Integer and size >= 1):
+        given = ", ".join(f"{s}={values[s]}" for s in sorted(axis.size.atoms(Size), key=str) if s in values)
+        raise ShapeError(f"{axis.name} has length {size}, with {given}: expected a whole number of at least 1")
+    return Axis(axis.name, size)
 
 
 def _substituted(traced: Traced, numbers: Mapping[str, Any], name: str) -> Traced:

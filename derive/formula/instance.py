@@ -91,7 +91,9 @@ def _unified(traced: Traced, tensors: Mapping[str, Tensor | Expr], sizes: Mappin
     for size in traced.sizes:
         value = sizes.get(size.name, size.default)
         if value is not None:
-            unify.sizes[size] = length_of(value, size, unify.where)
+            given = length_of(value, size, unify.where)
+            own = size.name not in sizes  # a default may be another size of the formula: stride = kernel_size
+            unify.sizes[size] = unify.measured(given) if own else given
     for formal in sorted(traced.inputs, key=lambda t: any(not isinstance(a.size, Size) for a in t.axes)):
         actual = tensors[formal.name]
         if isinstance(actual, Tensor):

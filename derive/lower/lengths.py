@@ -22,7 +22,7 @@ from .program import Assign, Code, Num, Op, Statement, Var
 from .task import Task
 
 
-def _quotient(length: Any) -> tuple[Any, Any]:
+def quotient(length: Any) -> tuple[Any, Any]:
     """Numerator and denominator; `together` is called only where there is one."""
     divides = any(a.exp.is_Integer is not True or a.exp < 0 for a in length.atoms(Pow))
     return (
@@ -39,7 +39,7 @@ def length_code(length: Expr) -> Code:
         return Num(Fraction(int(length)))
     if length.is_Symbol:
         return Var(length.name)
-    above, below = _quotient(length) if length.is_Add or length.is_Mul else (length, 1)
+    above, below = quotient(length) if length.is_Add or length.is_Mul else (length, 1)
     if below != 1:
         return Op("floor_divide", (length_code(expand(above)), length_code(below)))
     made = LENGTHS.get(type(length).__name__)
@@ -73,12 +73,12 @@ def _product_code(length: Any) -> Code:
 
 
 def _floor_code(length: Any) -> Code:
-    above, below = _quotient(length.args[0])
+    above, below = quotient(length.args[0])
     return Op("floor_divide", (length_code(expand(above)), length_code(below)))
 
 
 def _ceiling_code(length: Any) -> Code:
-    above, below = _quotient(length.args[0])
+    above, below = quotient(length.args[0])
     return Op("negative", (Op("floor_divide", (length_code(expand(-above)), length_code(below))),))
 
 
@@ -122,9 +122,15 @@ class Lengths:
         every = [e for node in list(self.graph.table.values()) for e in expressions(node)]
         every += [a.size for t in self.task.inputs for a in t.axes] + list(self.graph.derived)
         every += list(self.graph.derived.values())
-        for symbol in (s for length in every for s in sorted(length.free_symbols, key=str)):
-            if symbol.name not in self.variables:
-                self.variables[symbol.name] = fresh(wanted.get(symbol.name, symbol.name))
+        symbols = dict.fromkeys(s.name for length in every for s in sorted(length.free_symbols, key=str))
+        for name in sorted(symbols, key=lambda name: name in wanted):  # derived ones last: Y is the length called Y
+            if name not in self.variables:
+                self.variables[name] = fresh(self._wanted(name, wanted.get(name, name)))
+
+    def _wanted(self, symbol: str, name: str) -> str:
+        """What a length would like to be called: beside Y, the other length of an axis y is that of its input, Y_x."""
+        owner = next((t.name for t in self.task.inputs for a in t.axes if str(self.graph.length(a)) == symbol), None)
+        return f"{name}_{owner}" if owner and name in self.variables.values() else name
 
     def code(self, length: Expr) -> Code:
         """A length where it is used."""
@@ -172,7 +178,7 @@ class Lengths:
             else:
                 for d in new:
                     place = dims.index(d)
-                    found.append(Assign((Var(self.variables[str(d)]),), _extent(label, place)))
+                    found.append(Assign((Var(self.variables[str(d)]),), extent(label, place)))
             needed = [s for s in needed if s not in new]
         solved = {t.name for statement in plan for t in _targets(statement)}
         missing = [s for s in needed if self.variables[s] not in solved]
@@ -202,7 +208,7 @@ class Lengths:
             for name in _unknown(axis.size, have):
                 statements.append(self._solved(tensor, place, axis, name))
                 have.add(name)
-            statements.append(self._computed(axis, _extent(tensor.name, place), tensor))
+            statements.append(self._computed(axis, extent(tensor.name, place), tensor))
         done = {a.size for t in self.task.inputs for a in t.axes}
         for axis in self.axes:
             if axis.size not in done and not _unknown(axis.size, have):
@@ -220,24 +226,24 @@ class Lengths:
         rest = expand(axis.size - slope * unknown)
         if not slope or rest.has(unknown) or axis.size.has(*_nested(axis.size, unknown)):
             raise Unsupported(f"{self.task.name}: the length {axis.size} of {tensor.name} does not say what {name} is")
-        extent: Code = _extent(tensor.name, place)
+        above: Code = extent(tensor.name, place)
         if rest != 0:
-            extent = Op("subtract", (extent, self._text(self._marked(rest))))
+            above = Op("subtract", (above, self._text(self._marked(rest))))
         text = f"{name}, as {tensor.name} has length {axis.size} along {axis.name}"
-        value = Op("quotient", (extent, self._text(self._marked(slope))), (text, getattr(unknown, "min", 1)))
+        value = Op("quotient", (above, self._text(self._marked(slope))), (text, getattr(unknown, "min", 1)))
         return Assign((Var(self.variables[name]),), value)
 
-    def _computed(self, axis: Axis, extent: Code | None = None, tensor: Tensor | None = None) -> Statement:
+    def _computed(self, axis: Axis, given: Code | None = None, tensor: Tensor | None = None) -> Statement:
         """H = length(…): at least 1, and whole; as long as the input's axis, where it is one."""
         symbols = sorted(axis.size.free_symbols, key=str)
-        above, below = _quotient(axis.size)
+        above, below = quotient(axis.size)
         args = [self._text(above), self._text(below)]
         self._marked(axis.size)
         keywords = tuple(s.name for s in symbols)
         args += [Var(self.variables[s.name]) for s in symbols]
         where = f"{axis.name} of {tensor.name}" if tensor else axis.name
-        if extent is not None:
-            args.append(extent)
+        if given is not None:
+            args.append(given)
             keywords += ("given",)
         value = Op("length", tuple(args), (where, keywords))
         return Assign((Var(self.variables[self.graph.length(axis).name]),), value)
@@ -258,7 +264,8 @@ def _nested(size: Expr, unknown: Any) -> list[Any]:
     return [*found, *inner] or [Symbol("nothing")]
 
 
-def _extent(label: str, place: int) -> Code:
+def extent(label: str, place: int) -> Code:
+    """The length of an array along one of its axes."""
     shape = Op("shape", (Var(label),))
     return Op("item", (shape,), place) if place else Op("len", (Var(label),))
 

@@ -6,12 +6,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from sympy import Expr
+
 from derive.axes import Axis, Size, Tensor, definitions
 
+from .keywords import defaults, least, required
 from .lengths import Lengths, expressions
 from .node import Graph, Node, View, reachable
 from .plan import SOURCES, VIEWS, is_host
-from .program import Array, Assign, Code, Function, Into, Op, Program, Rows, Statement, Update, Var
+from .program import Array, Assign, Code, Function, Into, Op, Program, Require, Rows, Statement, Update, Var
 from .read import Reader
 from .seed import seeded
 from .task import Task
@@ -21,7 +24,7 @@ from .write import Body, Names
 RESERVED = frozenset(
     "NAME INPUTS BLOCK dtype shape template saved gradients row_blocks checked upstream forward backward "
     "value_and_grad float int len max min abs whole length quotient indices padded windows scattered overlapped "
-    "matrices products folded firsts selected weighted correlated".split()
+    "matrices products folded firsts selected weighted correlated refused".split()
 )
 NEEDS_DTYPE = frozenset("ones full zeros empty eye typed cast".split())
 LONGEST_NOTE = 100
@@ -85,19 +88,20 @@ class _Lowering:
             outputs=tuple(self._array(t) for t in task.outputs),
             gradients=tuple(t.of or t.name for t in task.gradients),
             upstreams=tuple(t.name for t in seed.upstreams),
-            parameters=tuple((s.name, s.default) for s in task.parameters),
+            parameters=tuple((s.name, None if isinstance(s.default, Expr) else s.default) for s in task.parameters),
             sizes=sizes,
             least=tuple(s.min for s in task.sizes),
             scalar_loss=task.scalar_loss,
             formulas=tuple(f"{t.declared() if t.axes else t.name} = {t.body}" for t in dict.fromkeys(every)),
             functions=functions,
             taken=frozenset(self.taken),
+            derived=defaults(task),
         )
 
     def _array(self, tensor: Tensor) -> Array:
         shape = None if self.flat else tuple(self.lengths.spelled(a.size) for a in tensor.axes)
         bound = None if tensor.bound is None else self.lengths.spelled(tensor.bound)
-        return Array(tensor.name, tensor.dtype, shape, bound)
+        return Array(tensor.name, tensor.dtype, shape, bound, least(tensor) if shape else ())
 
     # Reading
 
@@ -256,7 +260,7 @@ class _Lowering:
         real = [label for node, label in known.items() if node.kind == "real" and node.rank == max_rank(known)]
         real = real or [label for node, label in known.items() if node.kind == "real"]
         start = [*unpack, *self._flattened(name, known)]
-        indices = self._indices() if name != "backward" else []
+        indices = [*required(self.lengths), *self._indices()] if name != "backward" else []
         at_hand = (*parameters, *(self.unpacked if name == "backward" else ()))
         start += self.lengths.unpacked(known, at_hand, derive=name != "backward")
         start += indices
@@ -350,6 +354,8 @@ def _codes(statement: Statement) -> Iterator[Code]:
             yield from (target, value)
         case Into(value, out):
             yield from (value, out)
+        case Require(condition, _, _):
+            yield condition
         case Rows(_, count, width, body):
             yield from (count, width)
             for inner in body:

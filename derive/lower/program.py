@@ -1,7 +1,7 @@
 """The array program: functions of plain statements over named arrays. Backends print it and decide nothing.
 
 An expression is a `Var`, a `Num` or an `Op` on expressions; `attr` holds what is static (axes, permutations, keywords).
-Statements assign, update in place, write into memory at hand, or repeat for blocks of rows.
+Statements assign, update in place, write into memory at hand, repeat for blocks of rows, or refuse what does not hold.
 """
 
 from __future__ import annotations
@@ -75,7 +75,16 @@ class Rows:
     body: tuple[Statement, ...]
 
 
-Statement = Assign | Update | Into | Rows
+@dataclass(frozen=True, slots=True)
+class Require:
+    """An error unless the condition holds: `text` states it, `sizes` are the numbers that it is about."""
+
+    condition: Code
+    text: str
+    sizes: tuple[tuple[str, Code], ...]
+
+
+Statement = Assign | Update | Into | Rows | Require
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +105,12 @@ class Array:
     kind: str
     shape: tuple[str | int | None, ...] | None  # None: any shape
     bound: str | int | None = None
+    least: tuple[tuple[str, int], ...] = ()  # of lengths that must be at least 2, or more
+
+    @property
+    def declared(self) -> tuple[Any, ...]:
+        """What arrays are checked against."""
+        return (self.name, self.kind, self.shape, *([dict(self.least)] if self.least else []))
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +130,7 @@ class Program:
     formulas: tuple[str, ...]
     functions: tuple[Function, ...]
     taken: frozenset[str]  # names that the functions use
+    derived: tuple[tuple[str, Code], ...] = ()  # sizes whose default is made of others, each after those it needs
 
     def function(self, name: str) -> Function:
         return next(f for f in self.functions if f.name == name)

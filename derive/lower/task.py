@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sympy.core.basic import Basic
+
 from derive.axes import Scalar, Size, Tensor
 
 
@@ -13,7 +15,8 @@ class Task:
 
     `upstreams` has one tensor for each output; it is () for a single scalar output, whose upstream is then 1 unless a
     scalar is given at run time. The `of` of a gradient names its input. With `elementwise`, tensors without axes stand
-    for arrays of any one shape. Without gradients there is only a forward function.
+    for arrays of any one shape. Without gradients there is only a forward function. Of the assumptions, those about
+    sizes alone are checked in every call.
     """
 
     name: str
@@ -25,6 +28,7 @@ class Task:
     gradients: tuple[Tensor, ...] = ()
     sizes: tuple[Size, ...] = ()
     elementwise: bool = False
+    assumptions: tuple[Basic, ...] = ()
 
     @property
     def parameters(self) -> tuple[Scalar | Size, ...]:

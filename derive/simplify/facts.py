@@ -10,6 +10,7 @@ from derive.rewrite import Law, Record, exhaust
 from derive.terms import Factors, Head, Poly, Power, Term, number
 
 from .collect import collected
+from .exponents import merged
 from .rules import Fact, Rules
 from .symmetry import ASSUMED, symmetrised, symmetry
 
@@ -32,6 +33,7 @@ LAWS: tuple[Law, ...] = (
     Law("fold within brackets", "the same, inside a bracket", _within),
     Law("collect a named sum", "two terms are a multiple of a sum that has a name", collected),
     Law("use symmetry", "the assumed symmetry lets two indices change places", symmetrised),
+    Law("add exponents", "powers of one base are one power", merged),
     Law("use a fact", "a reduction known from a definition or an assumption", _fact),
 )
 

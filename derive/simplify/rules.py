@@ -226,7 +226,8 @@ class Rules:
         """A sum stands only under whole positive powers, a coefficient only under whole ones; the guard is there."""
         if fold.guard and not all(a in beside for a in self._guarding(fold, factor[0])):
             return False
-        if len(fold.body) == 1 and not self._divides(factor, fold, beside):
+        exponential = self.algebra.heads[factor[0][0]].label == "exp"
+        if exponential and len(fold.body) == 1 and not self._divides(factor, fold, beside):
             return False
         body, power = fold.body, factor[1] * fold.power
         whole = isinstance(power, int)

@@ -30,7 +30,8 @@ from derive.axes import (
     Tensor,
     Unsupported,
     Where,
-    nonnegative,
+    free_axes,
+    proved,
     rename,
     whole,
 )
@@ -149,6 +150,19 @@ class Reader(Indices):
         head = self.algebra.head(("index", space), "index", "index", (space,))
         return self.algebra.atom(head, (self.letter_of(node, env),))
 
+    def rounded(self, node: Expr, env: Env) -> Poly:
+        """⌊e/m⌋ or e mod m as a number: Σ_q [e = m q + r] q; of sizes alone, an integer of its own."""
+        if not free_axes(node):
+            return self.length(node)
+        if isinstance(node, (Min, Max)):
+            raise Unsupported(f"no law for {node}: write minimum(a, b) or maximum(a, b)")
+        ties = Ties()
+        ((coefficient, _, (letter,)),), _ = self.form(node, env, ties)
+        space = self.algebra.letter_space[letter]
+        head = self.algebra.head(("index", space), "index", "index", (space,))
+        made = self.algebra.poly([ties.raw({(head.id, (letter,)): 1})])
+        return self.algebra.mul(self.read(coefficient, env), made)
+
     def sum_of(self, node: Expr, env: Env) -> Poly:
         return self.algebra.add(*(self.read(a, env) for a in node.args))
 
@@ -219,8 +233,8 @@ class Reader(Indices):
         condition, body = masked(node.body, node.name.endswith("max"))
         inner, over = self._opened(node.axes, env)
         polys = [self.flat(self.read(body, inner))]
-        if condition is not None:
-            polys.append(self.flat(self.test(condition, inner, True)))
+        if condition is not None and (holds := self.test(condition, inner, True)) != self.algebra.constant(1):
+            polys.append(self.flat(holds))
         return self.algebra.op(node.name, *polys, over=over, payload=getattr(node, "component", None))
 
     def _opened(self, axes: tuple[Axis, ...], env: Env) -> tuple[dict[Axis, Letter], tuple[Letter, ...]]:
@@ -293,9 +307,12 @@ class Reader(Indices):
         algebra = self.algebra
         label, flip, negate = _RELATIONS[node.func]
         left, right = node.args[::-1] if flip else node.args
-        if whole(left) and whole(right) and label == "gt":
-            if nonnegative(left - right - 1) or nonnegative(right - left):  # known from the ranges of letters
-                return algebra.constant(int(nonnegative(left - right - 1) == (holds != negate)))
+        known = proved(left, right) if label == "gt" else None
+        if known is not None:  # from the ranges of letters
+            return algebra.constant(int(known == (holds != negate)))
+        if whole(left) and whole(right) and label == "eq" and (free_axes(left) or free_axes(right)):
+            same = self.tied(left, right, env)
+            return same if holds != negate else self._less_from_one(same)
         if label == "eq" and isinstance(left, Axis) and isinstance(right, Axis) and left.size == right.size:
             same = self.delta(Delta(left, right), env)
             return same if holds != negate else self._less_from_one(same)
@@ -353,6 +370,7 @@ _READERS: dict[Any, Callable[[Reader, Any, Env], Poly]] = {
     Where: Reader.where,
     Delta: Reader.delta,
     sympy.exp: Reader.function,
+    (sympy.floor, sympy.ceiling, sympy.Mod, Min, Max): Reader.rounded,
     Axis: Reader.axis_value,
     (sympy.Symbol, Scalar, sympy.NumberSymbol): Reader.symbol,
     (sympy.Function, AdjointOf): Reader.function,

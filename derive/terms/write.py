@@ -153,16 +153,29 @@ class Writer:
         parts = [] if node.coefficient == 1 else [rational(node.coefficient)]
         tests = [f for f in outer if self._is_guard(f)]
         parts += self._product([f for f in outer if f not in tests], scope)
-        if node.bound:
-            guards = [f for f in inner if self._is_guard(f)]
-            body = times(*self._product([f for f in inner if f not in guards], scope),
+        for letters, own in self._independent(inner, node.bound, whole=bracket_inside) if node.bound else ():
+            guards = [f for f in own if self._is_guard(f)]
+            body = times(*self._product([f for f in own if f not in guards], scope),
                          *([bracket] if bracket_inside else []))  # fmt: skip
-            parts.append(
-                self._summed(self._guarded(body, guards, scope), sorted(node.bound - means), sorted(means), scope)
-            )
+            parts.append(self._summed(self._guarded(body, guards, scope), sorted(letters - means),
+                                      sorted(letters & means), scope))  # fmt: skip
         if not bracket_inside:
             parts.append(bracket)
         return self._guarded(times(*parts), tests, scope)
+
+    def _independent(
+        self, factors: list[tuple[Atom, Power]], bound: frozenset[Letter], *, whole: bool
+    ) -> list[tuple[frozenset[Letter], list[tuple[Atom, Power]]]]:
+        """Σ_{c,d} a_c b_d as (Σ_c a_c)(Σ_d b_d): the letters and factors of each sum."""
+        groups: list[tuple[frozenset[Letter], list[tuple[Atom, Power]]]] = []
+        for factor in factors:
+            letters, own = frozenset(factor[0][1]) & bound, [factor]
+            joined = [g for g in groups if g[0] & letters]
+            groups = [g for g in groups if g not in joined]
+            groups.append((letters.union(*(g[0] for g in joined)), [*(f for g in joined for f in g[1]), *own]))
+        covered = frozenset[Letter]().union(*(g[0] for g in groups))
+        apart = len(groups) > 1 and covered == bound and all(letters for letters, _ in groups)
+        return groups if apart and not whole else [(bound, factors)]
 
     def _is_exp(self, factor: tuple[Atom, Power]) -> bool:
         head = self.algebra.heads[factor[0][0]]

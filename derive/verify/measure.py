@@ -36,9 +36,7 @@ MEASURED = 1e-6  # tolerance against finite differences, times 1 + |value|
 EXACT = 1e-9  # tolerance between two exact evaluations
 COMPLEX = 1e-12  # tolerance against the complex step
 STEPS = (1e-4, 1e-5, 1e-6)
-DOUBLING = (1e-5, 2e-5, 4e-5)
 IMAGINARY = 1e-20
-SMALLER = (1e-3, 1e-6, 1e-9)
 
 # f(x + ih) = f(x) + ih f′(x) holds for these, as they are evaluated.
 ANALYTIC = (
@@ -115,37 +113,11 @@ def slopes_along(
     return np.asarray(_differences(function(points), steps, 1)[:, 0])
 
 
-def extrapolated(measured: Array) -> Array:
-    """The limit h → 0 of differences measured at three doubled steps."""
-    once, twice, four = measured
-    return np.asarray((16 * (4 * once - twice) - (4 * twice - four)) / 45)
-
-
 def best(found: Array, measured: Array) -> tuple[Array, Array]:
     """For each entry, the measurement (one for each step) that is nearest, and its error."""
     errors = np.stack([relative_error(found, one) for one in measured])
     nearest = np.argmin(errors, axis=0)[None]
     return tuple(np.take_along_axis(part, nearest, axis=0)[0] for part in (measured, errors))
-
-
-def measured_gradient(function: Function, point: Point, tensor: Tensor) -> Array:
-    """∂f/∂X for an input or intermediate X: the axes are those of f, then those of X."""
-    found = _gradient(function, point, tensor, np.ones(value_of(tensor, point).size))
-    size = np.abs(value_of(tensor, point)).reshape(-1).astype(float)
-    for scale in SMALLER:  # a step carried an entry out of the domain (v + ε below zero): move it less
-        if np.isfinite(found).all():
-            break
-        small = np.where(size > 0, np.minimum(size, 1.0), scale)
-        found = np.where(np.isfinite(found), found, _gradient(function, point, tensor, small))
-    return found
-
-
-def _gradient(function: Function, point: Point, tensor: Tensor, scale: Array) -> Array:
-    shape = value_of(tensor, point).shape
-    moves = [(tensor, width * d) for width, d in zip(scale, basis(shape), strict=True)]
-    found = extrapolated(slopes(function, point, moves, DOUBLING))
-    found = found / scale.reshape(-1, *(1,) * (found.ndim - 1))
-    return np.moveaxis(found, 0, -1).reshape((*found.shape[1:], *shape))
 
 
 def complex_slopes(function: Function, point: Point, moves: Sequence[Move]) -> Array:

@@ -10,15 +10,16 @@ from functools import cached_property
 import numpy as np
 from sympy.core.basic import Basic
 
-from derive.axes import Axis, DeriveError, Reduction, Size, Tensor, free_axes, letters_of
+from derive.axes import Axis, DeriveError, Reduction, Size, Tensor, definitions, free_axes, letters_of
 from derive.oracle import Array, Point, evaluate, length
 
 from .assumptions import Bound, Random, Repair, about_sizes, broken, repairs, within
 from .kinks import TIES, gaps, kinks_of, levels
 from .lengths import Lengths
-from .subject import Assumed, Subject, bodies, leaves, real_inputs, roots_of, whole
+from .subject import Assumed, Subject, bodies, derivatives_in, leaves, real_inputs, roots_of, whole
 
 MARGIN = 1e-3  # how far a point stays from every kink
+MODERATE = 1e75  # named numbers lie within it, and their inverses: a product of four is still a number
 SPAN = 1_000_000  # entries under one reduction: of several draws of lengths, the first that spans no more is taken
 MOVED = 2_000_000  # ... times the entries of an input
 PAIRS = 2000  # ... and pairs of entries that are moved one against the other, for a second derivative
@@ -146,6 +147,20 @@ class Sampler:
         """Inputs about which something is assumed."""
         return {tensor.name for a in self.subject.assumptions for tensor in leaves([a.statement])}
 
+    @cached_property
+    def named(self) -> tuple[Tensor, ...]:
+        """The real intermediates, of the formula and of what is derived, that have a value at a point."""
+        derived = {tensor for tensor in definitions(self.roots) if derivatives_in([whole(tensor)])}
+        return tuple(t for t in definitions(self.roots) if t.dtype == "real" and t not in derived)
+
+    def extreme(self, point: Point) -> str:
+        """A named number so large or small that its square or inverse may be lost, in words; empty if there is none."""
+        for tensor in self.named:
+            size = np.abs(evaluate(whole(tensor), point, tensor.axes))
+            if np.any(np.isfinite(size) & (size > 0) & ((size > MODERATE) | (size < 1 / MODERATE))):
+                return f"{tensor.name} is beyond {MODERATE:.0e} or its inverse"
+        return ""
+
     def problem(self, point: Point, rng: Random) -> str:
         """Why the point will not do, in words; empty when it will."""
         for assumption in self.subject.assumptions:
@@ -165,12 +180,16 @@ class Sampler:
         return ((kink, gaps(kink, point, direction)) for kink in self.kinks)
 
     def point(self, rng: Random, shape: str = "random") -> Point:
-        """A point that satisfies the assumptions, where every output is finite, at least MARGIN from every kink."""
+        """A point that satisfies the assumptions, where every output is finite, at least MARGIN from every kink.
+
+        If there is one, all that has a name is MODERATE there: what is checked are laws, not the range of floats.
+        """
         why = ""
         for attempt in range(TRIES):
-            point = self.draw(rng, self.sizes(rng, shape if attempt < TRIES // 2 else "random"))
+            patient = attempt < TRIES // 2
+            point = self.draw(rng, self.sizes(rng, shape if patient else "random"))
             why = self.problem(point, rng)
-            if not why:
+            if not why and not (patient and self.extreme(point)):
                 return point
         raise DeriveError(f"{self.subject.name}: found no point in {TRIES} tries: at the last, {why}")
 
