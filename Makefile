@@ -16,10 +16,10 @@ demo: .venv/demo.stamp ## the main job: derive, verify, emit and train a small n
 	@$(PY) demo.py $(ARGS)
 
 test: .venv/dev.stamp ## all tests, with the doctests of README.md and of derive
-	@$(PY) -m pytest $(ARGS)
+	@$(PY) -m pytest -n auto --ignore=tests/parity $(ARGS)
 
 parity: .venv/parity.stamp ## compare values and derivatives with PyTorch's, and docs/parity.md with what comes out
-	@DERIVE_REQUIRE_ALL=1 $(PY) -m pytest tests/parity $(ARGS)
+	@DERIVE_REQUIRE_ALL=1 $(PY) -m pytest -n auto tests/parity $(ARGS)
 
 check: lint test ## format, lint, types, tests: what a change must pass
 

@@ -112,7 +112,8 @@ def chains(effort: Effort) -> Iterator[Table]:
 # Networks and single layers: ours until all gradients are there, against JAX until they are compiled
 
 LAYERS = (
-    "conv2d", "max_pool2d", "batch_norm", "scaled_dot_product_attention", "multi_head_attention", "cross_entropy", "embedding"
+    "conv2d", "max_pool2d", "batch_norm", "scaled_dot_product_attention", "multi_head_attention", "cross_entropy",
+    "embedding",
 )  # fmt: skip
 LAYER_GOAL = 150.0
 ATTENTION_GOAL = 50.0

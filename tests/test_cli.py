@@ -291,6 +291,7 @@ def test_verify(derive, files):
     assert report["checked"][0].keys() == {"name", "variant", "passed", "worst", "where"}
 
 
+@pytest.mark.thorough
 def test_the_whole_catalogue_is_true(derive):
     code, out, err = derive("verify", "--all", "--json")
     report = json.loads(out)
@@ -298,6 +299,63 @@ def test_the_whole_catalogue_is_true(derive):
     assert {"name": "linear", "variant": {"bias": True}}.items() <= next(
         row for row in report["checked"] if row["variant"] == {"bias": True}
     ).items()
+
+
+SMALL = """
+from derive import T, axes, formula
+b, = axes("b")
+DERIVE_CATALOGUE, HOME = True, dict.fromkeys(["twice", "choice", "cube"], "small")
+
+@formula
+def twice(x: T[b]) -> T[b]:
+    return 2 * x[b]
+
+@formula
+def choice(x: T[b], *, square: bool = False) -> T[b]:
+    return x[b] ** 2 if square else x[b]
+
+@formula
+def cube(x: T[b]) -> T[b]:
+    return x[b] ** 3
+"""
+
+
+@pytest.fixture(name="small_catalogue")
+def _small_catalogue(tmp_path):
+    """A package `formulas` that is found before the catalogue, by processes of this directory."""
+    (tmp_path / "formulas").mkdir()
+    (tmp_path / "formulas" / "__init__.py").write_text(SMALL)
+
+
+def test_a_whole_catalogue_in_any_number_of_processes(small_catalogue):
+    runs = [spawned("verify", "--all", "--trials", "2", *more) for more in (["--jobs", "1"], ["--jobs", "2"], [])]
+    labels = [line.split()[1] for line in runs[0].stdout.splitlines()[:-1]]
+    assert labels == ["twice", "choice(square=true)", "choice(square=false)", "cube"]
+    assert [(r.returncode, r.stdout, r.stderr) for r in runs] == [(0, runs[0].stdout, "")] * 3
+    assert json.loads(spawned("verify", "--all", "--trials", "2", "--jobs", "3", "--json").stdout)["passed"]
+
+
+def test_a_process_that_dies_is_a_failure_and_hides_nothing(tmp_path):
+    (tmp_path / "dies.py").write_text(
+        "import os\nfrom derive import *\nb, = axes('b')\nprint('heard')\n@formula\n"
+        "def f(x: T[b], *, die: bool = False, fail: bool = False) -> T[b]:\n"
+        "    return os._exit(3) if die else {False: x[b]}[fail]\n"
+    )
+    run = spawned("verify", "dies.py", "--trials", "2", "--jobs", "2")
+    died = "the process that checked it died"
+    assert run.returncode == 1 and run.stderr.splitlines() == [
+        "heard", *(f"derive: f(die=true, fail={fail}): {died}" for fail in ("true", "false")),
+        "derive: f(die=false, fail=true): formula f: KeyError: True",
+    ]  # fmt: skip
+    assert [line.split()[0] for line in run.stdout.splitlines()] == ["FAIL", "FAIL", "----", "ok", "4"]
+    assert run.stdout.count(died) == 2
+
+
+def test_a_fault_of_ours_in_a_process_is_told_as_one(files):
+    (Path("formulas")).mkdir()
+    Path("formulas/__init__.py").write_text(SMALL + "\nimport derive.oracle\nderive.oracle.evaluate_at = None\n")
+    run = spawned("verify", "--all", "--jobs", "2")
+    assert run.returncode == 70 and "TypeError" in run.stderr and "fault in derive" in run.stderr
 
 
 def test_what_is_not_true_is_shown_with_its_counterexample(files):
@@ -346,6 +404,7 @@ BAD_INPUT = [
     (["verify", "dense", "--trials", "0"], "--trials"),
     (["verify", "dense", "--trials", "many"], "--trials"),
     (["verify", "dense", "--seed", "-1"], "--seed"),
+    (["verify", "dense", "--jobs", "0"], "--jobs"),
     (["gradient", ""], "target '': expected NAME or FILE.py:NAME"),
     (["gradient", "dense >> "], "expected NAME or FILE.py:NAME around >>"),
     (["gradient", "dense("], "target 'dense(': expected another )"),
@@ -511,17 +570,33 @@ def test_a_terminal_without_greek():
     assert run.returncode == 0 and "?L/?w_io = ?_b x_bi g_bo" in run.stdout and run.stderr == ""
 
 
-def test_an_interruption(tmp_path):
-    (tmp_path / "slow.py").write_text("import time\nopen('started', 'w').close()\ntime.sleep(60)\n")
+def interrupted(tmp_path, started, *arguments):
+    """Ctrl-C in a terminal, which every process of the group receives, once all of these files are there."""
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
     work = subprocess.Popen(
-        command("verify", "slow.py"), stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env, text=True,
+        command(*arguments), stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env, text=True, start_new_session=True,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # ignored in a background shell
     )  # fmt: skip
-    while work.poll() is None and not (tmp_path / "started").exists():
+    while work.poll() is None and not all((tmp_path / name).exists() for name in started):
         time.sleep(0.05)
-    work.send_signal(signal.SIGINT)
-    assert (*work.communicate(timeout=60), work.returncode) == ("", "derive: interrupted\n", 130)
+    os.killpg(work.pid, signal.SIGINT)
+    return *work.communicate(timeout=60), work.returncode
+
+
+def test_an_interruption(tmp_path):
+    (tmp_path / "slow.py").write_text("import time\nopen('started', 'w').close()\ntime.sleep(60)\n")
+    assert interrupted(tmp_path, ["started"], "verify", "slow.py") == ("", "derive: interrupted\n", 130)
+
+
+def test_an_interruption_ends_every_process(tmp_path):
+    """Its pipes come to an end only when no process is left that could write."""
+    (tmp_path / "slow.py").write_text(
+        "import time\nfrom derive import *\nb, = axes('b')\n@formula\n"
+        "def f(x: T[b], *, slow: bool = False, other: bool = False) -> T[b]:\n"
+        "    if slow:\n        open(f'started {other}', 'w').close()\n        time.sleep(60)\n    return x[b]\n"
+    )
+    found = interrupted(tmp_path, ["started True", "started False"], "verify", "slow.py", "--jobs", "2")
+    assert found == ("", "derive: interrupted\n", 130)
 
 
 def test_a_progress_bar_on_a_terminal_only():

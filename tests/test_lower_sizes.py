@@ -4,9 +4,10 @@ import types
 
 import numpy as np
 import pytest
-from sympy import Eq, floor
+from sympy import Add, Eq, Integer, Max, floor, fraction, together
 
-from derive.axes import DeriveError, ShapeError, Size, SumOver, Tensor, Unsupported, axis
+from derive.axes import Delta, DeriveError, ShapeError, Size, SumOver, Tensor, Unsupported, axis, ranges
+from derive.axes.ranges import quotient
 from derive.backends import Module
 from derive.lower import Task, lower
 
@@ -154,3 +155,39 @@ def test_a_length_that_is_a_keyword_too_is_checked():
     made = module(u[taps] * kernel, (taps,), (u,), sizes=(kernel,))
     np.testing.assert_array_equal(both(made, v=np.ones(2), kernel_size=2), [2.0, 2.0])
     assert "kernel_size" in refused(made, ShapeError, v=np.ones(2), kernel_size=3)
+
+
+# Cheap arithmetic of lengths: what SymPy takes long for is not asked of it
+
+K, S = Size("K"), Size("S")
+QUOTIENTS = [
+    Y, Y + 1, Y * K - 3, Y / 2, Y / K + 1, (Y - K) / S, Y / S - K / S + 2, Y / 2 + K / 3, Y / K + K / S,
+    floor((Y - K) / S) + 1, floor(Y / 2) / 2, (Y / 2 + 1) * K, 1 / K, Y / K**2, (Y + 1) ** 2 / K, Integer(7),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("length", QUOTIENTS, ids=str)
+def test_a_quotient_is_what_sympy_finds(length):
+    above, below = quotient(length)
+    numbers = {Y: Integer(5), K: Integer(3), S: Integer(2)}
+    assert (above / below).xreplace(numbers) == length.xreplace(numbers)
+    assert not quotient(above)[1].free_symbols and not quotient(below)[1].free_symbols
+    assert (below == 1) == (fraction(together(length))[1] == 1)
+
+
+def test_windows_are_lowered_without_slow_arithmetic(monkeypatch):
+    def slow(*_, **__):
+        raise AssertionError("slow")
+
+    for place, name in ((ranges, "together"), (Max, "_new_args_filter")):
+        monkeypatch.setattr(place, name, slow)
+    monkeypatch.setattr(Tensor, "declared", slow)  # texts of definitions are made when they are asked for
+    ranges.quotient.cache_clear()
+    n, o = axis("n"), axis("o")
+    h = axis("h", (Y + 2 * padding - r.size) // kernel + 1)
+    taps, wide = Tensor("k", (o, r)), Tensor("x", (n, y))
+    body = SumOver(Delta(y, kernel * h + r - padding) * wide[n, y] * taps[o, r] * 2 ** Integer(1), r, y)
+    long = Add(*(k * body for k in range(1, 40)), evaluate=False)
+    made = module(long, (n, o, h), (wide, taps), sizes=(kernel, padding))
+    made.compiled("forward")
+    assert "name='windows'" in str(made.program.functions)

@@ -8,7 +8,7 @@ import types
 
 import numpy as np
 import pytest
-from sympy import And, Eq, Integer, Mod, exp, floor, oo, sqrt
+from sympy import And, Eq, Integer, Mod, exp, floor, log, oo, sqrt
 from sympy.core.relational import Relational
 
 from derive.axes import (
@@ -301,6 +301,8 @@ emb, zb, zv = Tensor("emb", (v, e)), Tensor("zb", (b, c)), Tensor("zv", (b, v, e
 ge, gb, gv, gw = Tensor("g", (t, e)), Tensor("g", (b,)), Tensor("g", (b, t, e)), Tensor("gw", (b, v))
 long = axis("l", k.size * f.size)
 xl, xk = Tensor("x", (n, long)), Tensor("xk", (n, f, k))
+t1, t2, tb, yb = t.alias("t_1"), t.alias("t_2"), Tensor("tb", (b, t)), Tensor("yb", (b, y))
+again, box = axis("l", f.size * k.size).alias("a"), Tensor("box", (y, long))
 row = Tensor("x", (n, y))
 wide = axis("m", y.size + z.size)
 rz = Tensor("xz", (n, z))
@@ -327,6 +329,23 @@ GATHERS = {
     "near dx": (SumOver(Delta(v, ids[b, t] - 2) * gv[b, t, e], t), (b, v, e), (gv, ids, zv)),
     "merged": (SumOver(Delta(long, k.size * f + k) * xl[n, long], long), (n, f, k), (xl, xk)),
     "merged dx": (SumOver(Delta(long, k.size * f + k) * xk[n, f, k], f, k), (n, long), (xl, xk)),
+    "merged, permuted": (SumOver(Delta(long, k.size * f + k) * xl[n, long], long), (k, n, f), (xl, xk)),
+    "merged dx, permuted": (SumOver(Delta(long, k.size * f + k) * xk[n, f, k], f, k), (long, n), (xl, xk)),
+    "merged, in part": (SumOver(Delta(long, k.size * f + k) * xl[n, long] * xk[n, f, k], f, long), (n, k), (xl, xk)),
+    "shuffled": (
+        SumOver(Delta(again, f.size * k + f) * Delta(long, k.size * f + k) * xl[n, long], long, f, k), (n, again),
+        (xl, xk),
+    ),
+    "merged beside a window": (
+        SumOver(Delta(long, k.size * f + k) * Delta(y, z + t - 1) * box[y, long] * rz[n, z], y, z, long), (n, f, k, t),
+        (box, rz, xk, k0),
+    ),
+    "merged dx beside a window": (
+        SumOver(Delta(long, k.size * f + k) * Delta(y, z + t - 1) * xk[n, f, k] * rz[n, z] * k0[t], f, k, z, t, n),
+        (y, long), (xk, rz, k0, box),
+    ),
+    "merged, exponential": (exp(SumOver(Delta(long, k.size * f + k) * xk[n, f, k], f, k)), (n, long), (xl, xk)),
+    "not all of it": (SumOver(Delta(long, k.size * f + k + 1) * xk[n, f, k], f, k), (n, long), (xl, xk)),
     "divided": (
         SumOver(Delta(f, floor(long / k.size)) * Delta(k, Mod(long, k.size)) * xk[n, f, k], f, k), (n, long), (xl, xk)
     ),
@@ -347,6 +366,24 @@ GATHERS = {
     "roll": (row[n, Mod(y + 2, y.size)], (n, y), (row,)),
     "causal": (Where(y >= z, row[n, y], Integer(0)), (n, y, z), (row, rz)),
     "causal sum": (SumOver(Where(z <= y, rz[n, z], Integer(0)), z), (n, y), (row, rz)),
+    "running total": (2 * SumOver(Where(t <= y, tb[b, t], Integer(0)), t), (b, y), (tb, yb)),
+    "running total, less": (SumOver(Where(t < y, 3 * tb[b, t], Integer(0)), t), (y, b), (tb, yb)),
+    "from there": (SumOver(Where(y <= t, tb[b, t], Integer(0)), t), (b, y), (tb, yb)),
+    "from beyond there": (SumOver(Where(t > y + 1, tb[b, t], Integer(0)), t), (b, y), (tb, yb)),
+    "up to long before": (SumOver(Where(t <= y - 3, tb[b, t], Integer(0)), t), (b, y), (tb, yb)),
+    "up to beyond": (SumOver(Where(t <= y + 1, tb[b, t], Integer(0)), t), (b, y), (tb, yb)),
+    "from before": (SumOver(Where(t >= y - 1, tb[b, t], Integer(0)), t), (b, y), (tb, yb)),
+    "running dots": (SumOver(Where(t <= y, tb[b, t] * tb[b, t], Integer(0)), t, b), (y,), (tb, yb)),
+    "running mean": (MeanOver(Where(t <= y, tb[b, t], Integer(0)), t, b), (y,), (tb, yb)),
+    "running with both": (SumOver(Where(t <= y, tb[b, t] * yb[b, y], Integer(0)), t), (b, y), (tb, yb)),
+    "running along one": (SumOver(Where(t1 <= t, tb[b, t1], Integer(0)), t1), (b, t), (tb,)),
+    "running, back": (SumOver(Where(t <= t1, tb[b, t1], Integer(0)), t1), (b, t), (tb,)),
+    "running twice": (
+        SumOver(Where(t1 <= t, SumOver(Where(t2 >= t1, tb[b, t2], Integer(0)), t2), Integer(0)), t1), (b, t), (tb,),
+    ),
+    "running, exponential": (
+        exp(SumOver(Where(t1 <= t, tb[b, t1], Integer(0)), t1)) * tb[b, t], (b, t), (tb,)
+    ),
     "running": (SumOver(SumOver(Delta(z, y - t) * rz[n, z], z), t), (n, y), (row, rz, k0)),
     "letters": (y * row[n, y] + floor(y / 2) - Mod(y, 3), (n, y), (row,)),
     "lengths": (row[n, y] / (y.size + floor(y.size / 2)) * sqrt(y.size), (n, y), (row,)),
@@ -481,6 +518,7 @@ def test_names_of_helpers_may_be_inputs():
         (CONVOLUTIONS, "conv2d dx", ["products(", "overlapped("], ["einsum", "=="]),
         (CONVOLUTIONS, "conv2d dw", ["products(", "total=True"], ["einsum", "=="]),
         (CONVOLUTIONS, "depthwise", ["weighted("], ["einsum"]),
+        (CONVOLUTIONS, "depthwise dx", ["overlapped(g[", "times=wt["], ["None] * ", "einsum"]),
         (CONVOLUTIONS, "depthwise dw", ["correlated("], []),
         (CONVOLUTIONS, "average", ["folded(", "np.add"], []),
         (MAXIMA, "max", ["folded(", "fill=-np.inf"], ["np.where", ".max(axis"]),
@@ -490,7 +528,12 @@ def test_names_of_helpers_may_be_inputs():
         (GATHERS, "embedding", ["out = emb[idx]"], ["=="]),
         (GATHERS, "embedding dx", ["scattered(g, (V,), idx)"], ["=="]),
         (GATHERS, "class entry", ["zb[np.arange(B), cls]"], ["=="]),
-        (GATHERS, "merged", ["windows("], ["=="]),
+        (GATHERS, "merged", ["x.reshape((N, F, K))"], ["windows(", "=="]),
+        (GATHERS, "merged dx", ['np.array(xk, order="C").reshape((N, L))'], ["overlapped(", "=="]),
+        (GATHERS, "running along one", ["np.cumsum(tb, axis=1)"], ["arange", "sum(axis"]),
+        (GATHERS, "running, back", ["np.cumsum(tb[:, ::-1], axis=1)[:, ::-1]"], ["arange", "sum(axis"]),
+        (GATHERS, "shuffled", [".reshape((N, F, K)).mT, order"], ["windows(", "overlapped("]),
+        (GATHERS, "merged beside a window", [".reshape("], ["=="]),
         (GATHERS, "flip alone", ["x[:, ::-1]"], []),
         (GATHERS, "last", ["x[:, Y - 1]"], []),
     ],
@@ -501,6 +544,19 @@ def test_form(table, name, contains, lacks):
     text = re.sub("#.*", "", source[source.index("def forward") : source.index("def checked")])
     assert all(part in text for part in contains), text
     assert not any(part in text for part in lacks), text
+
+
+def test_what_a_running_sum_never_selects_does_not_warn():
+    body = SumOver(Where(t1 < t, log(tb[b, t1]), Integer(0)), t1)
+    with np.errstate(all="raise"):
+        value = module(body, (b, t), tb).forward(tb=np.array([[1.0, 1.0, 0.0]]))[0]
+    np.testing.assert_array_equal(value, [[0.0, 0.0, 0.0]])
+
+
+def test_a_running_sum_keeps_float32():
+    value = module(GATHERS["running, back"][0], (b, t), tb).forward(tb=np.ones((2, 3), np.float32))[0]
+    assert value.dtype == np.float32
+    np.testing.assert_array_equal(value, [[3, 2, 1]] * 2)
 
 
 def test_padding_by_nothing_leaves_the_input_alone():

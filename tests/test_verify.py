@@ -5,6 +5,7 @@ import pytest
 import sympy
 from sympy import exp, log, sqrt, tanh
 
+from derive.api import catalogue, verify
 from derive.axes import (
     AdjointOf,
     Bool,
@@ -384,6 +385,20 @@ def test_derived_lengths_are_at_least_one():
         assert min(a.size for a in sample_point(f, np.random.default_rng(seed)).arrays.values()) >= 1
 
 
+def test_points_where_numbers_are_extreme_are_not_preferred():
+    for seed in range(40):
+        point = sample_point(steep, np.random.default_rng(seed))
+        total = evaluate(sum_over(c, exp(40 * steep.inputs[0][b, c] ** 3)), point, (b,))
+        assert np.all((total > 1e-75) & (total < 1e75))
+
+    @traced
+    def always(x: T[n]) -> T[n]:
+        huge = let("huge", exp(200 + x[n]))
+        return huge[n] / exp(200)
+
+    assert sample_point(always, np.random.default_rng(0)).arrays["x"].size
+
+
 def test_points_stay_away_from_kinks_or_lie_on_them():
     for seed in range(10):
         rng = np.random.default_rng(seed)
@@ -511,6 +526,39 @@ def test_a_name_that_the_derivation_puts_into_the_formula():
     assert "equation 1 (y[b, c]), step 1" in check_steps(softmax, one(target, right, before=[misread]), [g_bc]).where
 
 
+@traced
+def steep(x: T[b, c]) -> T[b, c]:
+    big = let("big", 40 * x[b, c] ** 3)
+    return exp(big[b, c]) / sum_over(c, exp(big[b, c]))
+
+
+def test_an_intermediate_may_be_tiny_or_large():
+    """Sums of exponentials from e⁻¹⁰⁰ to e¹⁰⁰: no step of a fixed width measures a derivative for all of them."""
+    ((y,), big) = steep.outputs, next(t for t in steep.definitions if t.name == "big")
+    total = Tensor("S", (b,), body=sum_over(c, exp(big[b, c])), role="found")
+    read = Equation("definition", y[b, c], None, (Step("name", y[b, c], exp(big[b, c]) / total[b]),))
+    target, right = AdjointOf(total[b]), -sum_over(c, g_bc[b, c] * y[b, c]) / total[b]
+    for seed in range(5):
+        report = check_steps(steep, one(target, right, before=[read]), [g_bc], trials=6, seed=seed)
+        assert report, str(report)
+    for factor in (-1, 2, 1 + sympy.Rational(1, 10**7)):
+        assert not check_steps(steep, one(target, factor * right, before=[read]), [g_bc], trials=6)
+
+
+def test_a_derivative_on_a_kink_of_an_intermediate_follows_the_conventions():
+    """d = clip(c) is c at most points: there min(c, d) has a kink in d alone, where no difference is a slope."""
+
+    @traced
+    def least(x: T[n]) -> T[()]:
+        held = let("held", clip(x[n], -9, 9))
+        return sum_over(n, where(held[n] < x[n], held[n], x[n]))
+
+    (held,) = (tensor for tensor in least.definitions if tensor.name == "held")
+    (xs,) = least.inputs
+    assert check_steps(least, one(AdjointOf(held[n]), where(held[n] < xs[n], 1, 0)))
+    assert not check_steps(least, one(AdjointOf(held[n]), sympy.Rational(1, 2) + 0 * xs[n]))
+
+
 def test_steps_of_a_jacobian():
     target = AdjointOf(z[b2, k])
     right = p[b, c] * (Delta(c, k) - p[b, k]) * Delta(b, b2)
@@ -623,6 +671,26 @@ def test_code_of_integers_and_masks():
 
     assert check_code(attention_mask, run)
     assert not check_code(attention_mask, lambda z, keep: run(z, ~keep))
+
+
+def test_code_without_real_inputs_may_give_any_float_type():
+    @traced
+    def rows(label: Int[b].below(c)) -> T[b, c]:
+        return one_hot(label[b], c)
+
+    def run(kind, columns=1):
+        return lambda label, **sizes: (np.eye(sizes["C"] * columns, dtype=kind)[label], None)
+
+    assert [size.name for size in rows.sizes] == ["C"]
+    for kind in (np.float64, np.float32):
+        assert check_code(rows, run(kind))
+    assert not check_code(rows, run(float, columns=2))
+
+
+def test_a_formula_without_real_inputs_has_no_gradient_to_verify():
+    report = verify(catalogue["one_hot"], trials=3)
+    rows = {check.what for check in report.checked}
+    assert report and rows == {"forward: y, float64", "inputs are left as they were"}
 
 
 def test_elementwise_code_is_run_on_matrices():

@@ -14,10 +14,12 @@ from .derivative import Derivative, _formula, gradient
 def verify(f: Formula | Derivative | NumpyModule, trials: int = 20, seed: int = 0, **static: Any) -> Report:
     """Forward = oracle, backward = derivative of the oracle, before = after for every step; a Report.
 
-    For a formula: its gradients, their derivation, and the code. A Derivative or a module of code checks itself.
+    For a formula: its gradients, their derivation, and the code; the code alone where no input is real. A Derivative
+    or a module of code checks itself.
     """
     if isinstance(f, (Derivative, NumpyModule)):
         return f.verify(trials=trials, seed=seed)
     checked = _formula(f, "verify")
-    report = gradient(checked, **static).verify(trials=trials, seed=seed)
-    return report + NumpyModule(checked, **static).verify(trials=trials, seed=seed)
+    code = NumpyModule(checked, **static)
+    report = code.verify(trials=trials, seed=seed)
+    return gradient(checked, **static).verify(trials=trials, seed=seed) + report if code.gradients else report

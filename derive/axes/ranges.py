@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import lru_cache
+from typing import Any
 
 from sympy import (
     Add,
@@ -68,7 +69,7 @@ def _nonnegative(expression: Expr) -> bool:
     if rest.has(inner) or coefficient.has(inner):
         return False
     if isinstance(inner, floor) and coefficient in (1, -1):  # integers: n ≥ ⌊a/m⌋ exactly if m(n + 1) > a
-        numerator, denominator = fraction(together(inner.args[0]))
+        numerator, denominator = quotient(inner.args[0])
         if coefficient == 1:
             return _nonnegative(numerator + denominator * rest)
         return _nonnegative(denominator * (rest + 1) - numerator - 1)
@@ -97,7 +98,7 @@ def _below(inner: Expr, coefficient: Expr) -> Iterator[Expr]:
     if isinstance(inner, (Axis, Mod)):
         yield Integer(0)
     elif isinstance(inner, (floor, ceiling)):
-        numerator, denominator = fraction(together(inner.args[0]))
+        numerator, denominator = quotient(inner.args[0])
         ratio = expand(coefficient / denominator)
         yield ratio * (numerator - denominator + 1 if isinstance(inner, floor) else numerator)
         if _nonnegative(numerator):
@@ -115,7 +116,7 @@ def _above(inner: Expr, coefficient: Expr) -> Iterator[Expr]:
     elif isinstance(inner, Mod):
         yield coefficient * (inner.args[1] - 1)
     elif isinstance(inner, (floor, ceiling)):
-        numerator, denominator = fraction(together(inner.args[0]))
+        numerator, denominator = quotient(inner.args[0])
         ratio = expand(coefficient / denominator)
         yield ratio * (numerator if isinstance(inner, floor) else numerator + denominator - 1)
     elif isinstance(inner, Min):
@@ -125,12 +126,36 @@ def _above(inner: Expr, coefficient: Expr) -> Iterator[Expr]:
 
 
 def _sizes_nonnegative(expression: Expr) -> bool:
-    numerator, denominator = fraction(together(expression))
+    numerator, denominator = quotient(expression)
     if denominator.is_positive is not True:
         return False
     shifted = {s: s + s.min for s in numerator.atoms(Size) if s.min}
     terms = Add.make_args(expand(numerator.xreplace(shifted)))
     return all(t.as_coeff_Mul()[0] >= 0 and t.as_coeff_Mul()[1].is_nonnegative for t in terms)
+
+
+@lru_cache(maxsize=4096)
+def quotient(expression: Expr) -> tuple[Expr, Expr]:
+    """Numerator and denominator; `together` is slow, and called only where terms have several of them."""
+    if not _divides(expression):
+        return expression, Integer(1)
+    with evaluate(True):
+        terms = [fraction(term) for term in Add.make_args(expression)]
+        below = {under for _, under in terms} - {Integer(1)}
+        if len(below) != 1 or any(_divides(above) for above, _ in terms):
+            made: tuple[Expr, Expr] = fraction(together(expression))
+            return made
+        (common,) = below
+        return Add(*(above if under == common else above * common for above, under in terms)), common
+
+
+def _divides(expression: Any) -> bool:
+    """Whether there is a denominator, other than within a function: ⌊a/b⌋ is whole."""
+    if expression.is_Pow:
+        return not (expression.exp.is_Integer and expression.exp > 0) or _divides(expression.base)
+    if expression.is_Add or expression.is_Mul:
+        return any(map(_divides, expression.args))
+    return bool(expression.is_Rational and not expression.is_Integer)
 
 
 def settled(index: Expr) -> Expr:
@@ -156,7 +181,7 @@ def whole(index: Basic) -> bool:
     if hasattr(index, "integer_bound"):
         return index.is_integer is True
     if isinstance(index, (floor, ceiling)):
-        numerator, denominator = fraction(together(index.args[0]))
+        numerator, denominator = quotient(index.args[0])
         return whole(numerator) and whole(denominator)
     if isinstance(index, Mul) and not index.as_coeff_Mul()[0].is_Integer:
         return False

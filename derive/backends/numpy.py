@@ -138,7 +138,9 @@ def _shape(array: Array) -> str:
 
 def _header(program: Program) -> str:
     lines = [f"{program.name}: {program.doc.strip().splitlines()[0] if program.doc.strip() else 'array code.'}", ""]
-    lines += [f"{INDENT}{part}" for f in program.formulas for part in textwrap.wrap(f, 110, subsequent_indent=INDENT)]
+    lines += [
+        f"{INDENT}{part}" for f in program.formulas for part in textwrap.wrap(str(f), 110, subsequent_indent=INDENT)
+    ]
     lines += ["", "Inputs: " + "; ".join(map(_shape, program.inputs)) + "."]
     lines += ["Outputs: " + "; ".join(map(_shape, program.outputs)) + "."]
     if program.gradients:

@@ -60,6 +60,7 @@ OPERATIONS: dict[str, Row] = {
     "typed": Row("dtype.type({0})"),
     "cast": Row("{0}.astype(dtype)", ATOM, (ATOM,)),
     "copy": Row("np.array({0})"),
+    "copied": Row('np.array({0}, order="C")'),
     "eye": Row("np.eye({0}, dtype=dtype)"),
     "arange": Row("np.arange({0})"),
     "diagonal": Row("{0}.diagonal()", ATOM, (ATOM,)),
@@ -209,6 +210,11 @@ class NumpyPrinter(PythonCodePrinter):
     def _op_reshape(self, op: Op) -> str:
         return f"{self.bound(op.args[0], ATOM)}.reshape({self.bound(op.args[1], 0)})"
 
+    def _op_cumsum(self, op: Op) -> str:
+        axis, backwards = op.attr
+        turn = f"[{':, ' * axis}::-1]" if backwards else ""
+        return self._call("cumsum", [f"{self.bound(op.args[0], ATOM)}{turn}", f"axis={axis}"]) + turn
+
     def _op_tensordot(self, op: Op) -> str:
         return self._call("tensordot", [*self._all(op), f"axes={tuple(map(list, op.attr))}"])
 
@@ -258,10 +264,10 @@ class NumpyPrinter(PythonCodePrinter):
     def _op_place(self, op: Op) -> str:
         return f"{self.bound(op.args[0], ATOM)}.{op.attr}(axis=-1)"
 
-    def helper(self, name: str, args: Sequence[str]) -> str:
+    def helper(self, name: str, args: Sequence[str], indent: str = INDENT) -> str:
         """A call of a function that the emitted module brings along."""
         self.helpers.add(name)
-        return listed(f"{self.modules.get(name, name)}(", args, ")")
+        return listed(f"{self.modules.get(name, name)}(", args, ")", indent=indent)
 
     def _op_padded(self, op: Op) -> str:
         fill = [] if op.attr == 0 else [f"fill={'-' if op.attr < 0 else ''}{self.modules['np']}.inf"]
@@ -298,7 +304,9 @@ class NumpyPrinter(PythonCodePrinter):
         return self.helper("scattered", self._all(op))
 
     def _op_overlapped(self, op: Op) -> str:
-        return self.helper("overlapped", self._all(op))
+        u, *rest = self._all(op)
+        times = [f"times={rest.pop(0)}"] if op.attr == 2 else []
+        return self.helper("overlapped", [u, *rest, *times])
 
     def _op_indices(self, op: Op) -> str:
         return self.helper("indices", ["NAME", f'"{op.attr}"', *self._all(op)])
@@ -331,7 +339,7 @@ class NumpyPrinter(PythonCodePrinter):
                 return [*note, f"{indent}{self.into(value, out)}"]
             case Require(condition, text, sizes):
                 named = [f"{name}={self.bound(value, 0)}" for name, value in sizes]
-                error = self.helper("refused", ["NAME", f'"{text}"', *named])
+                error = self.helper("refused", ["NAME", f'"{text}"', *named], 2 * INDENT)
                 return [f"{indent}if not {self.bound(condition, COMPARE)}:", f"{indent}{INDENT}raise {error}"]
             case Rows(index, count, width, body):
                 head = f"{indent}for {index} in row_blocks({self.bound(count, 0)}, {self.bound(width, 0)}):"

@@ -58,11 +58,13 @@ def scattered(u: Any, lengths: Any, *places: Any) -> Any:
     return out.reshape(*lengths, *u.shape[rank:])
 
 
-def overlapped(u: Any, *axes: Any) -> Any:
+def overlapped(u: Any, *axes: Any, times: Any = None) -> Any:
     """The sum into windows: along each axis, (n, start, (count, step), …) adds u at start + step*l + …, None as it is.
 
-    The longest run of each window is a slice; a loop goes over the others, which are the taps.
+    The longest run of each window is a slice; a loop goes over the others, which are the taps. `times` multiplies u.
     """
+    if times is not None:
+        u, times = np.broadcast_arrays(u, times)
     shape, crop, taps, place = [], [], [], 0
     runs: list[tuple[int, int, int]] = []
     for axis in axes:
@@ -89,7 +91,7 @@ def overlapped(u: Any, *axes: Any) -> Any:
                 slice(start, end if end >= 0 else None, step) if step else start
                 for start, end, (_, _, step) in zip(starts, ends, runs, strict=True)
             )
-        ] += u[tuple(source)]
+        ] += u[tuple(source)] if times is None else u[tuple(source)] * times[tuple(source)]
     return out[tuple(crop)]
 
 

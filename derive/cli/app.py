@@ -189,6 +189,10 @@ def verify(
     everything: Annotated[bool, typer.Option("--all", help="the whole catalogue")] = False,
     trials: Annotated[int, typer.Option(min=1, metavar="N", help="random points for each check")] = 20,
     seed: Annotated[int, typer.Option(min=0, metavar="S", help="of the random points")] = 0,
+    jobs: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help="processes [default: one for each CPU; 1 for a single TARGET]"),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Check gradients, every step, and code against numbers.
@@ -196,11 +200,12 @@ def verify(
     Every variant that a target leaves open is checked: mse_loss in all its reductions, mse_loss(reduction=sum) in one.
 
     A failure prints its counterexample (lengths, seed, numbers) and exits with 1. --json gives {"passed", "checked":
-    [{"name", "variant", "passed", "worst", "where"}]}, where null stands for a number that is not finite.
+    [{"name", "variant", "passed", "worst", "where"}]}, where null stands for a number that is not finite. The report
+    does not depend on --jobs.
     """
-    from .verifying import run, subjects
+    from .verifying import run
 
-    raise typer.Exit(run(subjects(targets or [], everything), trials, seed, as_json))
+    raise typer.Exit(run(targets or [], everything, trials, seed, jobs, as_json))
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -113,7 +113,7 @@ class Script:
 
     def _raw(self, raws: Iterable[Raw], names: Mapping[Letter, Axis]) -> Expr:
         nodes = tuple(Node(c, tuple(sorted(f.items())), b) for c, f, b in raws)
-        return solved(self.view.writer.nodes(nodes, names)) if nodes else Integer(0)
+        return solved(self.view.writer.nodes(nodes, names), letters=False) if nodes else Integer(0)
 
     def _cite(self, cited: Any) -> Any:
         """The equation that a law appeals to."""

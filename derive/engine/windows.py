@@ -46,33 +46,42 @@ from derive.axes import (
 PADDED = {Entry: PaddedEntry, BoolEntry: PaddedBoolEntry}
 
 
-def solved(node: Basic) -> Basic:
-    """The expression with its windows solved, from the innermost sum outwards."""
+def solved(node: Basic, *, letters: bool = True) -> Basic:
+    """The expression with its windows solved, from the innermost sum outwards; δ of two `letters`, too, or not."""
     if not node.args or isinstance(node, (Entry, BoolEntry)):
         return node
     if isinstance(node, Reduction):
-        body = solved(node.body)
+        body = solved(node.body, letters=letters)
         node = node if body is node.body else node.rebound(body, node.axes)
-        return _summed(node) if isinstance(node, SumOver) else node
+        return _summed(node, letters) if isinstance(node, SumOver) else node
     if isinstance(node, Where) and _holds(node.args[0]):
-        return solved(node.args[1])
-    return rebuilt(node, [solved(child) for child in node.args])
+        return solved(node.args[1], letters=letters)
+    return rebuilt(node, [solved(child, letters=letters) for child in node.args])
 
 
-def _summed(node: SumOver) -> Basic:
+def _summed(node: SumOver, plain: bool) -> Basic:
     conditions, factors = _opened(node.body)
+    kept = [] if plain else [f for f in factors if isinstance(f, Delta) and _of_letters(f)]
+    factors = [f for f in factors if f not in kept]
     letters = list(node.axes)
     while (found := _best(letters, factors, conditions) or _digits(letters, factors)) is not None:
         window, values, inside = found
         letters = [a for a in letters if a not in values]
         factors = [_read(f, values, inside) for f in factors if f is not window]
+        kept = [_read(f, values, inside) for f in kept]
         conditions = [c for c in (rename(c, values) for c in conditions) if not _holds(c)]
     if len(letters) == len(node.axes):
         return node
+    factors += kept
     body = factors[0] if len(factors) == 1 else Mul(*factors, evaluate=False) if factors else S.One
     for condition in reversed(conditions):
         body = Where(condition, body, Integer(0))
     return SumOver(body, *letters) if letters else body
+
+
+def _of_letters(delta: Delta) -> bool:
+    one, two = delta.args
+    return isinstance(one, Axis) and isinstance(two, Axis) and one.size == two.size
 
 
 def _holds(condition: Basic) -> bool:

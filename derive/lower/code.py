@@ -178,6 +178,10 @@ class Coder(WindowCoder):
 
     _max = _min = _prod = _sum = _reduction
 
+    def _running(self, node: Node) -> Code:
+        ((a, labels),) = node.args
+        return Op("cumsum", (turned(self.operand(a, labels), labels, range(node.rank)),), node.attr)
+
     # Views and copies
 
     def _diagonal(self, node: Node) -> Code:

@@ -7,10 +7,10 @@ entry of integers, a maximiser, a floor, is opaque: it stands as it is, and its 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
-from sympy import Add, Expr, Integer, Max, expand
+from sympy import Add, Expr, Integer, Max, Mul, expand
 
 from derive.axes import Axis, Tensor, free_axes, nonnegative
 
@@ -27,7 +27,10 @@ class Form:
     @staticmethod
     def of(expression: Any) -> Form:
         """The form of an integer expression."""
-        expression = expand(expression)
+        return _form(expression if _flat(expression) else expand(expression))
+
+    @staticmethod
+    def _made(expression: Any) -> Form:
         parts: dict[Axis, Expr] = {}
         constant: list[Expr] = []
         opaque: list[Expr] = []
@@ -64,8 +67,9 @@ class Form:
 
     def solved(self, letter: Axis) -> Expr:
         """What the letter is where the form is 0."""
-        coefficient = dict(self.parts)[letter]
-        return expand((coefficient * letter - self.expression) / coefficient)
+        coefficient = dict(self.parts)[letter]  # 1 or −1
+        term = coefficient * letter
+        return Add(*(-coefficient * other for other in Add.make_args(self.expression) if other != term))
 
     @cached_property
     def lone(self) -> tuple[Axis, ...]:
@@ -78,6 +82,18 @@ class Form:
         return tuple(letter for letter, s in signs if every.count(s) == 1)
 
 
+@lru_cache(maxsize=4096)
+def _form(expression: Expr) -> Form:
+    return Form._made(expression)
+
+
+def _flat(expression: Any) -> bool:
+    """Whether an expression is multiplied out, as integer expressions are where they are written; SymPy takes long."""
+    factors = (f for term in Add.make_args(expression) for f in Mul.make_args(term))
+    return not any(f.is_Add or (f.is_Pow and not f.base.is_Symbol) for f in factors)
+
+
+@lru_cache(maxsize=4096)
 def sign(coefficient: Expr) -> int:
     """1 or −1 where the coefficient is provably above or below zero, else 0."""
     if coefficient.is_positive or nonnegative(coefficient - 1):
@@ -85,6 +101,22 @@ def sign(coefficient: Expr) -> int:
     if coefficient.is_negative or nonnegative(-coefficient - 1):
         return -1
     return 0
+
+
+def radix(form: Form, size: Expr) -> tuple[Axis, ...]:
+    """The letters of J·i + j, the slowest first, if it counts through all places of an axis of length I·J; else ()."""
+    rest, step = dict(form.parts), Integer(1)
+    order: list[Axis] = []
+    if form.opaque or form.constant != 0 or len(rest) < 2:
+        return ()
+    while rest:
+        letter = next((a for a, c in rest.items() if c == step), None)
+        if letter is None:
+            return ()
+        del rest[letter]
+        order.insert(0, letter)
+        step = expand(step * letter.size)
+    return tuple(order) if step == size or expand(step - size) == 0 else ()
 
 
 def positive_part(amount: Expr) -> Expr:

@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from sympy import Add, Expr, Integer, Max, Min, Mod, Mul, Pow, ceiling, floor, fraction, together
+from sympy import Add, Expr, Integer, Max, Min, Mod, Mul, Pow, ceiling, floor
 
 from derive.axes import Axis, Tensor, Unsupported
+from derive.axes.ranges import quotient
 
 from .algebra import ONE, Hint, elementwise
 from .node import Graph, View
@@ -68,7 +69,7 @@ def _power(r: Reader, term: Any, hint: Hint) -> View:
 
 
 def _floor(r: Reader, term: Any, hint: Hint) -> View:
-    above, below = fraction(together(term.args[0]))
+    above, below = quotient(term.args[0])
     return _made(r.graph, "floor_divide", [integer(r, above, hint), integer(r, below, hint)], hint)
 
 

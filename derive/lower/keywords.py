@@ -9,8 +9,9 @@ from sympy.core.basic import Basic
 from sympy.core.relational import Relational
 
 from derive.axes import Size, Tensor, Unsupported, whole
+from derive.axes.ranges import quotient
 
-from .lengths import Lengths, extent, length_code, quotient
+from .lengths import Lengths, extent, length_code
 from .program import Code, Op, Require
 from .selection import RELATIONS
 from .task import Task

@@ -13,23 +13,14 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import Any
 
-from sympy import Expr, Integer, Pow, Rational, Symbol, expand, fraction, together
+from sympy import Expr, Symbol, expand
 
 from derive.axes import Axis, Tensor, Unsupported, definitions
+from derive.axes.ranges import quotient
 
 from .node import Graph, Node
 from .program import Assign, Code, Num, Op, Statement, Var
 from .task import Task
-
-
-def quotient(length: Any) -> tuple[Any, Any]:
-    """Numerator and denominator; `together` is called only where there is one."""
-    divides = any(a.exp.is_Integer is not True or a.exp < 0 for a in length.atoms(Pow))
-    return (
-        fraction(together(length))
-        if divides or length.atoms(Rational) - length.atoms(Integer)
-        else (length, Integer(1))
-    )
 
 
 @lru_cache(maxsize=4096)
@@ -98,6 +89,13 @@ LENGTHS: dict[str, Callable[[Any], Code]] = {
 }
 
 
+def _renamed(code: Code, names: Mapping[str, str]) -> Code:
+    """The code with variables for symbols: SymPy would evaluate it anew, and orders maxima, which takes long."""
+    if isinstance(code, Var):
+        return Var(names[code.name])
+    return Op(code.name, tuple(_renamed(arg, names) for arg in code.args), code.attr) if isinstance(code, Op) else code
+
+
 @dataclass
 class Lengths:
     """The lengths of one program. `variables` maps names of symbols to variables, `used` is of the function at hand."""
@@ -143,9 +141,7 @@ class Lengths:
         return length
 
     def _text(self, length: Expr) -> Code:
-        names = self.variables
-        renaming = {s: Symbol(names[s.name]) for s in length.free_symbols if names[s.name] != s.name}
-        return length_code(length.xreplace(renaming) if renaming else length)
+        return _renamed(length_code(length), self.variables)
 
     def knows(self, length: Expr) -> bool:
         """Whether keywords and the shapes of inputs say what a length is."""

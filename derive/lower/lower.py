@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
-from sympy import Expr
+from sympy import Expr, preorder_traversal
 
 from derive.axes import Axis, Size, Tensor, definitions
 
@@ -36,6 +37,21 @@ SIMPLE = frozenset("multiply divide terms".split())  # ... and this is done in f
 def lower(task: Task) -> Program:
     """The array program of a task. Raises Unsupported, naming the node, where no law applies."""
     return _Lowering(task).program()
+
+
+@dataclass(frozen=True)
+class Definition:
+    """A definition; its text is made when it is asked for, once."""
+
+    tensor: Tensor
+
+    def __str__(self) -> str:
+        return _definition(self.tensor)
+
+
+@lru_cache(maxsize=1024)
+def _definition(tensor: Tensor) -> str:
+    return f"{tensor.declared() if tensor.axes else tensor.name} = {tensor.body}"
 
 
 @dataclass
@@ -92,7 +108,7 @@ class _Lowering:
             sizes=sizes,
             least=tuple(s.min for s in task.sizes),
             scalar_loss=task.scalar_loss,
-            formulas=tuple(f"{t.declared() if t.axes else t.name} = {t.body}" for t in dict.fromkeys(every)),
+            formulas=tuple(map(Definition, dict.fromkeys(every))),
             functions=functions,
             taken=frozenset(self.taken),
             derived=defaults(task),
@@ -143,6 +159,11 @@ class _Lowering:
             return g.make("broadcast", [view], letters)
         if view.letters != letters:
             view = g.make("permute", [view], letters)
+        if view.node.op == "merge":
+            (arg, labels), (order, _) = view.node.args[0], view.node.attr
+            beyond = {label: Axis(f"merged_{label}", arg.dims[k]) for k, label in enumerate(labels)}
+            inner = View(arg, tuple(letters[k] if k < len(letters) else beyond[k] for k in labels))
+            return g.make("merge", [inner], letters, (order, True), view.node.kind)
         if view.node.op == "input" or view.node.op in VIEWS:
             return g.make("copy", [view], letters)
         return view
@@ -151,8 +172,8 @@ class _Lowering:
         if node.op in SOURCES or node in self.labels:
             return
         self.labels[node] = tensor.name
-        text = f"{tensor.declared() if tensor.axes else tensor.name} = {tensor.body}"
-        if len(text) <= LONGEST_NOTE:
+        short = sum(1 for _ in preorder_traversal(tensor.body)) < LONGEST_NOTE  # to print long ones takes long
+        if short and len(text := str(Definition(tensor))) <= LONGEST_NOTE:
             self.notes[node] = text
 
     def _saved(self, outputs: Sequence[Node], gradients: Sequence[Node]) -> list[Node]:

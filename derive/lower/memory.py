@@ -20,7 +20,7 @@ ENTRYWISE = frozenset(
     "arctanh absolute sign floor ceil log1p expm1 log2 log10 exp2 power maximum minimum arctan2 hypot "
     "special.erf special.erfc special.erfinv special.gamma special.gammaln special.digamma".split()
 )
-NOT_OURS = VIEWS | {"pad"}  # padding by nothing is the operand itself
+NOT_OURS = VIEWS | {"pad", "merge"}  # padding by nothing is the operand itself
 FOREVER = 1 << 60
 
 

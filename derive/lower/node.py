@@ -70,7 +70,7 @@ class Graph:
         if size.is_Symbol or size.is_Integer:
             return size
         if size not in self.derived:
-            symbol = self.derived[size] = Symbol(f"{axis.name}: {size}", integer=True, positive=True)
+            symbol = self.derived[size] = Symbol(f"{axis.name}: {len(self.derived)}", integer=True, positive=True)
             self.wanted[symbol] = size_name(axis.name) if len(axis.name) == 1 else axis.name
         return self.derived[size]
 

@@ -17,13 +17,13 @@ from .node import Labels, Node
 FEWEST_PASSES = 3  # below this many passes over large arrays a loop gains nothing
 
 SOURCES = frozenset("input number size scalar full eye arange constant infinity".split())
-VIEWS = frozenset("diagonal permute window stretch".split())
+VIEWS = frozenset("diagonal permute window split stretch".split())
 REDUCTIONS = frozenset(
     "max min place gemm fold first weighted correlated prod sum vecdot vdot matmul einsum matvec tensordot".split()
 )
-BARRIERS = frozenset("tensordot matvec copy broadcast stretch pad window gather scatter overlap".split()) | frozenset(
-    "place gemm fold first selected widened weighted correlated".split()
-)
+BARRIERS = frozenset(
+    "tensordot matvec copy broadcast stretch pad window split merge running gather scatter overlap".split()
+) | frozenset("place gemm fold first selected widened weighted correlated".split())
 
 Segment = tuple[int, Expr | None]  # level, and the number of rows in a loop
 

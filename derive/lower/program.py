@@ -127,7 +127,7 @@ class Program:
     sizes: tuple[str, ...]  # which of the parameters are integers
     least: tuple[int, ...]  # the least value of each of those
     scalar_loss: bool
-    formulas: tuple[str, ...]
+    formulas: tuple[object, ...]  # the text of each is a definition
     functions: tuple[Function, ...]
     taken: frozenset[str]  # names that the functions use
     derived: tuple[tuple[str, Code], ...] = ()  # sizes whose default is made of others, each after those it needs

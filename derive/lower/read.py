@@ -39,7 +39,7 @@ from derive.axes import (
     whole,
 )
 
-from . import extrema, selection
+from . import extrema, running, selection
 from .algebra import ONE, Hint, Term, added, elementwise, host_product, multiplied, real
 from .contract import Product
 from .integer import integer
@@ -338,6 +338,11 @@ def _sum_of(r: Reader, term: Any, parts: Product, hint: Hint) -> View:
         for number in numbers:
             _factor(r, parts, number, ONE, hint)
         term = rest[0]
+    if len(rest) == 1 and (made := running.total(r, rest[0], letters, hint)):
+        for number in numbers:
+            _factor(r, parts, number, ONE, hint)
+        parts.times(made)
+        return contracted(r, parts, (), hint)
     inner = [*(a for a in hint if a not in letters), *letters]
     body = _factors(r, term.body, inner)
     body.coefficient *= parts.coefficient

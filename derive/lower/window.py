@@ -18,7 +18,7 @@ from derive.axes import Axis, free_axes, in_range
 from derive.axes.index import size_name
 
 from .algebra import Hint, elementwise
-from .form import Form, positive_part, sign
+from .form import Form, positive_part, radix, sign
 from .integer import integer, within
 from .node import Graph, View, union
 
@@ -70,12 +70,20 @@ def _apart(view: View, affine: Mapping[Axis, Form]) -> dict[tuple[Axis, Axis], t
 def _windows(
     g: Graph, view: View, affine: Mapping[Axis, Form], fresh: Mapping[Any, tuple[Axis, Axis]], fill: Any, proved: bool
 ) -> View:
-    """The strided view of the padded array."""
-    amounts = {a: (0, 0) if proved else margins(g, form, a) for a, form in affine.items()}
+    """The strided view of the padded array; where letters count through all of an axis, the axis is split."""
+    orders = {a: order for a, form in affine.items() if (order := radix(form, a.size))}
+    amounts = {a: (0, 0) if proved or a in orders else margins(g, form, a) for a, form in affine.items()}
     padded = pad(g, view, amounts, fill)
+    split: list[Axis] = []
     letters: list[Axis] = []
     specs: list[Any] = []
     for axis, old in zip(padded.letters, view.letters, strict=True):
+        own = [fresh[old, letter][0] for letter in orders.get(old, ())]
+        split += own or [axis]
+        if own:
+            letters += own
+            specs += [None] * len(own)
+            continue
         if old not in affine:
             letters.append(axis)
             specs.append(None)
@@ -84,7 +92,10 @@ def _windows(
         letters += [fresh[old, letter][0] for letter, _ in form.parts]
         start = form.constant.xreplace(g.derived) + amounts[old][0]
         specs.append((start, *(c.xreplace(g.derived) for _, c in form.parts)))
-    return g.make("window", [padded], letters, tuple(specs), view.node.kind)
+    if orders:
+        padded = g.make("split", [padded], split, (), view.node.kind)
+    windowed = any(spec is not None for spec in specs)
+    return g.make("window", [padded], letters, tuple(specs), view.node.kind) if windowed else padded
 
 
 def margins(g: Graph, form: Form, axis: Axis) -> tuple[Any, Any]:
@@ -184,12 +195,14 @@ def overlapped(r: Reader, u: View, given: Given, summed: Sequence[Axis], hint: H
     alone = all(a in summed for a in every) and len(set(every)) == len(every)
     if not (alone and all(form.affine for form in forms.values())):
         return None
+    if merged := {y: parts for y, form in forms.items() if (parts := radix(form, y.size))}:
+        u = _merged(g, u, merged, hint)
+        rest = {y: e for y, e in given.items() if y not in merged}
+        return overlapped(r, u, rest, summed, hint) if rest else u
     owner = {a: y for y, form in forms.items() for a, _ in form.parts}
-    letters = list(dict.fromkeys(owner.get(a, a) for a in u.letters))
-    letters += [y for y in forms if y not in letters]
-    rank = {letter: place for place, letter in enumerate(hint)}
-    letters.sort(key=lambda a: rank.get(a, len(rank)))
-    bound = [a for a in u.letters if a in owner]
+    letters = _summed_letters(u, owner, hint)
+    factors = _outer_factors(u)
+    bound = [a for a in union(factors) if a in owner]
     specs: list[Any] = []
     order: list[int] = []
     for place, letter in enumerate(letters):
@@ -201,7 +214,32 @@ def overlapped(r: Reader, u: View, given: Given, summed: Sequence[Axis], hint: H
         steps = tuple((g.length(a), c.xreplace(g.derived)) for a, c in form.parts)
         specs.append((g.length(letter), form.constant.xreplace(g.derived), *steps))
         order += [len(letters) + bound.index(a) for a, _ in form.parts]
-    return g.make("overlap", [u], letters, (tuple(specs), tuple(order)), u.node.kind)
+    return g.make("overlap", factors, letters, (tuple(specs), tuple(order)), u.node.kind)
+
+
+def _outer_factors(u: View) -> list[View]:
+    """The factors of g·w, where both have fewer letters: multiplied tap by tap, no array of all taps is made."""
+    if u.node.op != "multiply":
+        return [u]
+    factors = [View(arg, tuple(u.letters[k] for k in labels)) for arg, labels in u.node.args]
+    outer = all(f.node.kind == "real" and len(f.letters) < len(u.letters) for f in factors)
+    return factors if outer else [u]
+
+
+def _summed_letters(u: View, owner: Mapping[Axis, Axis], hint: Hint) -> list[Axis]:
+    """The letters of u, those that say a place exchanged for it, in the order of the hint."""
+    letters = list(dict.fromkeys([*(owner.get(a, a) for a in u.letters), *owner.values()]))
+    rank = {letter: place for place, letter in enumerate(hint)}
+    return sorted(letters, key=lambda a: rank.get(a, len(rank)))
+
+
+def _merged(g: Graph, u: View, orders: Mapping[Axis, tuple[Axis, ...]], hint: Hint) -> View:
+    """Letters that count through all places of an axis as that axis: nothing is added, the array is reshaped."""
+    letters = _summed_letters(u, {a: y for y, order in orders.items() for a in order}, hint)
+    bound = [a for a in u.letters if a not in letters]
+    parts = [a for letter in letters for a in orders.get(letter, (letter,))]
+    order = tuple(letters.index(a) if a in letters else len(letters) + bound.index(a) for a in parts)
+    return g.make("merge", [u], letters, (order, False), u.node.kind)
 
 
 def scattered(r: Reader, u: View, given: Given, summed: Sequence[Axis], hint: Hint) -> View:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from sympy import Expr
@@ -79,6 +79,18 @@ class WindowCoder:
             found.append(Op("tuple", (self._number_of(axis[0]), *parts)))
         return Op("windows", (self.operand(array, labels), *found))
 
+    def _split(self, node: Node) -> Code:
+        return self._reshaped(self.operand(*node.args[0]), node)
+
+    def _merge(self, node: Node) -> Code:
+        """A view, where the axes lie in this order; `own`: an array of its own."""
+        ((u, labels),), (order, own) = node.args, node.attr
+        code = turned(self.operand(u, labels), labels, order)
+        return self._reshaped(Op("copied", (code,)) if own else code, node)
+
+    def _reshaped(self, code: Code, node: Node) -> Code:
+        return Op("reshape", (code, Op("tuple", tuple(map(self.size, node.dims)))))
+
     def _slice(self, axis: Any, length: Expr) -> Code | None:
         """`start:stop:step` for an axis read at start + step*l; `start` where it is read at one place."""
         if axis is None:
@@ -119,7 +131,6 @@ class WindowCoder:
 
     def _overlap(self, node: Node) -> Code:
         specs, order = node.attr
-        ((u, labels),) = node.args
         axes: list[Code] = []
         for spec in specs:
             if spec is None:
@@ -128,7 +139,15 @@ class WindowCoder:
             length, start, *parts = spec
             steps = [Op("tuple", tuple(map(self._number_of, part))) for part in parts]
             axes.append(Op("tuple", (self._number_of(length), self._number_of(start), *steps)))
-        return Op("overlapped", (turned(self.operand(u, labels), labels, order), *axes))
+        return Op(
+            "overlapped", (*(self._along(arg, labels, order) for arg, labels in node.args), *axes), len(node.args)
+        )
+
+    def _along(self, array: Node, labels: Labels, order: Sequence[int]) -> Code:
+        """The array along all of these axes; those that it has not are of length 1."""
+        code = turned(self.operand(array, labels), labels, [label for label in order if label in labels])
+        kept = tuple(label in labels for label in order)
+        return code if all(kept) else Op("expand", (code,), kept)
 
     def _gemm(self, node: Node) -> Code:
         (loop, rows, inner, columns), total = node.attr

@@ -27,6 +27,8 @@ HINTS = {"eye": "identity", "arange": "index", "max": "top", "exp": "e", "log": 
         "gemm": "product",
         "place": "place",
         "gather": "taken",
+        "merge": "merged",
+        "running": "running",
         "scatter": "summed",
         "overlap": "summed",
     }

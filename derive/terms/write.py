@@ -157,11 +157,15 @@ class Writer:
             guards = [f for f in own if self._is_guard(f)]
             body = times(*self._product([f for f in own if f not in guards], scope),
                          *([bracket] if bracket_inside else []))  # fmt: skip
-            parts.append(self._summed(self._guarded(body, guards, scope), sorted(letters - means),
-                                      sorted(letters & means), scope))  # fmt: skip
+            plain, mean = (sorted(some, key=self._declared) for some in (letters - means, letters & means))
+            parts.append(self._summed(self._guarded(body, guards, scope), plain, mean, scope))
         if not bracket_inside:
             parts.append(bracket)
         return self._guarded(times(*parts), tests, scope)
+
+    def _declared(self, letter: Letter) -> tuple[int, Letter]:
+        """Letters in the order in which their axes were first met."""
+        return self.algebra.letter_space[letter], letter
 
     def _independent(
         self, factors: list[tuple[Atom, Power]], bound: frozenset[Letter], *, whole: bool

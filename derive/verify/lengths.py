@@ -7,7 +7,7 @@ Strides, paddings, dilations, heads are sizes like any other. What is demanded (
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -48,6 +48,19 @@ class Demand:
 
     sizes: frozenset[Size]
     test: Test
+    known: dict[tuple[int, ...], bool] = field(default_factory=dict, compare=False, repr=False)
+
+    @classmethod
+    def on(cls, expression: Basic, test: Test) -> Demand:
+        """A test of the sizes in an expression."""
+        return cls(frozenset(expression.atoms(Size)), test)
+
+    def holds(self, sizes: Mapping[Basic, int]) -> bool:
+        """What the test says of these sizes; the same small numbers are tried again and again."""
+        key = tuple(sizes[size] for size in self.sizes)
+        if key not in self.known:
+            self.known[key] = self.test(sizes)
+        return self.known[key]
 
 
 def _at_least(length: Basic, least: int) -> Test:
@@ -92,8 +105,8 @@ class Lengths:
 
     @cached_property
     def demands(self) -> tuple[Demand, ...]:
-        lengths = (Demand(frozenset(one.atoms(Size)), _at_least(one, 1)) for one in self.derived)
-        return (*lengths, *(Demand(frozenset(one.atoms(Size)), _true(one)) for one in self.stated))
+        lengths = (Demand.on(one, _at_least(one, 1)) for one in self.derived)
+        return (*lengths, *(Demand.on(one, _true(one)) for one in self.stated))
 
     @cached_property
     def landmarks(self) -> tuple[int, ...]:
@@ -106,15 +119,27 @@ class Lengths:
     def parameters(self) -> tuple[Size, ...]:
         return tuple(size for size in self.sizes if size not in self.plain)
 
+    @cached_property
+    def several(self) -> tuple[Demand, ...]:
+        """Derived lengths are above 1."""
+        return tuple(Demand.on(one, _at_least(one, 2)) for one in self.derived)
+
+    @cached_property
+    def telling(self) -> tuple[Demand, ...]:
+        """Floors lose something, and parameters are above their least values."""
+        floors = sorted({f for one in self.derived for f in one.atoms(sympy.floor, sympy.ceiling)}, key=str)
+        uneven = (Demand.on(f, _uneven(f.args[0])) for f in floors)
+        return (*uneven, *self.above)
+
+    @cached_property
+    def above(self) -> tuple[Demand, ...]:
+        return tuple(Demand.on(size, _above_least(size)) for size in self.parameters)
+
     def wishes(self, rng: Random, shape: str) -> tuple[tuple[Demand, ...], ...]:
         """What shows mistakes, the most first: derived lengths above 1, parameters above their least, remainders."""
-        floors = sorted({f for one in self.derived for f in one.atoms(sympy.floor, sympy.ceiling)}, key=str)
-        uneven = tuple(Demand(frozenset(f.atoms(Size)), _uneven(f.args[0])) for f in floors)
-        above = tuple(Demand(frozenset([size]), _above_least(size)) for size in self.parameters)
-        several = tuple(Demand(frozenset(one.atoms(Size)), _at_least(one, 2)) for one in self.derived)
         if shape == UNEVEN:
-            return (*uneven, *above, *several), (*above, *several), several, ()
-        return () if shape == "ones" or (shape == "random" and rng.random() < 0.5) else (several,)
+            return (*self.telling, *self.several), (*self.above, *self.several), self.several, ()
+        return () if shape == "ones" or (shape == "random" and rng.random() < 0.5) else (self.several,)
 
     def draw(self, rng: Random, shape: str) -> Sizes | None:
         """Numbers in a pattern, each at least its Size's minimum, as far as the demands allow; None if none is found.
@@ -165,7 +190,7 @@ def _groups(sizes: Sequence[Size], demands: Sequence[Demand]) -> list[list[Size]
 def _search(order: Sequence[Size], tries: Mapping[Size, Sequence[int]], demands: Sequence[Demand]) -> Sizes | None:
     """The first numbers, in the order of the tries, that meet every demand; the last sizes are changed first."""
     due = [[d for d in demands if d.sizes <= set(order[: k + 1]) and order[k] in d.sizes] for k in range(len(order))]
-    if any(not d.sizes and not d.test({}) for d in demands):
+    if any(not d.sizes and not d.holds({}) for d in demands):
         return None
     found: Sizes = {}
     left = [iter(tries[order[0]])] if order else []
@@ -178,7 +203,7 @@ def _search(order: Sequence[Size], tries: Mapping[Size, Sequence[int]], demands:
             left.pop()
             continue
         found[order[place]] = number
-        if all(demand.test(found) for demand in due[place]):
+        if all(demand.holds(found) for demand in due[place]):
             if place + 1 == len(order):
                 return found
             left.append(iter(tries[order[place + 1]]))

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+import sympy
 from sympy.core.basic import Basic
 
-from derive.axes import Axis, DeriveError, Reduction, Size, Tensor, definitions, free_axes, letters_of
+from derive.axes import Axis, DeriveError, Entry, Reduction, Size, Tensor, definitions, free_axes, letters_of
 from derive.oracle import Array, Point, evaluate, length
 
 from .assumptions import Bound, Random, Repair, about_sizes, broken, repairs, within
@@ -19,7 +20,7 @@ from .lengths import Lengths
 from .subject import Assumed, Subject, bodies, derivatives_in, leaves, real_inputs, roots_of, whole
 
 MARGIN = 1e-3  # how far a point stays from every kink
-MODERATE = 1e75  # named numbers lie within it, and their inverses: a product of four is still a number
+MODERATE = 1e75  # a number of this size, or its inverse, may be squared twice
 SPAN = 1_000_000  # entries under one reduction: of several draws of lengths, the first that spans no more is taken
 MOVED = 2_000_000  # ... times the entries of an input
 PAIRS = 2000  # ... and pairs of entries that are moved one against the other, for a second derivative
@@ -113,7 +114,8 @@ class Sampler:
 
     def excess(self, sizes: Mapping[Basic, int]) -> float:
         """How many times too large the largest span is."""
-        return max(math.prod(length(a.size, sizes) for a in letters) / limit for letters, limit in self.spans)
+        lengths = {size: length(size, sizes) for size in {a.size for letters, _ in self.spans for a in letters}}
+        return max(math.prod(lengths[a.size] for a in letters) / limit for letters, limit in self.spans)
 
     def draw(self, rng: Random, lengths: Mapping[Basic, int]) -> Point:
         """One draw: real entries ~ N(0, 1), integers below their bound, masks; then what is assumed is arranged."""
@@ -148,31 +150,33 @@ class Sampler:
         return {tensor.name for a in self.subject.assumptions for tensor in leaves([a.statement])}
 
     @cached_property
-    def named(self) -> tuple[Tensor, ...]:
-        """The real intermediates, of the formula and of what is derived, that have a value at a point."""
-        derived = {tensor for tensor in definitions(self.roots) if derivatives_in([whole(tensor)])}
-        return tuple(t for t in definitions(self.roots) if t.dtype == "real" and t not in derived)
+    def ranged(self) -> tuple[Basic, ...]:
+        """What has a name, in the formula or in what is derived, and the denominators of the formula."""
+        named = (whole(t) for t in definitions(self.roots) if t.dtype == "real" and not derivatives_in([whole(t)]))
+        powers = {p for body in bodies(roots_of(self.subject)) for p in body.atoms(sympy.Pow)}
+        under = {p.args[0] for p in powers if p.args[1].is_negative and p.args[0].atoms(Entry)}
+        return (*named, *sorted(under, key=str))
 
-    def extreme(self, point: Point) -> str:
-        """A named number so large or small that its square or inverse may be lost, in words; empty if there is none."""
-        for tensor in self.named:
-            size = np.abs(evaluate(whole(tensor), point, tensor.axes))
+    def extreme(self, point: Point) -> bool:
+        """Whether one of these is so large or small that its square, or the square of its inverse, may be lost."""
+        for number in self.ranged:
+            size = np.abs(evaluate(number, point, free_axes(number)))
             if np.any(np.isfinite(size) & (size > 0) & ((size > MODERATE) | (size < 1 / MODERATE))):
-                return f"{tensor.name} is beyond {MODERATE:.0e} or its inverse"
-        return ""
+                return True
+        return False
 
-    def problem(self, point: Point, rng: Random) -> str:
-        """Why the point will not do, in words; empty when it will."""
+    def problem(self, point: Point, rng: Random) -> tuple[object, ...]:
+        """Why the point will not do, as what is to be printed: mostly nobody asks; empty when it will."""
         for assumption in self.subject.assumptions:
             if why := broken(assumption.statement, point):
-                return f"the assumption {why}"
+                return ("the assumption", why)
         for output in self.subject.outputs:
             if not np.all(np.isfinite(evaluate(whole(output), point, output.axes))):
-                return f"{output.name} is not finite; state where the formula is defined, as in assume(x[n] > 0)"
+                return (output.name, "is not finite; state where the formula is defined, as in assume(x[n] > 0)")
         for kink, gap in self.gaps(point, rng):
             if np.any(gap < MARGIN):
-                return f"the point is within {MARGIN} of the kink {kink}"
-        return ""
+                return ("the point is within", MARGIN, "of the kink", kink)
+        return ()
 
     def gaps(self, point: Point, rng: Random) -> Iterator[tuple[Basic, Array]]:
         """Each kink with the point's distances from it."""
@@ -182,16 +186,17 @@ class Sampler:
     def point(self, rng: Random, shape: str = "random") -> Point:
         """A point that satisfies the assumptions, where every output is finite, at least MARGIN from every kink.
 
-        If there is one, all that has a name is MODERATE there: what is checked are laws, not the range of floats.
+        Preferably no number is extreme there: what is checked are laws, not the range of floats.
         """
-        why = ""
+        why: tuple[object, ...] = ()
         for attempt in range(TRIES):
             patient = attempt < TRIES // 2
             point = self.draw(rng, self.sizes(rng, shape if patient else "random"))
             why = self.problem(point, rng)
             if not why and not (patient and self.extreme(point)):
                 return point
-        raise DeriveError(f"{self.subject.name}: found no point in {TRIES} tries: at the last, {why}")
+        words = " ".join(map(str, why))
+        raise DeriveError(f"{self.subject.name}: found no point in {TRIES} tries: at the last, {words}")
 
     def on_kinks(self, rng: Random, shape: str = "random") -> Point | None:
         """A point whose free inputs lie on a coarse grid, so that many comparisons are ties; None if none is found.
