@@ -19,6 +19,7 @@ from .harness import Measured, Row, cases, measured
 # Functions whose formula has another name, when the catalogue has it.
 OTHER_NAME = {
     "cross_entropy": "softmax_cross_entropy",
+    "interpolate": "interpolate_bilinear",
     "scaled_dot_product_attention": "attention",
     "multi_head_attention_forward": "multi_head_attention",
 }
