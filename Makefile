@@ -19,7 +19,7 @@ test: .venv/dev.stamp ## all tests, with the doctests of README.md and of derive
 	@$(PY) -m pytest -n auto --ignore=tests/parity $(ARGS)
 
 parity: .venv/parity.stamp ## compare values and derivatives with PyTorch's, and docs/parity.md with what comes out
-	@DERIVE_REQUIRE_ALL=1 $(PY) -m pytest -n auto tests/parity $(ARGS)
+	@DERIVE_REQUIRE_ALL=1 $(PY) -m pytest -n auto tests/parity tests/test_oracle_windows.py $(ARGS)
 
 check: lint test ## format, lint, types, tests: what a change must pass
 
