@@ -120,6 +120,7 @@ ATTENTION_GOAL = 50.0
 NETWORKS = ("lenet", "transformer_block")
 NETWORK = """
 import time
+import derive.backends, derive.lower, numpy  # loaded when first used, else
 from derive import gradient, to_numpy
 from formulas import {name}
 start = time.perf_counter()

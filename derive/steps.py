@@ -7,9 +7,9 @@ the formula is differentiable, and that is what verification tests.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 
 @dataclass(frozen=True)
@@ -76,3 +76,31 @@ class Derivation:
                     raise ValueError(f"{equation.target}: step {step.law!r} starts at {step.before}, not {reached}")
                 reached = step.after
         return tuple(equation.result for equation in self.equations if equation.kind == "result")
+
+
+class Assumed(Protocol):
+    """A statement about inputs, and a way to sample inputs that satisfy it where its kind is not built in."""
+
+    @property
+    def statement(self) -> Any: ...
+    @property
+    def sample(self) -> Callable[..., Any] | None: ...
+
+
+class Subject(Protocol):
+    """A traced formula: inputs, parameters, outputs with bodies, assumptions. No room but `formula` makes them."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def inputs(self) -> tuple[Any, ...]: ...
+    @property
+    def scalars(self) -> tuple[Any, ...]: ...
+    @property
+    def sizes(self) -> tuple[Any, ...]: ...
+    @property
+    def outputs(self) -> tuple[Any, ...]: ...
+    @property
+    def assumptions(self) -> Sequence[Assumed]: ...
+    @property
+    def elementwise(self) -> bool: ...

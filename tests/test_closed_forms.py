@@ -4,11 +4,6 @@ The expected expressions are written by hand from the textbook and compared in c
 (`derive.equivalent`). `given` builds what a textbook names: p for a softmax, x̂ for a normalised row.
 """
 
-from dataclasses import dataclass
-from functools import cache
-from typing import Any
-
-import numpy as np
 import pytest
 from sympy import Integer, cosh, exp, log, pi, sign, sqrt, tanh
 
@@ -28,15 +23,12 @@ from derive.axes import (
     minimum,
     one_hot,
     prod_over,
-    rename,
     sigmoid,
     softplus,
     sum_over,
     where,
 )
-from derive.formula import assume, build, let
-from derive.oracle import evaluate
-from derive.verify import sample_point
+from derive.formula import assume, let
 from formulas import (
     binary_cross_entropy_with_logits,
     dense,
@@ -54,6 +46,7 @@ from formulas import (
 )
 from formulas import sigmoid as sigmoid_formula
 from formulas import tanh as tanh_formula
+from tests.textbook import Row, checks, derivative, unregistered
 
 b, i, o, c, d, n, q, t_, s, h = axes("b i o c d n q t s h")
 m, n2, n3, k, c2 = n.alias("m"), n.alias("n2"), n.alias("n3"), c.alias("k"), c.alias("c2")
@@ -62,29 +55,6 @@ b2, b3, b4 = (b.alias(f"b{place}") for place in (2, 3, 4))
 s2, s3 = s.alias("s2"), s.alias("s3")
 B, D, N = b.size, d.size, n.size
 eps, tau, lam = Scalar("eps", 1e-5), Scalar("tau"), Scalar("lam")
-
-
-def unregistered(function):
-    return build(function, function.__name__, {})
-
-
-@dataclass(frozen=True)
-class Row:
-    """One derivative: what the textbook says, over `letters` (the variable's own axes unless given), and its terms.
-
-    Terms are summands within brackets; a difference that the author wrote as one factor counts once. None where the
-    engine's form is longer than the textbook's: then only the values are compared.
-    """
-
-    formula: Any
-    wrt: str
-    expected: Any  # a function of inputs and upstreams, by their names
-    terms: int | None
-    kind: Any = gradient
-    letters: tuple = ()
-
-    def __str__(self):
-        return f"{self.formula.name}-{self.wrt}{'' if self.kind is gradient else '-' + self.kind.__name__}"
 
 
 ROWS: list[Row] = []
@@ -702,53 +672,14 @@ row(residual_block, "beta_2", lambda g: sum_over(b, g[b, d]), 1)
 FORMULAS = list({id(r.formula): r.formula for r in ROWS}.values())
 
 
-def textbook(r, d_):
-    """The expected expression, on the inputs and upstreams of a derivative."""
-    given = {t.name: t for t in (*d_.traced.inputs, *d_.derived.upstreams)}
-    code = r.expected.__code__
-    return r.expected(**{name: given[name] for name in code.co_varnames[: code.co_argcount]})
+(
+    test_the_result_is_the_textbooks,
+    test_it_has_as_many_terms_as_the_textbooks,
+    test_the_result_has_the_textbooks_value,
+) = checks(ROWS)
 
 
-@cache
-def derivative(formula, kind, wrt=None):
-    return kind(formula, wrt)
-
-
-def stated(r):
-    """The derivative, its result over the variable's letters, and what the textbook says."""
-    d_ = derivative(r.formula, gradient) if r.kind is gradient else derivative(r.formula, r.kind, r.wrt)
-    tensor = d_.tensors[r.wrt]
-    letters = r.letters or d_.traced.input(r.wrt).axes
-    assert len(tensor.axes) == len(letters)
-    return d_, rename(tensor.body, dict(zip(tensor.axes, letters, strict=True))), textbook(r, d_), letters
-
-
-SHORT = [r for r in ROWS if r.terms is not None]
-
-
-@pytest.mark.parametrize("r", SHORT, ids=str)
-def test_the_result_is_the_textbooks(r):
-    d_, result, expected, _ = stated(r)
-    assert equivalent(result, expected), f"{result}\nwhere {d_.where}\nexpected {expected}"
-
-
-@pytest.mark.parametrize("r", SHORT, ids=str)
-def test_it_has_as_many_terms_as_the_textbooks(r):
-    d_, result, _, _ = stated(r)
-    assert d_.terms[r.wrt] == r.terms, f"{result}\nwhere {d_.where}"
-
-
-@pytest.mark.parametrize("r", ROWS, ids=str)
-def test_the_result_has_the_textbooks_value(r):
-    """By the oracle, at random points: a witness beside `equivalent`."""
-    d_, result, expected, letters = stated(r)
-    for trial in range(3):
-        point = sample_point(d_.traced, np.random.default_rng(trial), also=(result, expected))
-        one, two = (evaluate(side, point, letters) for side in (result, expected))
-        assert np.allclose(one, two, rtol=1e-9, atol=1e-11), f"{result}\nwhere {d_.where}\nexpected {expected}"
-
-
-ALONE = [r for r in SHORT if r.kind is gradient and len(r.formula.tensors) > 1]
+ALONE = [r for r in ROWS if r.terms is not None and r.kind is gradient and len(r.formula.tensors) > 1]
 
 
 @pytest.mark.parametrize("r", ALONE, ids=str)

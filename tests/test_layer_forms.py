@@ -5,15 +5,10 @@ Rows as in test_closed_forms: the expected expressions are written by hand and c
 
 from functools import partial
 
-import numpy as np
-import pytest
 from sympy import erf, exp, log, pi, sqrt
 
-from derive.api import equivalent
 from derive.axes import Delta, Scalar, T, axes, mean_over, sigmoid, sum_over, where
 from derive.formula import let
-from derive.oracle import evaluate
-from derive.verify import sample_point
 from formulas import (
     attention,
     batch_norm,
@@ -48,7 +43,8 @@ from formulas.attention import e, f, heads, k
 from formulas.normalisation import e as channel
 from formulas.normalisation import h as group
 from formulas.normalisation import k as member
-from tests.test_closed_forms import Row, softmaxed, stated, unregistered
+from tests.test_closed_forms import softmaxed
+from tests.textbook import Row, checks, unregistered
 
 b, c, d, h, i, j, n, o, r, s, t, v, y = axes("b c d h i j n o r s t v y")
 ROWS: list[Row] = []
@@ -430,26 +426,8 @@ row(reparametrised_gaussian, "logvar", lambda g, logvar, noise: g[b, d] * noise[
 
 # The tests.
 
-SHORT = [each for each in ROWS if each.terms is not None]
-
-
-@pytest.mark.parametrize("r", SHORT, ids=str)
-def test_the_result_is_the_textbooks(r):
-    d_, result, expected, _ = stated(r)
-    assert equivalent(result, expected), f"{result}\nwhere {d_.where}\nexpected {expected}"
-
-
-@pytest.mark.parametrize("r", SHORT, ids=str)
-def test_it_has_as_many_terms_as_the_textbooks(r):
-    d_, result, _, _ = stated(r)
-    assert d_.terms[r.wrt] == r.terms, f"{result}\nwhere {d_.where}"
-
-
-@pytest.mark.parametrize("r", ROWS, ids=str)
-def test_the_result_has_the_textbooks_value(r):
-    """By the oracle, at random points: a witness beside `equivalent`."""
-    d_, result, expected, letters = stated(r)
-    for trial in range(3):
-        point = sample_point(d_.traced, np.random.default_rng(trial), also=(result, expected))
-        one, two = (evaluate(side, point, letters) for side in (result, expected))
-        assert np.allclose(one, two, rtol=1e-9, atol=1e-11), f"{result}\nwhere {d_.where}\nexpected {expected}"
+(
+    test_the_result_is_the_textbooks,
+    test_it_has_as_many_terms_as_the_textbooks,
+    test_the_result_has_the_textbooks_value,
+) = checks(ROWS)

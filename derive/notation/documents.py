@@ -5,7 +5,7 @@ from __future__ import annotations
 from derive.steps import Derivation
 
 from .pages import LatexPage, MarkdownPage, TextPage
-from .story import Subject, story
+from .story import Told, story
 from .style import LATEX, TEXT
 from .view import view_of
 
@@ -22,7 +22,7 @@ PREAMBLE = r"""\documentclass[11pt]{article}
 
 def explain_text(
     derivation: Derivation,
-    traced: Subject,
+    traced: Told,
     detail: str = "normal",
     *,
     notation: str = "index",
@@ -40,7 +40,7 @@ def explain_text(
 
 def explain_latex(
     derivation: Derivation,
-    traced: Subject,
+    traced: Told,
     detail: str = "normal",
     *,
     notation: str = "index",
@@ -55,7 +55,7 @@ def explain_latex(
 
 def explain_markdown(
     derivation: Derivation,
-    traced: Subject,
+    traced: Told,
     detail: str = "normal",
     *,
     notation: str = "index",

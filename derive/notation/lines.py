@@ -57,11 +57,13 @@ def text_width(source: str) -> int:
 _TOKEN = re.compile(r"\\(?:begin|end)\{[a-z]+\}|\\[a-zA-Z]+|\\.|.", re.DOTALL)
 _SPACES = {r"\,": 0.17, r"\;": 0.28, r"\quad": 1.0, r"\qquad": 2.0, " ": 0.0, r"\!": -0.17, "&": 0.0}
 _RELATIONS = dict.fromkeys(["=", "+", "-", "<", ">", r"\le", r"\ge", r"\ne", r"\odot", r"\oslash", r"\cdot"], 1.25)
-_NOTHING = dict.fromkeys([r"\bigl", r"\bigr", r"\Bigl", r"\Bigr", r"\biggl", r"\biggr", r"\mathbf", r"\mathrm"], 0.0)
+_LARGER = dict.fromkeys([r"\Bigl", r"\Bigr"], 0.1) | dict.fromkeys([r"\biggl", r"\biggr"], 0.24)
+_NOTHING = dict.fromkeys([r"\bigl", r"\bigr", r"\mathbf", r"\mathrm"], 0.0)
 _NOTHING |= dict.fromkeys([r"\bar", r"\hat", r"\tilde", r"\dot", r"\overline", r"\widehat", r"\text", r"\mathcal"], 0.0)
 _NOTHING |= dict.fromkeys([r"\substack", r"\widetilde"], 0.0)
 _FENCES = dict.fromkeys([r"\lfloor", r"\rfloor", r"\lceil", r"\rceil", r"\lvert", r"\rvert"], 0.45)
-_WIDTHS = {**_SPACES, **_FENCES, **_RELATIONS, **_NOTHING, r"\partial": 0.58, "'": 0.28, "(": 0.5, ")": 0.5, ",": 0.45}
+_WIDTHS = {**_SPACES, **_FENCES, **_RELATIONS, **_NOTHING, **_LARGER}
+_WIDTHS |= {r"\partial": 0.58, "'": 0.28, "(": 0.5, ")": 0.5, ",": 0.45}
 _BROAD = frozenset("ABCDEFGHKLMNOPQRSTUVWXYZmw")
 _FRACTIONS = {r"\frac": 1.0, r"\tfrac": 0.75}
 _OPERATORS = {r"\sum": 1.6, r"\prod": 1.4, r"\max": 2.0, r"\min": 2.0}
@@ -105,11 +107,11 @@ class _Measure:
             return self.run("}")
         if token in "_^":
             outer, self.script = self.script, True
-            width = 0.72 * self.argument()
+            width = 0.75 * self.argument()
             self.script = outer
             return width
         if self.script and token in _RELATIONS:
-            return 0.8
+            return 0.85
         if token in _FRACTIONS:
             return _FRACTIONS[token] * max(self.argument(), self.argument()) + 0.25
         if token in _OPERATORS:

@@ -162,7 +162,7 @@ class LatexPage:
             yield f"& {shown.target}"
             return
         room = LINE - latex_width(shown.target) - 1.5
-        apart = room < NARROW  # a long target has a line of its own
+        apart = room < NARROW or not _fits(shown.rows, room)  # a long target has a line of its own
         room = LINE - INDENT - 1.5 if apart else room
         for place, row in enumerate(shown.rows):
             lines = broken(row.source, latex_width, room - (INDENT if place else 0), r"{} \times ")
@@ -184,6 +184,12 @@ class LatexPage:
         """`why (equations)` in words; the law's name stands at the right."""
         parts = self.view.clause(reason)
         return "".join(f"${source}$" if maths else escaped(source) for maths, source in parts)
+
+
+def _fits(rows: Sequence[Row], room: float) -> bool:
+    """Whether every line of the rows can be made as short as `room`."""
+    lines = (line for row in rows for line in broken(row.source, latex_width, room, r"{} \times "))
+    return all(latex_width(line) <= room for line in lines)
 
 
 def _led(line: str) -> str:

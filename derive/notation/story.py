@@ -5,36 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
-from typing import Any, Protocol, TypeAlias
+from typing import Protocol, TypeAlias
 
 from sympy.core.basic import Basic
 
 from derive.axes import AdjointOf, Axis, SumOver, TangentOf, Tensor, Unsupported, free_axes
-from derive.steps import Derivation, Equation, Step
+from derive.steps import Derivation, Equation, Step, Subject
 
 DETAILS = ("brief", "normal", "full")
 NAMING = {"definition", "found"}
 
 
-class Subject(Protocol):
-    """The traced formula: what a document must know of it."""
+class Told(Subject, Protocol):
+    """The traced formula, and its intermediates: what a document must know of it."""
 
     @property
-    def name(self) -> str: ...
-    @property
-    def inputs(self) -> tuple[Tensor, ...]: ...
-    @property
-    def scalars(self) -> tuple[Any, ...]: ...
-    @property
-    def sizes(self) -> tuple[Any, ...]: ...
-    @property
-    def outputs(self) -> tuple[Tensor, ...]: ...
-    @property
     def definitions(self) -> tuple[Tensor, ...]: ...
-    @property
-    def assumptions(self) -> tuple[Any, ...]: ...
-    @property
-    def elementwise(self) -> bool: ...
 
 
 @dataclass(frozen=True)
@@ -111,7 +97,7 @@ class Display:
 Block: TypeAlias = Heading | Words | Inputs | Display
 
 
-def story(derivation: Derivation, subject: Subject, detail: str, summary: str = "") -> list[Block]:
+def story(derivation: Derivation, subject: Told, detail: str, summary: str = "") -> list[Block]:
     """The blocks of a document; Unsupported for a detail that is none of brief, normal, full."""
     if detail not in DETAILS:
         raise Unsupported(f"unknown detail {detail!r}: expected one of {', '.join(DETAILS)}")
@@ -125,7 +111,7 @@ def story(derivation: Derivation, subject: Subject, detail: str, summary: str = 
     return blocks
 
 
-def _definition(derivation: Derivation, subject: Subject, detail: str) -> Iterator[Block]:
+def _definition(derivation: Derivation, subject: Told, detail: str) -> Iterator[Block]:
     yield Heading(("Definition",))
     yield Inputs(subject.inputs, subject.scalars)
     named = [_defined(tensor) for tensor in subject.definitions if tensor.body is not None]
@@ -142,7 +128,7 @@ def _defined(tensor: Tensor) -> Chain:
     return Chain((tensor[tensor.axes],), (Line(tensor.body),), tensor.axes)
 
 
-def _differentiated(derivation: Derivation, subject: Subject) -> Iterator[Block]:
+def _differentiated(derivation: Derivation, subject: Told) -> Iterator[Block]:
     """What is differentiated: L, one output entry, or the outputs along a direction."""
     if derivation.of is not None:
         again = derivation.of.tensor.role == "adjoint"
@@ -180,7 +166,7 @@ def _joined(parts: Sequence[Basic], between: str) -> list[Part]:
     return found
 
 
-def upstreams(derivation: Derivation, subject: Subject) -> list[tuple[Tensor, Tensor]]:
+def upstreams(derivation: Derivation, subject: Told) -> list[tuple[Tensor, Tensor]]:
     """Each upstream gradient with its output; none where the only output is a scalar."""
     found: dict[str, Tensor] = {}
     for tensor in tensors_in(derivation):

@@ -17,7 +17,7 @@ from .lines import unmarked
 from .matrix import Matrices
 from .names import Names, key_of
 from .printer import Printer
-from .story import Chain, Line, Loss, Reason, Subject, expressions_in, upstreams
+from .story import Chain, Line, Loss, Reason, Told, expressions_in, upstreams
 from .style import Piece, Style, width_of
 
 LONG_CITATION = {False: 44, True: 20.0}  # columns, em: a longer cited definition is cited by its name
@@ -180,7 +180,7 @@ class View:
         return width_of(source, self.style) > LONG_CITATION[self.style.is_latex]
 
 
-def view_of(derivation: Derivation, subject: Subject, style: Style, notation: str) -> View:
+def view_of(derivation: Derivation, subject: Told, style: Style, notation: str) -> View:
     """The view of a whole document: names told apart over everything it prints."""
     defined = subject.definitions
     ups = [g for g, _ in upstreams(derivation, subject)] if derivation.of is None else []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -32,20 +33,20 @@ class Ties:
         return 1, {**factors, **{w: 1 for w in self.windows if w is not True}}, frozenset(self.bound)
 
 
-class Indices(Powers):
+class Indices(Powers, ABC):
     """Reads integer expressions, for a reader that knows tensors, lengths and reductions."""
 
+    @abstractmethod
     def tensor(self, tensor: Tensor) -> Head:
         """The head of a tensor."""
-        raise NotImplementedError
 
+    @abstractmethod
     def measure(self, axis: Axis) -> int:
         """Make the length of an axis known."""
-        raise NotImplementedError
 
+    @abstractmethod
     def extremum(self, node: Any, env: Env) -> Poly:
         """A maximum or minimum, or where it stands."""
-        raise NotImplementedError
 
     def indexed(self, axes: Iterable[Axis], indices: Iterable[Expr], env: Env, ties: Ties) -> tuple[Letter, ...]:
         """A letter for each index; the ties say which windows they satisfy."""

@@ -11,7 +11,7 @@ import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Protocol
+from typing import Any, Protocol
 
 from sympy import Dummy, Expr, Integer, evaluate, expand
 
@@ -55,10 +55,10 @@ class Owner(Protocol):
     def head(self, key: object, kind: str, label: str, spaces: tuple[int, ...] = (), **more: object) -> Head:
         """The head of this key."""
 
-    def find(self, key: object) -> object:
+    def find(self, key: Any) -> Any:
         """What is remembered under a key."""
 
-    def remember(self, key: object, value: object) -> None:
+    def remember(self, key: Any, value: Any) -> None:
         """Remember a value."""
 
     def slots_for(self, spaces: Iterable[int]) -> tuple[Letter, ...]:
@@ -217,7 +217,7 @@ def solutions(owner: Owner, atom: Atom) -> list[tuple[Letter, list[Part], Expr]]
         found = tuple(k for k in range(len(parts)) if _gives(owner, head, k))
         owner.remember(key, found)
     result = []
-    for k in found:  # type: ignore[attr-defined]
+    for k in found:
         letter, parts, constant = solved(head.payload, atom[1], k)
         if all(letter not in ls for _, _, ls in parts):
             result.append((letter, parts, constant))
@@ -335,7 +335,7 @@ def _decided(owner: Owner, atom: Atom) -> list[Atom] | None:
     key = ("digits", atom[0])
     if owner.find(key) is None:
         owner.remember(key, _digits(owner, owner.heads[atom[0]]))
-    pairs: tuple[tuple[int, int], ...] = owner.find(key)  # type: ignore[assignment]
+    pairs: tuple[tuple[int, int], ...] = owner.find(key)
     return [(owner.delta.id, tuple(sorted((atom[1][j], atom[1][k])))) for j, k in pairs] or None
 
 

@@ -39,8 +39,7 @@ from derive.axes import (
     tensors_of,
 )
 from derive.oracle import Array, Point, evaluate
-
-from .subject import Assumed, Subject
+from derive.steps import Assumed, Subject
 
 Random = np.random.Generator
 Repair = Callable[[Array], Array]  # entries ~ N(0, 1) → entries that satisfy a statement

@@ -10,12 +10,13 @@ import numpy as np
 
 from derive.axes import Tensor, axis
 from derive.oracle import Array, Point
+from derive.steps import Subject
 
 from .gradient import checked_results
 from .measure import EXACT, value_of
 from .report import Ledger, Report, scaled_error
 from .sample import Sampler, shape_of
-from .subject import Subject, checked_upstreams, place_of, real_inputs, whole, widened
+from .subject import checked_upstreams, place_of, real_inputs, whole, widened
 
 FLOAT_TYPES: dict[type[np.floating[Any]], float] = {
     np.float64: EXACT,

@@ -9,6 +9,7 @@ import numpy as np
 
 from derive.axes import NameProblem, Tensor, did_you_mean
 from derive.oracle import Array, Point
+from derive.steps import Subject
 
 from .assumptions import Random
 from .dual import tangents_at
@@ -27,7 +28,7 @@ from .measure import (
 )
 from .report import Ledger, Place, Report, scaled_error
 from .sample import Sampler, shape_of
-from .subject import Subject, checked_upstreams, loss, place_of, real_inputs, roots_of, whole
+from .subject import checked_upstreams, loss, place_of, real_inputs, roots_of, whole
 
 KINK_TRIALS = 8
 ON_KINKS = "on kinks, by convention"

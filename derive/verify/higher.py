@@ -8,13 +8,14 @@ import numpy as np
 
 from derive.axes import DeriveError, Tensor
 from derive.oracle import Array, Point, evaluate_at
+from derive.steps import Subject
 
 from .dual import tangents_at
 from .gradient import checked_results
 from .measure import EXACT, MEASURED, basis, best, entries, slopes, slopes_along, value_of
 from .report import Ledger, Place, Report, scaled_error
 from .sample import Sampler, shape_of
-from .subject import Subject, leaves, place_of, whole
+from .subject import leaves, place_of, whole
 
 
 def _exact(ledger: Ledger, what: str, found: Array, expected: Array, place: Place) -> None:

@@ -13,11 +13,12 @@ from sympy.core.basic import Basic
 
 from derive.axes import Axis, DeriveError, Entry, Reduction, Size, Tensor, definitions, free_axes, letters_of
 from derive.oracle import Array, Point, evaluate, length
+from derive.steps import Assumed, Subject
 
 from .assumptions import Bound, Random, Repair, about_sizes, broken, repairs, within
 from .kinks import TIES, gaps, kinks_of, levels
 from .lengths import Lengths
-from .subject import Assumed, Subject, bodies, derivatives_in, leaves, real_inputs, roots_of, whole
+from .subject import bodies, derivatives_in, leaves, real_inputs, roots_of, whole
 
 MARGIN = 1e-3  # how far a point stays from every kink
 MODERATE = 1e75  # a number of this size, or its inverse, may be squared twice

@@ -11,14 +11,14 @@ from sympy.core.basic import Basic
 
 from derive.axes import AdjointOf, Axis, Entry, TangentOf, Tensor, definitions, free_axes
 from derive.oracle import Array, Point, evaluate
-from derive.steps import Derivation, Equation
+from derive.steps import Derivation, Equation, Subject
 
 from .dual import tangents_at
 from .gradient import dual_slopes
 from .measure import EXACT, entries, value_of
 from .report import Ledger, Report, scaled_error
 from .sample import Sampler, shape_of
-from .subject import Subject, checked_upstreams, derivatives_in, place_of, roots_of, whole
+from .subject import checked_upstreams, derivatives_in, place_of, roots_of, whole
 
 
 @dataclass(frozen=True)

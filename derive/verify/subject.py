@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from sympy.core.basic import Basic
@@ -23,36 +23,9 @@ from derive.axes import (
     tensors_of,
 )
 from derive.oracle import Array, Point, evaluate_at
+from derive.steps import Subject
 
 from .report import Place
-
-
-class Assumed(Protocol):
-    """A statement about inputs, and a way to sample inputs that satisfy it where its kind is not built in."""
-
-    @property
-    def statement(self) -> Basic: ...
-    @property
-    def sample(self) -> Callable[..., Any] | None: ...
-
-
-class Subject(Protocol):
-    """A traced formula: inputs, parameters, outputs with bodies, assumptions. No room but `formula` makes them."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def inputs(self) -> tuple[Tensor, ...]: ...
-    @property
-    def scalars(self) -> tuple[Scalar, ...]: ...
-    @property
-    def sizes(self) -> tuple[Size, ...]: ...
-    @property
-    def outputs(self) -> tuple[Tensor, ...]: ...
-    @property
-    def assumptions(self) -> Sequence[Assumed]: ...
-    @property
-    def elementwise(self) -> bool: ...
 
 
 @dataclass(frozen=True)
