@@ -6,8 +6,8 @@ m⌊a/m⌋ ≤ a and m⌊a/m⌋ ≥ a − m + 1; sizes are shifted to their leas
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from functools import lru_cache
+from collections.abc import Iterable, Iterator
+from functools import lru_cache, reduce
 from typing import Any
 
 from sympy import (
@@ -30,6 +30,7 @@ from sympy import (
 from sympy.core.basic import Basic
 
 from .index import Axis, Size
+from .polynomial import ONE, Monomial, Number, Polynomial, cleared, constant, negated, polynomial, power, product, total
 
 
 def nonnegative(expression: Expr) -> bool:
@@ -56,33 +57,58 @@ def in_range(index: Expr, size: Expr) -> bool:
         return _nonnegative(index) and _nonnegative(size - 1 - index)
 
 
-@lru_cache(maxsize=20000)
 def _nonnegative(expression: Expr) -> bool:
-    expression = expand(expression)
-    if expression.is_Number:
-        return bool(expression >= 0)
-    inner = next((a for a in _bounded(expression)), None)
+    return _proved(frozenset(polynomial(expression).items()))
+
+
+@lru_cache(maxsize=20000)
+def _proved(terms: frozenset[tuple[Monomial, Number]]) -> bool:
+    """Whether the polynomial of these terms is ≥ 0."""
+    inner = _first_bounded(base for monomial, _ in terms for base, _ in monomial)
     if inner is None:
-        return _sizes_nonnegative(expression)
-    coefficient = expression.coeff(inner, 1)
-    rest = expand(expression - coefficient * inner)
-    if rest.has(inner) or coefficient.has(inner):
+        return _sizes_nonnegative(dict(terms))
+    coefficient: Polynomial = {}
+    rest: Polynomial = {}
+    for monomial, number in terms:
+        with_it = (inner, 1) in monomial
+        (coefficient if with_it else rest)[monomial - {(inner, 1)}] = number
+    if any(base.has(inner) for monomial in (*coefficient, *rest) for base, _ in monomial):
         return False
-    if isinstance(inner, floor) and coefficient in (1, -1):  # integers: n ≥ ⌊a/m⌋ exactly if m(n + 1) > a
-        numerator, denominator = quotient(inner.args[0])
-        if coefficient == 1:
-            return _nonnegative(numerator + denominator * rest)
-        return _nonnegative(denominator * (rest + 1) - numerator - 1)
-    if _nonnegative(coefficient):
-        return any(_nonnegative(rest + part) for part in _below(inner, coefficient))
-    if _nonnegative(-coefficient):
-        return any(_nonnegative(rest + part) for part in _above(inner, coefficient))
+    if isinstance(inner, floor) and coefficient in ({ONE: 1}, {ONE: -1}):
+        return _beside_floor(inner, coefficient == {ONE: 1}, rest)
+    if _holds(coefficient):
+        return any(_holds(rest, part) for part in _below(inner, coefficient))
+    if _holds(negated(coefficient)):
+        return any(_holds(rest, part) for part in _above(inner, coefficient))
     return False
 
 
-def _bounded(expression: Expr) -> Iterator[Expr]:
-    """What has bounds of its own: letters and integers first, then floors, extrema and remainders."""
-    yield from sorted(dict.fromkeys(_outermost(expression)), key=lambda a: (not isinstance(a, Axis), str(a)))
+def _holds(*parts: Polynomial) -> bool:
+    return _proved(frozenset(total(parts).items()))
+
+
+def _beside_floor(inner: Expr, added: bool, rest: Polynomial) -> bool:
+    """±⌊a/m⌋ + rest ≥ 0. Integers: n ≥ ⌊a/m⌋ exactly if m(n + 1) > a."""
+    above, below, _, _ = cleared(polynomial(inner.args[0]))
+    if added:
+        return _holds(above, product(below, rest))
+    return _holds(product(below, total([rest, constant(1)])), negated(above), constant(-1))
+
+
+def _first_bounded(bases: Iterable[Expr]) -> Expr | None:
+    """What has bounds of its own: letters first, then integers, floors, extrema and remainders."""
+    found = {inner for base in dict.fromkeys(bases) for inner in _outermost(base)}
+    return min(found, key=_rank) if found else None
+
+
+def _rank(inner: Expr) -> tuple[bool, str, str]:
+    return (False, inner.name, text(inner.size)) if isinstance(inner, Axis) else (True, text(inner), "")
+
+
+@lru_cache(maxsize=20000)
+def text(expression: Basic) -> str:
+    """The text of an expression, to sort by; SymPy's printer takes a tenth of a millisecond."""
+    return str(expression)
 
 
 def _outermost(expression: Basic) -> Iterator[Expr]:
@@ -93,45 +119,56 @@ def _outermost(expression: Basic) -> Iterator[Expr]:
         yield from _outermost(part)
 
 
-def _below(inner: Expr, coefficient: Expr) -> Iterator[Expr]:
+def _below(inner: Expr, coefficient: Polynomial) -> Iterator[Polynomial]:
     """Lower bounds of coefficient · inner, for a coefficient ≥ 0."""
     if isinstance(inner, (Axis, Mod)):
-        yield Integer(0)
+        yield {}
     elif isinstance(inner, (floor, ceiling)):
-        numerator, denominator = quotient(inner.args[0])
-        ratio = expand(coefficient / denominator)
-        yield ratio * (numerator - denominator + 1 if isinstance(inner, floor) else numerator)
-        if _nonnegative(numerator):
-            yield Integer(0)
+        above, below, inverse, _ = cleared(polynomial(inner.args[0]))
+        least = total([above, negated(below), constant(1)]) if isinstance(inner, floor) else above
+        yield product(product(coefficient, inverse), least)
+        if _holds(above):
+            yield {}
     elif isinstance(inner, Max):
-        yield from (coefficient * a for a in inner.args)
+        yield from (product(coefficient, polynomial(a)) for a in inner.args)
     elif hasattr(inner, "integer_bound") and inner.integer_bound() is not None:
-        yield Integer(0)
+        yield {}
 
 
-def _above(inner: Expr, coefficient: Expr) -> Iterator[Expr]:
+def _above(inner: Expr, coefficient: Polynomial) -> Iterator[Polynomial]:
     """Lower bounds of coefficient · inner, for a coefficient ≤ 0: inner at its largest."""
     if isinstance(inner, Axis):
-        yield coefficient * (inner.size - 1)
+        yield product(coefficient, polynomial(inner.size - 1))
     elif isinstance(inner, Mod):
-        yield coefficient * (inner.args[1] - 1)
+        yield product(coefficient, polynomial(inner.args[1] - 1))
     elif isinstance(inner, (floor, ceiling)):
-        numerator, denominator = quotient(inner.args[0])
-        ratio = expand(coefficient / denominator)
-        yield ratio * (numerator if isinstance(inner, floor) else numerator + denominator - 1)
+        above, below, inverse, _ = cleared(polynomial(inner.args[0]))
+        most = above if isinstance(inner, floor) else total([above, below, constant(-1)])
+        yield product(product(coefficient, inverse), most)
     elif isinstance(inner, Min):
-        yield from (coefficient * a for a in inner.args)
+        yield from (product(coefficient, polynomial(a)) for a in inner.args)
     elif hasattr(inner, "integer_bound") and inner.integer_bound() is not None:
-        yield coefficient * (inner.integer_bound() - 1)
+        yield product(coefficient, polynomial(inner.integer_bound() - 1))
 
 
-def _sizes_nonnegative(expression: Expr) -> bool:
-    numerator, denominator = quotient(expression)
-    if denominator.is_positive is not True:
+def _sizes_nonnegative(poly: Polynomial) -> bool:
+    above, _, _, below = cleared(poly)
+    if any(base.is_positive is not True for base in below):
         return False
-    shifted = {s: s + s.min for s in numerator.atoms(Size) if s.min}
-    terms = Add.make_args(expand(numerator.xreplace(shifted)))
-    return all(t.as_coeff_Mul()[0] >= 0 and t.as_coeff_Mul()[1].is_nonnegative for t in terms)
+    shifted = total(
+        reduce(product, (_shifted(*factor) for factor in monomial), constant(number))
+        for monomial, number in above.items()
+    )
+    return all(
+        number > 0 and all(base.is_nonnegative or (exponent % 2 == 0 and base.is_real) for base, exponent in monomial)
+        for monomial, number in shifted.items()
+    )
+
+
+@lru_cache(maxsize=4096)
+def _shifted(base: Expr, exponent: int) -> Polynomial:
+    """The power of a size, from its least value."""
+    return power(base + base.min if isinstance(base, Size) and base.min else base, exponent)
 
 
 @lru_cache(maxsize=4096)

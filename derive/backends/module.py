@@ -79,7 +79,7 @@ class Module:
 
     def _made(self, function: Function) -> Callable[..., Any]:
         if function.name not in self._compiled:
-            self._compiled[function.name] = compiled(function, self.program, printer_for(self.program))
+            self._compiled[function.name] = compiled(function, self.program, printer_for(self.program, noted=False))
         return self._compiled[function.name]
 
     def _arguments(self, given: Mapping[str, Any]) -> list[Any]:

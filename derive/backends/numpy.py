@@ -35,7 +35,7 @@ class Target:
     text: str
 
 
-def printer_for(program: Program) -> NumpyPrinter:
+def printer_for(program: Program, noted: bool = True) -> NumpyPrinter:
     """A printer whose modules do not clash with names of the program."""
     if "special" in program.taken:
         raise NameProblem(f"{program.name}: the name special is that of a module in emitted code; rename it")
@@ -47,7 +47,7 @@ def printer_for(program: Program) -> NumpyPrinter:
         while name in program.taken:
             name += "_"
         names[module] = name
-    return NumpyPrinter(names)
+    return NumpyPrinter(names, noted)
 
 
 def paragraphs(body: Sequence[Statement], printer: NumpyPrinter) -> list[tuple[Target, Any]]:

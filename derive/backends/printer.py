@@ -85,6 +85,7 @@ HOST = {"absolute": "abs", "maximum": "max", "minimum": "min", "arcsin": "math.a
 
 
 LONGEST_LIST = 90
+LONGEST_NOTE = 100
 INDENT = " " * 4
 
 
@@ -97,11 +98,12 @@ def listed(opening: str, items: Sequence[str], closing: str, tail: str = "", ind
 
 
 class NumpyPrinter(PythonCodePrinter):
-    """Prints expressions and statements of an array program. `modules` are the names of numpy, math, special."""
+    """Prints expressions and statements of an array program. `modules` are the names of numpy, math, special;
+    `noted`: with comments, whose text is made only here."""
 
-    def __init__(self, modules: dict[str, str]) -> None:
+    def __init__(self, modules: dict[str, str], noted: bool = True) -> None:
         super().__init__({"fully_qualified_modules": False, "allow_unknown_functions": True})
-        self.modules = modules
+        self.modules, self.noted = modules, noted
         self.used: set[str] = set()
         self.helpers: set[str] = set()
 
@@ -328,7 +330,8 @@ class NumpyPrinter(PythonCodePrinter):
 
     def lines(self, statement: Statement, indent: str = "") -> list[str]:
         """The lines of a statement."""
-        note = [f"{indent}# {statement.note}"] if not isinstance(statement, (Rows, Require)) and statement.note else []
+        text = "" if isinstance(statement, (Rows, Require)) or not self.noted else str(statement.note)
+        note = [f"{indent}# {text}"] if 0 < len(text) <= LONGEST_NOTE else []
         match statement:
             case Assign(targets, value):
                 names = [self._target(target) for target in targets]

@@ -71,7 +71,7 @@ def taken_names(traced: Traced, upstreams: Iterable[Tensor]) -> set[str]:
     tensors = [*traced.inputs, *traced.definitions, *upstreams]
     letters = {a for t in tensors for a in t.axes}
     names = {t.name for t in tensors} | set(traced.parameters)
-    return names | {a.name for a in letters} | {str(a.size) for a in letters}
+    return names | {a.name for a in letters} | {a.size.name for a in letters if a.size.is_Symbol}
 
 
 def upstreams_of(traced: Traced, always: bool = False) -> tuple[Tensor, ...]:

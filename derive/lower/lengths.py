@@ -16,7 +16,7 @@ from typing import Any
 from sympy import Expr, Symbol, expand
 
 from derive.axes import Axis, Tensor, Unsupported, definitions
-from derive.axes.ranges import quotient
+from derive.axes.ranges import quotient, text
 
 from .node import Graph, Node
 from .program import Assign, Code, Num, Op, Statement, Var
@@ -41,7 +41,7 @@ def length_code(length: Expr) -> Code:
 
 def _sum_code(length: Any) -> Code:
     """What is added before what is subtracted."""
-    terms = sorted(length.args, key=lambda t: (_negative(t), t.is_Number, str(t)))
+    terms = sorted(length.args, key=lambda t: (_negative(t), t.is_Number, text(t)))
     made = length_code(terms[0])
     for term in terms[1:]:
         negative = _negative(term)

@@ -28,7 +28,7 @@ RESERVED = frozenset(
     "matrices products folded firsts selected weighted correlated refused".split()
 )
 NEEDS_DTYPE = frozenset("ones full zeros empty eye typed cast".split())
-LONGEST_NOTE = 100
+MOST_NOTED = 100  # nodes: to print more takes long
 # Arithmetic this cheap is done again in the backward pass, where its operands are at hand, instead of being kept.
 REPEATED = frozenset("multiply terms negative cast".split())
 SIMPLE = frozenset("multiply divide terms".split())  # ... and this is done in forward, where it is free of memory
@@ -60,7 +60,7 @@ class _Lowering:
     graph: Graph = field(default_factory=Graph)
     taken: set[str] = field(default_factory=set)
     labels: dict[Node, str] = field(default_factory=dict)
-    notes: dict[Node, str] = field(default_factory=dict)
+    notes: dict[Node, object] = field(default_factory=dict)
     arrays: dict[Node, str] = field(default_factory=dict)  # inputs
     flat: tuple[Axis, ...] = ()  # the axis of flattened arrays, in elementwise tasks
     kept: list[tuple[Node, str]] = field(default_factory=list)  # what forward saves, and what it is called
@@ -172,9 +172,8 @@ class _Lowering:
         if node.op in SOURCES or node in self.labels:
             return
         self.labels[node] = tensor.name
-        short = sum(1 for _ in preorder_traversal(tensor.body)) < LONGEST_NOTE  # to print long ones takes long
-        if short and len(text := str(Definition(tensor))) <= LONGEST_NOTE:
-            self.notes[node] = text
+        if sum(1 for _ in preorder_traversal(tensor.body)) < MOST_NOTED:
+            self.notes[node] = Definition(tensor)
 
     def _saved(self, outputs: Sequence[Node], gradients: Sequence[Node]) -> list[Node]:
         """What backward reads of inputs and forward values; cheap arithmetic on those is repeated instead."""
@@ -200,7 +199,8 @@ class _Lowering:
 
     def _body(self, known: Mapping[Node, str]) -> Body:
         self.lengths.used = {}
-        return Body(known, self.labels, self.notes, Names({*self.taken, *known.values()}), self.lengths.code)
+        names = Names({*self.taken, *known.values()})
+        return Body(known, self.labels, self.notes, names, self.lengths.code, self.task.straight)
 
     def _parameters(self) -> tuple[str, ...]:
         return (*(t.name for t in self.task.inputs), *(s.name for s in self.task.parameters))
@@ -213,8 +213,8 @@ class _Lowering:
         values = [Var(name) for name in (*(name for _, name in self.kept), *extra)]
         self.unpacked = [*(name for _, name in self.kept), *extra]
         results = [self._shaped(names[n]) for n in outputs]
-        meta = [Op("template", (names[n],)) for n in outputs] if self.task.gradients else []
-        if self.flat and meta:
+        meta = [Op("template", (result,)) for result in results] if self.task.gradients else []
+        if self.flat and meta and not self.task.straight:
             meta = [Op("tuple", (Var("shape"), Var("dtype")))] * len(meta)
         body.statements.append(Assign((Var("saved"),), Op("tuple", (*values, *meta))))
         result = Op("results", (_one_or_tuple(results), Var("saved")))

@@ -43,9 +43,9 @@ class Chain:
 class Memory:
     """The chain of each value that has an array of its own; what statements read; what outlives its segment."""
 
-    chain: Mapping[Node, Chain]
-    leaves: Mapping[Node, tuple[Node, ...]]
-    outside: set[Node]
+    chain: Mapping[Node, Chain] = field(default_factory=dict)
+    leaves: Mapping[Node, tuple[Node, ...]] = field(default_factory=dict)
+    outside: set[Node] = field(default_factory=set)
 
 
 def leaves_of(node: Node, inline: frozenset[Node]) -> tuple[Node, ...]:

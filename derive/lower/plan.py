@@ -171,15 +171,15 @@ def passes(nodes: Sequence[Node], large: int) -> int:
     return count
 
 
-def plan(nodes: Sequence[Node], targets: Sequence[Node], named: Mapping[Node, str]) -> Plan:
-    """The plan for `nodes`, each listed after its arguments."""
+def plan(nodes: Sequence[Node], targets: Sequence[Node], named: Mapping[Node, str], straight: bool = False) -> Plan:
+    """The plan for `nodes`, each listed after its arguments; `straight`: without loops."""
     every = [*nodes, *(arg for node in nodes for arg, _ in node.args)]
     large = min(2, max((node.rank for node in every), default=0)) or 1
     users: dict[Node, list[Node]] = {}
     for node in nodes:
         for arg, _ in node.args:
             users.setdefault(arg, []).append(node)
-    levels = _Levels(nodes, targets, users)
+    levels = _Levels(nodes, targets, users, refused=set(nodes) if straight else set())
     while True:
         levels.assign()
         weak = [group for group in levels.loops().values() if passes(group, large) < FEWEST_PASSES]

@@ -1,6 +1,7 @@
 """The array program: functions of plain statements over named arrays. Backends print it and decide nothing.
 
 An expression is a `Var`, a `Num` or an `Op` on expressions; `attr` holds what is static (axes, permutations, keywords).
+A note has the text of a comment.
 Statements assign, update in place, write into memory at hand, repeat for blocks of rows, or refuse what does not hold.
 """
 
@@ -43,7 +44,7 @@ class Assign:
 
     targets: tuple[Code, ...]
     value: Code
-    note: str = ""
+    note: object = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,7 @@ class Update:
     op: str
     target: Code
     value: Code
-    note: str = ""
+    note: object = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,7 @@ class Into:
 
     value: Op
     out: Code
-    note: str = ""
+    note: object = ""
 
 
 @dataclass(frozen=True, slots=True)

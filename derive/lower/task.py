@@ -16,7 +16,8 @@ class Task:
     `upstreams` has one tensor for each output; it is () for a single scalar output, whose upstream is then 1 unless a
     scalar is given at run time. The `of` of a gradient names its input. With `elementwise`, tensors without axes stand
     for arrays of any one shape. Without gradients there is only a forward function. Of the assumptions, those about
-    sizes alone are checked in every call.
+    sizes alone are checked in every call. `straight`: no array is written to and no loop goes over rows, so that each
+    statement names the value of pure operations.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Task:
     sizes: tuple[Size, ...] = ()
     elementwise: bool = False
     assumptions: tuple[Basic, ...] = ()
+    straight: bool = False
 
     @property
     def parameters(self) -> tuple[Scalar | Size, ...]:

@@ -59,16 +59,17 @@ class Body:
 
     known: Mapping[Node, str]
     labels: Mapping[Node, str]
-    notes: Mapping[Node, str]
+    notes: Mapping[Node, object]
     names: Names
     sizes: Callable[[Expr], Code]
+    straight: bool = False  # without loops, and without writing to any array
     statements: list[Statement] = field(default_factory=list)
 
     def write(self, targets: Sequence[Node]) -> dict[Node, Code]:
         """Statements that compute the targets, and what each is called at the end."""
         nodes = reachable(targets, self.known)
-        self.plan: Plan = plan(nodes, targets, self.labels)
-        self.memory: Memory = memory(self.plan, targets, self.labels)
+        self.plan: Plan = plan(nodes, targets, self.labels, self.straight)
+        self.memory: Memory = Memory() if self.straight else memory(self.plan, targets, self.labels)
         self.variable: dict[Node, str] = dict(self.known)
         self.chains: dict[Chain, str] = {}
         self.coder = Coder(self._operand, self.sizes)
@@ -148,10 +149,11 @@ class Body:
         elif node.op == "terms" and chain is not None:
             self._terms(node, Var(name), None, note)
         else:
-            code = self.coder.code(node)  # a view with a name is a copy: its base may be written to
-            self.statements.append(Assign((Var(name),), Op("copy", (code,)) if node.op in VIEWS else code, note))
+            code = self.coder.code(node)
+            copied = node.op in VIEWS and not self.straight  # a view with a name: its base may be written to
+            self.statements.append(Assign((Var(name),), Op("copy", (code,)) if copied else code, note))
 
-    def _write_into(self, node: Node, out: Code, note: str) -> None:
+    def _write_into(self, node: Node, out: Code, note: object) -> None:
         """The value of a node, into an array at hand."""
         if node.op == "terms":
             self._terms(node, out, out, note)
@@ -165,7 +167,7 @@ class Body:
         else:
             self.statements.append(Into(value, out, note))
 
-    def _renamed(self, node: Node, old: Code, target: Code, note: str) -> None:
+    def _renamed(self, node: Node, old: Code, target: Code, note: object) -> None:
         """The value of a node in the memory of `old`, under a name of its own."""
         rest: list[tuple[int, Code]] = []
         if node.op == "terms":
@@ -181,7 +183,7 @@ class Body:
         for sign, code in rest:
             self.statements.append(Update("add" if sign > 0 else "subtract", target, code))
 
-    def _terms(self, node: Node, target: Code, out: Code | None, note: str) -> None:
+    def _terms(self, node: Node, target: Code, out: Code | None, note: object) -> None:
         """A sum as a chain of updates; the first step uses the summand that is in place, if there is one."""
         terms = self.coder.terms(node)
         place = next((k for k, (_, code) in enumerate(terms) if code == out), None)
@@ -288,7 +290,7 @@ class Body:
         self.local[name] = self.names.fresh(f"{name}_rows")
         return Var(self.local[name])
 
-    def _first_of_whole(self, node: Node, name: str, note: str, before: list[Statement]) -> None:
+    def _first_of_whole(self, node: Node, name: str, note: object, before: list[Statement]) -> None:
         code = self.coder.terms(node) if node.op == "terms" else None
         value = self.coder.code(node) if code is None else Op("add", ())
         local = self._allocate(node, name, before)
@@ -305,7 +307,7 @@ class Body:
             self.statements.append(Assign((local,), rows))
             self.statements.append(Assign((Op("all", (local,)),), value, note))
 
-    def _small_in_loop(self, node: Node, name: str, note: str, before: list[Statement]) -> None:
+    def _small_in_loop(self, node: Node, name: str, note: object, before: list[Statement]) -> None:
         value = self.coder.code(node)
         if node not in self.memory.outside:
             self.statements.append(Assign((Var(name),), value, note))

@@ -16,6 +16,7 @@ from typing import Any, Protocol
 from sympy import Dummy, Expr, Integer, evaluate, expand
 
 from derive.axes import Axis, in_range, nonnegative
+from derive.axes.ranges import text
 
 from .data import Atom, Factors, Head, Letter, Poly, Power
 
@@ -69,11 +70,6 @@ class Owner(Protocol):
 
 
 @lru_cache(maxsize=20000)
-def _shown(expression: Expr) -> str:
-    return str(expression)
-
-
-@lru_cache(maxsize=20000)
 def _sum(one: Expr, two: Expr) -> Expr:
     with evaluate(True):
         return expand(one + two)
@@ -117,15 +113,15 @@ def _normal(owner: Owner, terms: list[Part], constant: Expr) -> Atom | bool:
     best = None
     for sign in (Integer(1), Integer(-1)):
         signed = [(_times(sign, c), h, ls) for c, h, ls in terms]
-        signed.sort(key=lambda t: (t[1], [owner.letter_space[a] for a in t[2]], _shown(t[0]), t[2]))
-        signature = [(t[1], tuple(owner.letter_space[a] for a in t[2]), _shown(t[0])) for t in signed]
-        candidate = (signature, _shown(_times(sign, constant)), [t[2] for t in signed])
+        signed.sort(key=lambda t: (t[1], [owner.letter_space[a] for a in t[2]], text(t[0]), t[2]))
+        signature = [(t[1], tuple(owner.letter_space[a] for a in t[2]), text(t[0])) for t in signed]
+        candidate = (signature, text(_times(sign, constant)), [t[2] for t in signed])
         if best is None or candidate < best[0]:
             best = candidate, signed, _times(sign, constant)
     assert best is not None
     (signature, _, _), signed, constant = best
     letters = tuple(a for _, _, ls in signed for a in ls)
-    head = _head(owner, ("window", tuple(signature), _shown(constant)), signed, constant)
+    head = _head(owner, ("window", tuple(signature), text(constant)), signed, constant)
     if owner.find(("never", head.id)):
         return False
     turns = owner.turns.get(head.id)
@@ -351,7 +347,7 @@ def _digits(owner: Owner, head: Head) -> tuple[tuple[int, int], ...]:
     if form.constant != 0 or any(len(p) != 2 or _sum(p[0][0], p[1][0]) != 0 for p in pairs.values()):
         return ()
     reach: Expr = Integer(0)
-    for coefficient in sorted(pairs, key=lambda c: (c.count_ops(), _shown(c))):
+    for coefficient in sorted(pairs, key=lambda c: (c.count_ops(), text(c))):
         one, two = (head.spaces[place] for _, place in pairs[coefficient])
         if one != two or not nonnegative(coefficient - 1 - reach):
             return ()

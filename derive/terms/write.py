@@ -266,9 +266,11 @@ class Writer:
         if not alone:
             value = sum((c * a for c, _, a in parts), form.constant)
             return Delta(value, Integer(0))
-        lead = parts[alone[0]]
-        rest = sum((c * a for k, (c, _, a) in enumerate(parts) if k != alone[0]), form.constant)
-        return Delta(lead[2], sympy.expand(-lead[0] * rest))
+        lead = parts.pop(alone[0])
+        turn = -lead[0]
+        terms = [t * a for c, _, a in parts for t in sympy.Add.make_args(sympy.expand(turn * c))]
+        rest = sympy.Add(*terms, sympy.expand(turn * form.constant))  # never into what stands in an integer entry
+        return Delta(lead[2], rest)
 
     def _integer(self, head: int, letters: tuple[Letter, ...], names: Names) -> Expr:
         """A letter, an integer entry, or where a maximum stands."""
