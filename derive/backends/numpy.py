@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 import math
 import textwrap
 from collections.abc import Callable, Sequence
@@ -15,7 +16,8 @@ from sympy import Symbol, lambdify
 from derive.lower import Array, Assign, Function, NameProblem, Program, Statement
 
 from . import runtime, windows
-from .printer import INDENT, NumpyPrinter, listed
+from .layout import INDENT, WIDTH, listed, wrapped
+from .printer import IN_BODY, LONGEST_TARGET, NumpyPrinter
 
 HELPERS: dict[str, Callable[..., Any]] = {
     helper.__name__: helper
@@ -29,8 +31,8 @@ HELPERS: dict[str, Callable[..., Any]] = {
 
 
 @dataclass(frozen=True)
-class Target:
-    """The left side of an assignment as lambdify prints it, with the statements that stand before it."""
+class Printed:
+    """A side of an assignment as lambdify prints it; the left one with the statements that stand before it."""
 
     text: str
 
@@ -50,24 +52,26 @@ def printer_for(program: Program, noted: bool = True) -> NumpyPrinter:
     return NumpyPrinter(names, noted)
 
 
-def paragraphs(body: Sequence[Statement], printer: NumpyPrinter) -> list[tuple[Target, Any]]:
+def paragraphs(body: Sequence[Statement], printer: NumpyPrinter) -> list[tuple[Printed, Printed]]:
     """Statements as the pairs (target, value) that lambdify assigns, in order.
 
     A statement without a value of its own, an update in place or a loop, is printed before the target of the next
     assignment; the last ones before an assignment to the name `_`.
     """
-    pairs: list[tuple[Target, Any]] = []
+    pairs: list[tuple[Printed, Printed]] = []
     before: list[str] = []
     for statement in body:
         lines = printer.lines(statement)
         if isinstance(statement, Assign):
-            target = lines[-1][: len(lines[-1]) - len(printer.doprint(statement.value)) - len(" = ")]
-            pairs.append((Target(_joined([*before, *lines[:-1], target])), statement.value))
+            notes = [line for line in lines if line.startswith("#")]
+            text = _joined(lines[len(notes) :])
+            target, _, value = text.partition(" = ") if len(statement.targets) == 1 else text.rpartition(" = ")
+            pairs.append((Printed(_joined([*before, *notes, target])), Printed(value)))
             before = []
         else:
             before += lines
     if before:
-        pairs.append((Target(_joined([*before, "_"])), Ellipsis))
+        pairs.append((Printed(_joined([*before, "_"])), Printed("...")))
     return pairs
 
 
@@ -101,17 +105,17 @@ def emit(program: Program) -> str:
     printer = printer_for(program)
     functions = "\n\n\n".join(_function(f, program, printer) for f in program.functions)
     helpers: list[Callable[..., Any]] = [runtime.checked, *([runtime.upstream] if program.gradients else [])]
-    constants = f'NAME = "{program.name}"\nINPUTS = ({"".join(_row(a) for a in program.inputs)}\n)'
+    constants = f'NAME = "{program.name}"\n{declared(program)}'
     if "row_blocks(" in functions or "products" in printer.helpers:
         helpers.append(runtime.row_blocks)
         constants = f"{_block()}\n{constants}"
     helpers += [helper for name, helper in HELPERS.items() if name in printer.helpers]
-    sources = "\n\n\n".join(_source(helper, printer) for helper in helpers)
-    parts = [_header(program), _imports(printer), constants, f"\n{functions}", f"\n{sources}"]
+    sources = "\n\n\n".join(source_of(helper, printer) for helper in helpers)
+    parts = [header(program), _imports(printer), constants, f"\n{functions}", f"\n{sources}"]
     return "\n\n".join(parts) + "\n"
 
 
-def _source(helper: Callable[..., Any], printer: NumpyPrinter) -> str:
+def source_of(helper: Callable[..., Any], printer: NumpyPrinter) -> str:
     """The text of a helper, under the names that this module gives to NumPy and to it."""
     text = inspect.getsource(helper).rstrip().replace("np.", f"{printer.modules['np']}.")
     for known in HELPERS:
@@ -125,8 +129,23 @@ def _block() -> str:
     return line
 
 
-def _row(array: Array) -> str:
-    return f"\n{INDENT}{array.declared!r},"
+def declared(program: Program) -> str:
+    """The inputs as data: (name, kind, lengths)."""
+    rows = [literal(array.declared) for array in program.inputs]
+    if len(rows) == 1:
+        return "\n".join(wrapped(f"INPUTS = ({rows[0]},)"))
+    return "\n".join(["INPUTS = (", *(f"{INDENT}{line}," for line in rows), ")"])
+
+
+def literal(value: Any) -> str:
+    """A literal as the formatters write it."""
+    if isinstance(value, str):
+        return json.dumps(value)
+    if isinstance(value, tuple):
+        return listed("(", [literal(part) for part in value], ")")
+    if isinstance(value, dict):
+        return listed("{", [f"{literal(k)}: {literal(v)}" for k, v in value.items()], "}")
+    return repr(value)
 
 
 def _shape(array: Array) -> str:
@@ -136,8 +155,10 @@ def _shape(array: Array) -> str:
     return f"{array.name}: ({', '.join(lengths)}{',' if len(lengths) == 1 else ''})"
 
 
-def _header(program: Program) -> str:
-    lines = [f"{program.name}: {program.doc.strip().splitlines()[0] if program.doc.strip() else 'array code.'}", ""]
+def header(program: Program, *notes: str) -> str:
+    """The docstring of a module: what it computes, by definitions, and the shapes."""
+    title = program.doc.strip().splitlines()[0] if program.doc.strip() else "array code."
+    lines = [*textwrap.wrap(f"{program.name}: {title}", WIDTH - 3), ""]
     lines += [
         f"{INDENT}{part}" for f in program.formulas for part in textwrap.wrap(str(f), 110, subsequent_indent=INDENT)
     ]
@@ -145,6 +166,7 @@ def _header(program: Program) -> str:
     lines += ["Outputs: " + "; ".join(map(_shape, program.outputs)) + "."]
     if program.gradients:
         lines += ["A gradient has the shape of its input; all floats have one dtype, which the results keep."]
+    lines += notes
     text = "\n".join(lines).replace("\\", "\\\\").replace('"""', "'''")
     return f'"""{text}\n"""'
 
@@ -162,31 +184,33 @@ def _imports(printer: NumpyPrinter) -> str:
 def _function(function: Function, program: Program, printer: NumpyPrinter) -> str:
     body = body_lines(function, printer)
     checks = _checks(function, program, printer)
-    return "\n".join([_signature(function, program), *(INDENT + line for line in [*checks, *body])])
+    return "\n".join([signature(function, program), *(INDENT + line for line in [*checks, *body])])
 
 
 def body_lines(function: Function, printer: NumpyPrinter) -> list[str]:
     """The statements of a function, as lambdify compiles them too."""
     lines = []
     for target, value in paragraphs(function.body, printer):
-        text = f"{target.text} = {printer.doprint(value)}"
+        text = f"{target.text} = {value.text}"
         lines += text.split(f"\n{INDENT}")
     return [*lines, f"return {printer.doprint(function.result)}"]
 
 
-def _signature(function: Function, program: Program) -> str:
+def signature(function: Function, program: Program) -> str:
+    """The head of a function, and its docstring."""
     if function.name == "backward":
         doc = f"The gradients of {', '.join(program.gradients)} for the upstream gradient, with what forward saved."
         given = ", ".join(f"{p}: Any = None" for p in function.parameters)
-        return f'def backward({given}) -> dict[str, Any]:\n{INDENT}"""{doc}"""'
+        shown = doc if len(doc) <= WIDTH - 10 else "The gradients for the upstream gradient, with what forward saved."
+        return f'def backward({given}) -> dict[str, Any]:\n{INDENT}"""{shown}"""'
     names = [f"{a.name}: Any" for a in program.inputs] + (["*"] if program.parameters else [])
     for name, default in program.parameters:
         kind = "int" if name in program.sizes else "float"
         shown = " | None = None" if name in dict(program.derived) else "" if default is None else f" = {default!r}"
         names.append(f"{name}: {kind}{shown}")
     what = {"forward": "The value, and what backward needs.", "value_and_grad": "The value and its gradients."}
-    head = listed(f"def {function.name}(", names, ")", indent="")
-    return f'{head} -> tuple[Any, Any]:\n{INDENT}"""{what[function.name]}"""'
+    head = wrapped(listed(f"def {function.name}(", names, ") -> tuple[Any, Any]:"))
+    return "\n".join([*head, f'{INDENT}"""{what[function.name]}"""'])
 
 
 def _checks(function: Function, program: Program, printer: NumpyPrinter) -> list[str]:
@@ -194,9 +218,15 @@ def _checks(function: Function, program: Program, printer: NumpyPrinter) -> list
         g = function.parameters[0]
         return [f"{g} = upstream(NAME, {g}, saved[{-len(program.outputs)}:])"]
     names = [a.name for a in program.inputs]
-    tuple_ = listed("(", names, ")", "," if len(names) == 1 else "")
-    target = tuple_ if len(names) == 1 or "\n" in tuple_ else tuple_[1:-1]
-    lines = [f"{target} = checked(NAME, INPUTS, {tuple_})"] if names else []
+    given = listed("(", names, ")")
+    target = given if len(names) == 1 or len(given) > LONGEST_TARGET else given[1:-1]
+    lines = wrapped(f"{target} = checked(NAME, INPUTS, {given})", width=IN_BODY) if names else []
+    return [*lines, *parameters(program, printer)]
+
+
+def parameters(program: Program, printer: NumpyPrinter) -> list[str]:
+    """Lines that check the keywords of a function: scalars, and sizes with those made of others."""
+    lines: list[str] = []
     least = dict(zip(program.sizes, program.least, strict=True))
     derived = dict(program.derived)
     for name in (*(name for name, _ in program.parameters if name not in derived), *derived):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -10,6 +10,8 @@ from typing import Any
 from sympy.printing.pycode import PythonCodePrinter
 
 from derive.lower import Assign, Code, Into, Num, Op, Require, Rows, Statement, Unsupported, Update, Var
+
+from .layout import INDENT, WIDTH, listed, wrapped
 
 
 @dataclass(frozen=True)
@@ -19,6 +21,7 @@ class Row:
     template: str
     binds: int = 100
     needs: tuple[int, ...] = (0,)  # least precedence of each operand, the last one for all that follow
+    wide: str = ""  # where an operand is more than a name or a number
 
 
 CHOICE, OR, AND, COMPARE, BAR, AMPERSAND, SUM, MATMUL, PRODUCT, SIGN, POWER, ATOM = range(1, 13)
@@ -36,7 +39,7 @@ OPERATIONS: dict[str, Row] = {
     # `@` binds like `*` in Python: beside another product it always stands in parentheses
     "matmul": Row("{0} @ {1}", MATMUL, (SIGN, SIGN)),
     "negative": Row("-{0}", SIGN, (SIGN,)),
-    "power": Row("{0}**{1}", POWER, (ATOM, SIGN)),
+    "power": Row("{0}**{1}", POWER, (ATOM, SIGN), "{0} ** {1}"),
     "greater": Row("{0} > {1}", COMPARE, (BAR,)),
     "greater_equal": Row("{0} >= {1}", COMPARE, (BAR,)),
     "less": Row("{0} < {1}", COMPARE, (BAR,)),
@@ -84,22 +87,21 @@ HOST = {"absolute": "abs", "maximum": "max", "minimum": "min", "arcsin": "math.a
 }  # fmt: skip
 
 
-LONGEST_LIST = 90
-LONGEST_NOTE = 100
-INDENT = " " * 4
+LONGEST_NOTE = LONGEST_TARGET = 100
+IN_BODY = WIDTH - len(INDENT)
 
 
-def listed(opening: str, items: Sequence[str], closing: str, tail: str = "", indent: str = INDENT) -> str:
-    """The items in brackets: on one line, or one to a line where that grows too long."""
-    inner = ", ".join(items)
-    if len(inner) <= LONGEST_LIST:
-        return f"{opening}{inner}{tail}{closing}"
-    return f"{opening}\n" + "".join(f"{indent}{INDENT}{item},\n" for item in items) + f"{indent}{closing}"
+def _simple(text: str) -> bool:
+    """A name, a number or nothing: formatters set no space around what stands between such."""
+    return text.lstrip("-").replace(".", "", 1).isalnum() or text.isidentifier() or not text
 
 
 class NumpyPrinter(PythonCodePrinter):
     """Prints expressions and statements of an array program. `modules` are the names of numpy, math, special;
     `noted`: with comments, whose text is made only here."""
+
+    library = "numpy"
+    rows: Mapping[str, Row] = OPERATIONS
 
     def __init__(self, modules: dict[str, str], noted: bool = True) -> None:
         super().__init__({"fully_qualified_modules": False, "allow_unknown_functions": True})
@@ -121,8 +123,8 @@ class NumpyPrinter(PythonCodePrinter):
     def _print_Op(self, op: Op) -> str:
         return self.text(op)[0]
 
-    def _print_Target(self, target: Any) -> str:
-        text: str = target.text
+    def _print_Printed(self, printed: Any) -> str:
+        text: str = printed.text
         return text
 
     @staticmethod
@@ -139,17 +141,18 @@ class NumpyPrinter(PythonCodePrinter):
         special: Callable[[Op], str] | None = getattr(self, f"_op_{code.name}", None)
         if special is not None:
             return special(code), ATOM
-        if code.name in OPERATIONS:
-            row = OPERATIONS[code.name]
+        if code.name in self.rows:
+            row = self.rows[code.name]
             needs = [row.needs[min(k, len(row.needs) - 1)] for k in range(len(code.args))]
             args = [self.bound(arg, least) for arg, least in zip(code.args, needs, strict=True)]
-            return self._template(row.template).format(*args), row.binds
+            template = row.template if not row.wide or all(map(_simple, args)) else row.wide
+            return self._template(template).format(*args), row.binds
         if code.name in UNARY or code.name.startswith("special."):
             return self._call(code.name, [self.bound(arg, 0) for arg in code.args]), ATOM
         if code.name in METHODS:
             axis = f"axis={code.attr[0]}" if len(code.attr) == 1 else f"axis={code.attr}" if code.attr else ""
             return f"{self.bound(code.args[0], ATOM)}.{METHODS[code.name]}({axis})", ATOM
-        raise Unsupported(f"numpy: no row for the operation {code.name}")
+        raise Unsupported(f"{self.library}: no row for the operation {code.name}")
 
     def bound(self, code: Code, least: int) -> str:
         """The text of an operand, in parentheses where it binds less tightly than `least`."""
@@ -181,7 +184,7 @@ class NumpyPrinter(PythonCodePrinter):
         return str(op.attr)
 
     def _op_tuple(self, op: Op) -> str:
-        return listed("(", self._all(op), ")", "," if len(op.args) == 1 else "")
+        return listed("(", self._all(op), ")")
 
     def _op_results(self, op: Op) -> str:
         return ", ".join(self._all(op))
@@ -254,7 +257,8 @@ class NumpyPrinter(PythonCodePrinter):
         return f"{'-' if op.attr < 0 else ''}{self.modules['np']}.inf"
 
     def _op_slice(self, op: Op) -> str:
-        return ":".join(self._all(op)) if op.args else ":"
+        parts = self._all(op) or ["", ""]
+        return ":".join(parts) if all(map(_simple, parts)) else " : ".join(parts).strip()
 
     def _op_sliced(self, op: Op) -> str:
         array, *slices = op.args
@@ -266,10 +270,10 @@ class NumpyPrinter(PythonCodePrinter):
     def _op_place(self, op: Op) -> str:
         return f"{self.bound(op.args[0], ATOM)}.{op.attr}(axis=-1)"
 
-    def helper(self, name: str, args: Sequence[str], indent: str = INDENT) -> str:
+    def helper(self, name: str, args: Sequence[str]) -> str:
         """A call of a function that the emitted module brings along."""
         self.helpers.add(name)
-        return listed(f"{self.modules.get(name, name)}(", args, ")", indent=indent)
+        return f"{self.modules.get(name, name)}({', '.join(args)})"
 
     def _op_padded(self, op: Op) -> str:
         fill = [] if op.attr == 0 else [f"fill={'-' if op.attr < 0 else ''}{self.modules['np']}.inf"]
@@ -329,26 +333,28 @@ class NumpyPrinter(PythonCodePrinter):
     # Statements
 
     def lines(self, statement: Statement, indent: str = "") -> list[str]:
-        """The lines of a statement."""
-        text = "" if isinstance(statement, (Rows, Require)) or not self.noted else str(statement.note)
-        note = [f"{indent}# {text}"] if 0 < len(text) <= LONGEST_NOTE else []
+        """The lines of a statement, in the body of a function."""
         match statement:
             case Assign(targets, value):
-                names = [self._target(target) for target in targets]
-                return [*note, f"{indent}{' = '.join([*names, self.bound(value, 0)])}"]
+                line = " = ".join([*map(self._target, targets), self.bound(value, 0)])
             case Update(op, target, value):
-                return [*note, f"{indent}{self.bound(target, 0)} {OPERATOR[op]}= {self.bound(value, 0)}"]
+                line = f"{self.bound(target, 0)} {OPERATOR[op]}= {self.bound(value, 0)}"
             case Into(value, out):
-                return [*note, f"{indent}{self.into(value, out)}"]
+                line = self.into(value, out)
             case Require(condition, text, sizes):
                 named = [f"{name}={self.bound(value, 0)}" for name, value in sizes]
-                error = self.helper("refused", ["NAME", f'"{text}"', *named], 2 * INDENT)
-                return [f"{indent}if not {self.bound(condition, COMPARE)}:", f"{indent}{INDENT}raise {error}"]
+                error = self.helper("refused", ["NAME", f'"{text}"', *named])
+                head = wrapped(f"if not {self.bound(condition, COMPARE)}:", indent, IN_BODY)
+                return [*head, *wrapped(f"raise {error}", indent + INDENT, IN_BODY)]
             case Rows(index, count, width, body):
-                head = f"{indent}for {index} in row_blocks({self.bound(count, 0)}, {self.bound(width, 0)}):"
-                return [head, *(line for inner in body for line in self.lines(inner, indent + "    "))]
+                head = [f"{indent}for {index} in row_blocks({self.bound(count, 0)}, {self.bound(width, 0)}):"]
+                return [*head, *(line for inner in body for line in self.lines(inner, indent + INDENT))]
+        text = str(statement.note) if self.noted else ""
+        note = [f"{indent}# {text}"] if 0 < len(text) <= LONGEST_NOTE else []
+        return [*note, *wrapped(line, indent, IN_BODY)]
 
     def _target(self, target: Code) -> str:
         if isinstance(target, Op) and target.name == "tuple":
-            return ", ".join(self._all(target)) + ("," if len(target.args) == 1 else "")
+            names = ", ".join(self._all(target)) + ("," if len(target.args) == 1 else "")
+            return names if len(names) < LONGEST_TARGET else f"({names})"
         return self.bound(target, 0)
