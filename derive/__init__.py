@@ -19,7 +19,8 @@ _HOME = {
     "min_over minimum one_hot padded prod_over sigmoid softplus sum_over where",
     "derive.formula": "Formula assume formula let",
     "derive.graph": "chain",
-    "derive.api": "Derivative catalogue equivalent gradient hessian jacobian jvp to_numpy verify vjp",
+    "derive.api": "Derivative catalogue equivalent gauss_newton gradient hessian hessian_diagonal hvp jacobian jvp "
+    "to_numpy verify vjp",
 }
 _WHERE = {name: home for home, names in _HOME.items() for name in names.split()}
 __all__ = sorted(_WHERE)

@@ -68,10 +68,19 @@ from derive.api import (
     equivalent as equivalent,
 )
 from derive.api import (
+    gauss_newton as gauss_newton,
+)
+from derive.api import (
     gradient as gradient,
 )
 from derive.api import (
     hessian as hessian,
+)
+from derive.api import (
+    hessian_diagonal as hessian_diagonal,
+)
+from derive.api import (
+    hvp as hvp,
 )
 from derive.api import (
     jacobian as jacobian,

@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from .code import NumpyModule, to_numpy
     from .compare import equivalent
     from .derivative import Derivative, gradient, hessian, jacobian, jvp, vjp
+    from .products import gauss_newton, hessian_diagonal, hvp
     from .verifying import verify
 
 _HOME = {
@@ -15,6 +16,7 @@ _HOME = {
     "code": "NumpyModule to_numpy",
     "compare": "equivalent",
     "derivative": "Derivative gradient hessian jacobian jvp vjp",
+    "products": "gauss_newton hessian_diagonal hvp",
     "verifying": "verify",
 }
 _WHERE = {name: home for home, names in _HOME.items() for name in names.split()}
@@ -24,8 +26,11 @@ __all__ = [
     "NumpyModule",
     "catalogue",
     "equivalent",
+    "gauss_newton",
     "gradient",
     "hessian",
+    "hessian_diagonal",
+    "hvp",
     "jacobian",
     "jvp",
     "to_numpy",

@@ -1,5 +1,6 @@
 """A layer as data: the decorator, its parameters, named intermediates, assumptions and the registry."""
 
+from .again import as_formula
 from .core import CATALOGUE, REGISTRY, Formula, build, formula, kind_of, register
 from .instance import Instance, elementwise, instantiate
 from .signature import Parameter
@@ -15,6 +16,7 @@ __all__ = [
     "REGISTRY",
     "Traced",
     "Tracing",
+    "as_formula",
     "assume",
     "build",
     "elementwise",
