@@ -34,7 +34,7 @@ LINES = {
     f"y = {'a' * 50}({'b' * 70}, {'c' * 70})": 4,  # an argument a line
     f"t = {'a' * 60} & {'b' * 60} & c[0]": 5,
     f"t = u[k] = {'a' * 60} + {'b' * 30} - {'c' * 40}": 5,
-    f"y = {'a' * 50}(1).reshape({'b' * 50}, -1).sum(axis=-1).max()": 5,
+    f"y = {'a' * 45}(1).reshape({'b' * 50}, -1).sum(axis=-1).max()": 5,
     f"({', '.join(c * 30 for c in 'abcdef')}) = saved": 8,
     f"def f({', '.join(c * 30 for c in 'abcdef')}) -> int: ...": 8,
     f"saved = ({', '.join(c * 30 for c in 'abcdef')})": 8,

@@ -52,7 +52,7 @@ def test_two_lengths_of_one_letter_are_told_apart():
     x = Tensor("x", (double,))
     made = module(SumOver(x[2 * y] * w[y], y), (), (x, w))
     assert both(made, x=np.arange(6.0), w=np.ones(3)) == 6.0
-    assert "('x', 'real', ('Y_x',))" in made.source and "('w', 'real', ('Y',))" in made.source
+    assert '("x", "real", ("Y_x",))' in made.source and '("w", "real", ("Y",))' in made.source
     assert "expected length 6, given 5, with Y=3" in refused(made, ShapeError, x=np.ones(5), w=np.ones(3))
 
 

@@ -577,3 +577,12 @@ def test_backward_keeps_the_padded_array_and_no_windows():
     value, saved = found.forward(x=x, wt=weights, p=1)
     taps = [np.pad(x, ((0, 0), (0, 0), (1, 1)))[0, :, k : k + 5].sum(1) for k in range(3)]
     np.testing.assert_allclose(found.backward(np.ones_like(value), saved)["wt"][0], np.array(taps).T)
+
+
+def test_a_condition_leaves_windows_alone():
+    """Σ [z > 0] δ(y = v + r) g w is windows of [z > 0] g: no array has all of the letters."""
+    tap, run, place = axis("r", 3), axis("v", 6), axis("y", 8)
+    g_, z_, w_ = Tensor("g", (run,)), Tensor("z", (run,)), Tensor("w", (tap,))
+    body = SumOver(Where(z_[run] > 0, Delta(place, run + tap) * g_[run] * w_[tap], Integer(0)), run, tap)
+    source = check(body, (place,), (g_, z_, w_), {})
+    assert "overlapped(" in source and "index" not in source.split("def checked")[0]

@@ -87,8 +87,9 @@ HOST = {"absolute": "abs", "maximum": "max", "minimum": "min", "arcsin": "math.a
 }  # fmt: skip
 
 
-LONGEST_NOTE = LONGEST_TARGET = 100
+LONGEST_NOTE = 100
 IN_BODY = WIDTH - len(INDENT)
+LONGEST_TARGET = IN_BODY - len(" = saved")
 
 
 def _simple(text: str) -> bool:

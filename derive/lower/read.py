@@ -325,6 +325,7 @@ def _sum_of(r: Reader, term: Any, parts: Product, hint: Hint) -> View:
     letters: list[Axis] = []
     while True:
         term = r.opened(term)
+        inside = selection.parted(term.body)
         for letter in term.axes:
             if isinstance(term, MeanOver):
                 parts.times(r.graph.host("size", attr=letter.size), -ONE)
@@ -332,7 +333,7 @@ def _sum_of(r: Reader, term: Any, parts: Product, hint: Hint) -> View:
             letters.remove(letter)
             parts.times(r.graph.host("size", attr=letter.size))
         letters += term.axes
-        numbers, rest = _split(term.body)
+        numbers, rest = _split(inside)
         if len(rest) != 1 or not isinstance(rest[0], (SumOver, MeanOver)):
             break
         for number in numbers:
@@ -344,11 +345,9 @@ def _sum_of(r: Reader, term: Any, parts: Product, hint: Hint) -> View:
         parts.times(made)
         return contracted(r, parts, (), hint)
     inner = [*(a for a in hint if a not in letters), *letters]
-    body = _factors(r, term.body, inner)
+    body = _factors(r, inside, inner)
     body.coefficient *= parts.coefficient
-    for node, exponent in parts.hosts.items():
-        body.times(View(node, ()), exponent)
-    for view, exponent in parts.arrays:
+    for view, exponent in [*((View(node, ()), exponent) for node, exponent in parts.hosts.items()), *parts.arrays]:
         body.times(view, exponent)
     return contracted(r, body, letters, inner[: len(inner) - len(letters)])
 

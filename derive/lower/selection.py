@@ -10,10 +10,10 @@ from collections.abc import Callable
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
-from sympy import Pow, true
+from sympy import Mul, Pow, true
 from sympy.core.relational import GreaterThan, LessThan, StrictGreaterThan, StrictLessThan
 
-from derive.axes import whole
+from derive.axes import Delta, Entry, Where, free_axes, whole
 
 from .algebra import ONE, Hint, Law, decide, elementwise, multiplied, real
 from .integer import compared
@@ -54,6 +54,24 @@ def can_fail(part: Any) -> bool:
     if isinstance(part, Pow):
         return not (part.exp.is_Integer and part.exp > 0)
     return type(part).__name__ in CAN_FAIL
+
+
+def parted(body: Any) -> Any:
+    """[c]·(a·b) as b·[c]a, where entries b have not all of c's letters: what remains is a contraction, or windows."""
+    if isinstance(body, Mul):
+        factors = [parted(factor) for factor in body.args]
+        return body if all(a is b for a, b in zip(factors, body.args, strict=True)) else Mul(*factors, evaluate=False)
+    if not isinstance(body, Where) or body.args[2] != 0:
+        return body
+    condition, value = body.args[0], parted(body.args[1])
+    letters = set(free_axes(condition))
+    factors = list(value.args) if isinstance(value, Mul) else [value]
+    apart = [f for f in factors if isinstance(f, Delta) or (isinstance(f, Entry) and not letters <= set(free_axes(f)))]
+    under = [f for f in factors if f not in apart]
+    if not apart or not any(letters <= set(free_axes(f)) for f in under):
+        return body
+    kept = under[0] if len(under) == 1 else Mul(*under, evaluate=False)
+    return Mul(*apart, Where(condition, kept, body.args[2]), evaluate=False)
 
 
 def guarded(r: Reader, x: View, op: str, hint: Hint) -> View:
