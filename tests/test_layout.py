@@ -48,3 +48,15 @@ def test_a_long_line_means_what_the_short_one_means(line):
     assert len(lines) == LINES[line]
     assert all(len(part) <= WIDTH for part in lines)
     assert ast.dump(ast.parse("\n".join(lines))) == ast.dump(ast.parse(line))
+
+
+def test_emitted_modules_check_themselves(tmp_path):
+    """`python mlp.py` compares gradients with differences; one that is wrong is found."""
+    source = to_numpy(catalogue["softmax_cross_entropy"]).source
+    wrong = source.replace("z_bar = p *", "z_bar = 1.01 * p *")
+    assert wrong != source
+    for text, code in ((source, 0), (wrong, 1)):
+        (tmp_path / "module.py").write_text(text, encoding="utf-8")
+        command = [sys.executable, "-W", "error", str(tmp_path / "module.py")]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode == code and done.stdout.startswith("z: gradient and differences are"), done

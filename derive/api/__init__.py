@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from .compare import equivalent
     from .derivative import Derivative, gradient, hessian, jacobian, jvp, vjp
     from .products import gauss_newton, hessian_diagonal, hvp
+    from .sweeping import stability
     from .verifying import verify
 
 _HOME = {
@@ -17,6 +18,7 @@ _HOME = {
     "compare": "equivalent",
     "derivative": "Derivative gradient hessian jacobian jvp vjp",
     "products": "gauss_newton hessian_diagonal hvp",
+    "sweeping": "stability",
     "verifying": "verify",
 }
 _WHERE = {name: home for home, names in _HOME.items() for name in names.split()}
@@ -33,6 +35,7 @@ __all__ = [
     "hvp",
     "jacobian",
     "jvp",
+    "stability",
     "to_numpy",
     "verify",
     "vjp",

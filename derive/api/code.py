@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,9 @@ from derive.steps import Derivation
 from .derivative import _formula, real_inputs
 
 if TYPE_CHECKING:
+    from derive.backends import StandardModule
     from derive.lower import Task
+    from derive.lower.cost import Cost
     from derive.verify import Report
 
 
@@ -50,10 +53,34 @@ class NumpyModule:
             assumptions=tuple(a.statement for a in traced.assumptions),
         )  # fmt: skip
 
-    @property
+    @cached_property
     def source(self) -> str:
-        """The module's text: NumPy only."""
-        return self._module.source
+        """The module's text: NumPy only. Run as a program, it compares its gradients with differences."""
+        from derive.backends import emit
+
+        from .example import example_of
+
+        return emit(self._module.program, example_of(self.traced) if self._derived else None)
+
+    @cached_property
+    def cost(self) -> Cost:
+        """Operations, bytes moved and bytes saved, in the sizes; `cost.at(B=64, …)` gives numbers."""
+        from derive.backends.runtime import BLOCK
+        from derive.lower.cost import cost
+
+        return cost(self._module.program, BLOCK)
+
+    @cached_property
+    def array_api(self) -> StandardModule:
+        """The same program for any library of the Python array API standard: PyTorch, JAX, Dask, CuPy, …
+
+        It has the same methods and `source`. Every operation is pure, so they run under jax.jit and lazily; the values
+        of indices are then not checked. Raises Unsupported for functions that the standard lacks.
+        """
+        from derive.backends import StandardModule
+        from derive.lower import lower
+
+        return StandardModule(lower(replace(self._task(), straight=True)))
 
     @cached_property
     def stability(self) -> Derivation:

@@ -42,7 +42,7 @@ def wrapped(line: str, indent: str = "", width: int = WIDTH) -> list[str]:
     elif len(items) == 1 and not inner.endswith(",") and not _called(line, start):
         body = wrapped(inner, deeper, width)
     else:
-        body = [text for item in items for text in _ended(wrapped(item, deeper, width))]
+        body = [text for item in items for text in ended(wrapped(item, deeper, width - 1))]
     return [indent + line[: start + 1], *body, indent + line[end:]]
 
 
@@ -80,7 +80,8 @@ def _called(line: str, start: int) -> bool:
     return start > 0 and (line[start - 1].isalnum() or line[start - 1] in "_)]")
 
 
-def _ended(lines: list[str]) -> list[str]:
+def ended(lines: list[str]) -> list[str]:
+    """The lines of an item, with its comma."""
     return [*lines[:-1], f"{lines[-1]},"]
 
 

@@ -15,7 +15,7 @@ from sympy import Symbol, lambdify
 
 from derive.lower import Array, Assign, Function, NameProblem, Program, Statement
 
-from . import runtime, windows
+from . import runtime, selfcheck, windows
 from .layout import INDENT, WIDTH, listed, wrapped
 from .printer import IN_BODY, LONGEST_TARGET, NumpyPrinter
 
@@ -100,8 +100,11 @@ def compiled(function: Function, program: Program, printer: NumpyPrinter) -> Cal
 # The standalone module
 
 
-def emit(program: Program) -> str:
-    """The program as a module that needs NumPy alone (and SciPy, where its header says so)."""
+def emit(program: Program, example: selfcheck.Example | None = None) -> str:
+    """The program as a module that needs NumPy alone (and SciPy, where its header says so).
+
+    With an example, running the module compares its gradients with differences there.
+    """
     printer = printer_for(program)
     functions = "\n\n\n".join(_function(f, program, printer) for f in program.functions)
     helpers: list[Callable[..., Any]] = [runtime.checked, *([runtime.upstream] if program.gradients else [])]
@@ -112,6 +115,9 @@ def emit(program: Program) -> str:
     helpers += [helper for name, helper in HELPERS.items() if name in printer.helpers]
     sources = "\n\n\n".join(source_of(helper, printer) for helper in helpers)
     parts = [header(program), _imports(printer), constants, f"\n{functions}", f"\n{sources}"]
+    if example is not None and program.gradients:
+        parts += [f"\n{source_of(selfcheck.compared, printer)}"]
+        parts += [f"\n{selfcheck.block(example, program.gradients, printer.modules['np'])}"]
     return "\n\n".join(parts) + "\n"
 
 

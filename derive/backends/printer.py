@@ -38,7 +38,7 @@ OPERATIONS: dict[str, Row] = {
     "floor_divide": Row("{0} // {1}", PRODUCT, (PRODUCT, SIGN)),
     # `@` binds like `*` in Python: beside another product it always stands in parentheses
     "matmul": Row("{0} @ {1}", MATMUL, (SIGN, SIGN)),
-    "negative": Row("-{0}", SIGN, (SIGN,)),
+    "negative": Row("-{0}", SIGN, (ATOM,)),
     "power": Row("{0}**{1}", POWER, (ATOM, SIGN), "{0} ** {1}"),
     "greater": Row("{0} > {1}", COMPARE, (BAR,)),
     "greater_equal": Row("{0} >= {1}", COMPARE, (BAR,)),

@@ -12,14 +12,20 @@ from .program import Code, Num, Op, Var
 from .window_code import Operand, WindowCoder, broadcast, turned
 
 ONE = Num(Fraction(1))
+RELATIONS = frozenset("greater greater_equal less less_equal equal not_equal".split())
 
 
 class Coder(WindowCoder):
-    """Expressions of nodes. `operand` gives the name of what is not inlined, `size` that of a length."""
+    """Expressions of nodes. `operand` gives the name of what is not inlined, `size` that of a length.
 
-    def __init__(self, operand: Operand, size: Callable[[Expr], Code]) -> None:
+    With `casting`, no operation is left to promote kinds, which not every library does: conditions are cast before they
+    are factors, integers before they are compared with reals.
+    """
+
+    def __init__(self, operand: Operand, size: Callable[[Expr], Code], casting: bool = False) -> None:
         self.operand = operand
         self.size = size
+        self.casting = casting
 
     def code(self, node: Node) -> Code:
         """The operation of a node on its operands."""
@@ -28,7 +34,14 @@ class Coder(WindowCoder):
             made: Code = special(node)
             return made
         args = tuple(broadcast(self.operand(arg, labels), labels, node.rank) for arg, labels in node.args)
-        return Op(node.op, args)
+        return Op(node.op, self._alike(node, args) if self.casting and node.op in RELATIONS else args)
+
+    def _alike(self, node: Node, args: tuple[Code, ...]) -> tuple[Code, ...]:
+        """Integers as reals where they are compared with reals."""
+        if all(arg.kind == "int" or is_whole(arg) for arg, _ in node.args):
+            return args
+        kinds = [arg.kind for arg, _ in node.args]
+        return tuple(Op("cast", (code,)) if kind == "int" else code for kind, code in zip(kinds, args, strict=True))
 
     def terms(self, node: Node) -> list[tuple[int, Code]]:
         """The summands of a node, aligned, with their signs."""
@@ -44,11 +57,15 @@ class Coder(WindowCoder):
         return total
 
     def _multiply(self, node: Node) -> Code:
-        args = tuple(broadcast(self.operand(arg, labels), labels, node.rank) for arg, labels in node.args)
+        args = tuple(self._factor(arg, labels, node.rank) for arg, labels in node.args)
         last = args[-1]
         if node.rank == 0 and isinstance(last, Op) and last.name == "divide" and last.args[0] == ONE:
             return Op("divide", (args[0], last.args[1]))
         return Op("multiply", args)
+
+    def _factor(self, node: Node, labels: Labels, rank: int) -> Code:
+        code = broadcast(self.operand(node, labels), labels, rank)
+        return Op("cast", (code,)) if self.casting and node.kind == "bool" else code
 
     # Numbers of the host
 
@@ -198,6 +215,11 @@ class Coder(WindowCoder):
 
     def _copy(self, node: Node) -> Code:
         return Op("copy", (self.operand(*node.args[0]),))
+
+
+def is_whole(node: Node) -> bool:
+    """Whether a number of the host is known to be an integer."""
+    return node.op == "size" or (node.op == "number" and node.attr.denominator == 1)
 
 
 def _terminates(value: Fraction) -> bool:

@@ -27,6 +27,7 @@ RESERVED = frozenset(
     "value_and_grad float int len max min abs whole length quotient indices padded windows scattered overlapped "
     "matrices products folded firsts selected weighted correlated refused".split()
 )
+RESERVED_STRAIGHT = RESERVED | frozenset("xp device math namespace device_of gathered contracted erf erfc".split())
 NEEDS_DTYPE = frozenset("ones full zeros empty eye typed cast".split())
 MOST_NOTED = 100  # nodes: to print more takes long
 # Arithmetic this cheap is done again in the backward pass, where its operands are at hand, instead of being kept.
@@ -73,7 +74,7 @@ class _Lowering:
         task = self.task
         seed = seeded(task) if task.scalar_loss else task
         self.taken = {t.name for t in (*task.inputs, *seed.upstreams)} | {s.name for s in task.parameters}
-        self.taken |= RESERVED
+        self.taken |= RESERVED_STRAIGHT if task.straight else RESERVED
         self.flat = (Axis("elements", Size("N")),) if task.elementwise else ()
         outputs = self._roots(task.outputs, self._reader(seed, None))
         functions = []

@@ -116,7 +116,8 @@ class WindowCoder:
         (array, labels), *indices = node.args
         moved = [(arg, tuple(label - start for label in axes)) for arg, axes in indices]
         found = iter(broadcast(self.operand(arg, axes), axes, rank) for arg, axes in moved)
-        return Op("sliced", (self.operand(array, labels), *(next(found) if k else Op("slice") for k in advanced)))
+        parts = (next(found) if k else Op("slice") for k in advanced)
+        return Op("sliced", (self.operand(array, labels), *parts), "gathered")
 
     def _scatter(self, node: Node) -> Code:
         order, count = node.attr

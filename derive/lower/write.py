@@ -72,7 +72,7 @@ class Body:
         self.memory: Memory = Memory() if self.straight else memory(self.plan, targets, self.labels)
         self.variable: dict[Node, str] = dict(self.known)
         self.chains: dict[Chain, str] = {}
-        self.coder = Coder(self._operand, self.sizes)
+        self.coder = Coder(self._operand, self.sizes, casting=self.straight)
         self.loop: Segment | None = None
         self.row: int | None = None
         self.local: dict[str, str] = {}

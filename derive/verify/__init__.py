@@ -1,7 +1,7 @@
 """Verification: derived results and generated code, held against the oracle and against measured derivatives."""
 
 from .assumptions import broken
-from .code import check_code
+from .code import check_code, elementwise
 from .gradient import check_gradient
 from .higher import check_hessian, check_jacobian, check_jvp
 from .report import Check, Report
@@ -19,5 +19,6 @@ __all__ = [
     "check_jacobian",
     "check_jvp",
     "check_steps",
+    "elementwise",
     "sample_point",
 ]

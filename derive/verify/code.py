@@ -131,6 +131,11 @@ class _Place:
         return place_of("", self.point, self.trial, self.seed)(())
 
 
+def elementwise(subject: Subject) -> Subject:
+    """An elementwise formula of matrices."""
+    return widened(subject, (), SHAPE_OF_ELEMENTWISE)
+
+
 def check_code(
     subject: Subject,
     forward: Callable[..., Any],
