@@ -58,7 +58,8 @@ def _assigned(line: str) -> tuple[str, str, str]:
 
 def _operands(value: str) -> list[str]:
     """A value divided before its weakest outer operators, or before the later methods of a chain; else itself."""
-    depth, cuts, weakest = 0, [], max(_OPERATORS.values())
+    cuts: list[int] = []
+    depth, weakest = 0, max(_OPERATORS.values())
     for place, char in _code(value):
         depth += (char in _OPEN) - (char in _CLOSE)
         binds = _OPERATORS.get(value[place + 1 :].split(" ", 1)[0]) if depth == 0 and char == " " else None
