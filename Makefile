@@ -19,7 +19,7 @@ test: .venv/dev.stamp ## all tests, with the doctests of README.md and of derive
 	@$(PY) -m pytest -n auto --ignore=tests/parity $(ARGS)
 
 parity: .venv/parity.stamp ## compare values and derivatives with PyTorch's, and docs/parity.md with what comes out
-	@DERIVE_REQUIRE_ALL=1 $(PY) -m pytest -n auto tests/parity tests/test_oracle_windows.py $(ARGS)
+	@DERIVE_REQUIRE_ALL=1 $(PY) -m pytest -n auto tests/parity tests/test_oracle_windows.py tests/test_benchmarks.py $(ARGS)
 
 check: lint test ## format, lint, types, tests: what a change must pass
 
@@ -32,7 +32,7 @@ format: .venv/dev.stamp ## format the code, and mend what the linter can
 	@$(PY) -m ruff check --fix-only .
 	@$(PY) -m ruff format .
 
-bench: .venv/dev.stamp ## measure derivation and emitted code
+bench: .venv/bench.stamp ## measure derivation and emitted code, and compare its speed; writes docs/performance.md
 	@$(PY) -m benchmarks.bench $(ARGS)
 
 notebooks: .venv/dev.stamp ## execute the notebooks, in place
@@ -71,6 +71,10 @@ export EXECUTE
 
 .venv/parity.stamp: pyproject.toml | .venv/dev.stamp
 	$(call install,parity)
+	@touch $@
+
+.venv/bench.stamp: pyproject.toml | .venv/dev.stamp
+	$(call install,bench)
 	@touch $@
 
 define install

@@ -3,16 +3,18 @@
 import argparse
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 import numpy as np
 from rich.console import Console
 
+from benchmarks import performance
 from benchmarks.by_hand import BLOCK, BLOCKED, STRAIGHT, Array
-from benchmarks.by_jax import COMPILED
-from benchmarks.report import Table, markdown, met, progress, show
+from benchmarks.jax_networks import COMPILED
+from benchmarks.report import RESULTS, Table, markdown, merged, met, progress, show
+from benchmarks.speed_tables import memory, speed
 from benchmarks.timing import (
     ROOT,
     ProcessFailed,
@@ -25,8 +27,6 @@ from benchmarks.timing import (
     settle_environment,
 )
 
-RESULTS = ROOT / "benchmarks" / "results.md"
-
 
 @dataclass(frozen=True)
 class Effort:
@@ -36,9 +36,12 @@ class Effort:
     imports: int = 15
     seconds: float = 8.0  # for one comparison of emitted code
     placements: int = 8  # of the inputs in memory
+    rounds: int = 24  # of all columns in turn
+    budget: float = 30.0  # seconds for one row at one size, if its calls are slow
+    threads: int = 2  # of each column of `speed`
 
 
-QUICK = Effort(processes=3, imports=5, seconds=1.0, placements=2)
+QUICK = Effort(processes=3, imports=5, seconds=1.0, placements=2, rounds=4, budget=2.0)
 
 
 # Derivation and code generation: the first call in a fresh process, imports not counted
@@ -327,6 +330,8 @@ SECTIONS: dict[str, Callable[[Effort], Iterator[Table]]] = {
     "networks": networks,
     "import": imports,
     "code": emitted,
+    "speed": lambda effort: speed(effort.threads, effort.rounds, 4, effort.budget),
+    "memory": lambda effort: memory(),
 }
 
 
@@ -348,20 +353,25 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.bench", description=__doc__)
     parser.add_argument("--section", action="append", choices=SECTIONS, help="measure this only; may be repeated")
     parser.add_argument("--quick", action="store_true", help="fewer repetitions: a look, not a measurement")
-    parser.add_argument("--threads", type=int, default=1, help="threads of BLAS (default: 1, which is steadiest)")
+    parser.add_argument(
+        "--threads", type=int, help="threads of BLAS (default: 1, which is steadiest, but 2 for each column of `speed`)"
+    )
     arguments = parser.parse_args()
-    settle_environment(arguments.threads)
+    settle_environment(arguments.threads or 1)
+    effort = QUICK if arguments.quick else Effort()
+    effort = replace(effort, threads=arguments.threads or effort.threads)
     console = Console() if sys.stdout.isatty() else Console(width=140)
     tables: list[Table] = []
     for section in arguments.section or SECTIONS:
-        for table in _tables(section, QUICK if arguments.quick else Effort()):
+        for table in _tables(section, effort):
             show(table, console)
             tables.append(table)
-    if arguments.section or arguments.quick or any(table.reason for table in tables):
-        console.print(f"{RESULTS.name} is written by a full run in which every section is measured.", style="dim")
+    if arguments.quick or any(table.reason for table in tables):
+        console.print(f"{RESULTS.name} is written by a full run in which all is measured.", style="dim")
     else:
-        RESULTS.write_text(markdown(tables), encoding="utf-8")
-        console.print(f"wrote {RESULTS.relative_to(ROOT)}")
+        RESULTS.write_text(markdown(merged(RESULTS.read_text(encoding="utf-8"), tables)), encoding="utf-8")
+        performance.main()
+        console.print(f"wrote {RESULTS.relative_to(ROOT)} and {performance.PAGE.relative_to(ROOT)}")
 
 
 if __name__ == "__main__":

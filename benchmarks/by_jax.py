@@ -1,53 +1,108 @@
-"""The same networks for JAX, to time what it takes until their gradients can be run: statements for a fresh process."""
+"""The column `jax.jit`: value and all gradients, compiled as one function."""
 
-SETUP = """
-import time
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
 import jax
 import jax.numpy as jnp
-key = jax.random.PRNGKey(0)
+import numpy as np
 
-def arrays(*shapes):
-    return [jax.random.normal(key, shape) for shape in shapes]
+from benchmarks.columns import Run
+from benchmarks.rows import ROWS, Array, Inputs, Row
 
-def conv(x, w, b):
-    y = jax.lax.conv_general_dilated(x, w, (1, 1), "VALID", dimension_numbers=("NCHW", "OIHW", "NCHW"))
-    return y + b[None, :, None, None]
 
-def pool(x):
-    return jax.lax.reduce_window(x, -jnp.inf, jax.lax.max, (1, 1, 2, 2), (1, 1, 2, 2), "VALID")
+def mlp(x: Any, w_1: Any, beta_1: Any, w_2: Any, beta_2: Any, t: Any) -> Any:
+    """tanh between two dense layers, then softmax cross-entropy."""
+    z = jnp.tanh(x @ w_1 + beta_1) @ w_2 + beta_2
+    return -(t * jax.nn.log_softmax(z)).sum(-1).mean()
 
-def norm(x, gamma, beta):
-    mu = x.mean(-1, keepdims=True)
-    return gamma * (x - mu) / jnp.sqrt(((x - mu) ** 2).mean(-1, keepdims=True) + 1e-5) + beta
 
-def lenet(x, w_1, b_1, w_2, b_2, w_3, b_3, w_4, b_4, g):
-    two = pool(jnp.tanh(conv(pool(jnp.tanh(conv(x, w_1, b_1))), w_2, b_2)))
-    flat = jnp.einsum("hkyz,nkyz->nh", w_3, two) + b_3
-    return (g * (jnp.tanh(flat) @ w_4.T + b_4)).sum()
+def cross_entropy(input: Any, target: Any) -> Any:
+    """Mean of log Σ exp(z) − z of the target's class."""
+    taken = jnp.take_along_axis(input, target[:, None], 1)[:, 0]
+    return (jax.nn.logsumexp(input, -1) - taken).mean()
 
-def transformer_block(x, gamma_1, beta_1, wq, wk, wv, wo, gamma_2, beta_2, w_1, b_1, w_2, b_2, g, heads=4):
-    def split(a):
-        return a.reshape(*a.shape[:2], heads, -1).swapaxes(1, 2)
-    y = norm(x, gamma_1, beta_1)
-    q, k, v = split(y @ wq.T), split(y @ wk.T), split(y @ wv.T)
-    p = jax.nn.softmax(q @ k.swapaxes(-1, -2) / jnp.sqrt(q.shape[-1]))
-    u = x + (p @ v).swapaxes(1, 2).reshape(x.shape) @ wo.T
-    hidden = norm(u, gamma_2, beta_2) @ w_1.T + b_1
-    return (g * (u + jax.nn.gelu(hidden, approximate=False) @ w_2.T + b_2)).sum()
 
-INPUTS = {
-    "lenet": arrays((8, 1, 28, 28), (6, 1, 5, 5), (6,), (16, 6, 5, 5), (16,), (120, 16, 4, 4), (120,), (10, 120), (10,),
-                    (8, 10)),
-    "transformer_block": arrays((2, 16, 32), (32,), (32,), *[(32, 32)] * 4, (32,), (32,), (64, 32), (64,), (32, 64),
-                                (32,), (2, 16, 32)),
+def layer_norm(x: Any, gamma: Any, beta: Any, eps: float = 1e-5) -> Any:
+    """Over the last axis."""
+    u = x - x.mean(-1, keepdims=True)
+    return gamma * u * jax.lax.rsqrt((u * u).mean(-1, keepdims=True) + eps) + beta
+
+
+def batch_norm(input: Any, weight: Any, bias: Any, eps: float = 1e-5) -> Any:
+    """Over samples and places."""
+    u = input - input.mean((0, 2), keepdims=True)
+    h = u * jax.lax.rsqrt((u * u).mean((0, 2), keepdims=True) + eps)
+    return weight[:, None] * h + bias[:, None]
+
+
+def conv2d(input: Any, weight: Any, stride: int, padding: int) -> Any:
+    """XLA's convolution."""
+    return jax.lax.conv_general_dilated(
+        input, weight, (stride, stride), [(padding, padding)] * 2, dimension_numbers=("NCHW", "OIHW", "NCHW")
+    )
+
+
+def max_pool2d(input: Any, kernel_size: int) -> Any:
+    """XLA's window reduction."""
+    window = (1, 1, kernel_size, kernel_size)
+    return jax.lax.reduce_window(input, -jnp.inf, jax.lax.max, window, window, "VALID")
+
+
+def attention(query: Any, key: Any, value: Any) -> Any:
+    """Scores, mask, softmax, mean of the values."""
+    z = query @ key.swapaxes(-1, -2) * query.shape[-1] ** -0.5
+    z = jnp.where(jnp.tril(jnp.ones(z.shape[-2:], bool)), z, -jnp.inf)
+    return jax.nn.softmax(z) @ value
+
+
+def logistic_hessian(X: Any, w: Any, y: Any) -> Any:
+    """The closed form: jax.hessian takes longer."""
+    p = jax.nn.sigmoid(X @ w)
+    return (X * (p * (1 - p))[:, None]).T @ X
+
+
+FORWARD: dict[str, Callable[..., Any]] = {
+    "dense": lambda x, w, beta: x @ w + beta,
+    "MLP step": mlp,
+    "softmax": lambda z: jax.nn.softmax(z),
+    "cross-entropy": cross_entropy,
+    "layer norm": layer_norm,
+    "batch norm": batch_norm,
+    "GELU tanh": lambda input: jax.nn.gelu(input, approximate=True),
+    "GELU exact": lambda input: jax.nn.gelu(input, approximate=False),
+    "conv 3×3, stride 1": conv2d,
+    "conv 3×3, stride 2": conv2d,
+    "max_pool 2×2": max_pool2d,
+    "attention, causal": attention,
+    "embedding": lambda input, weight: weight[input],
+    "logistic Hessian": logistic_hessian,
 }
-"""
-COMPILED = (
-    SETUP
-    + """
-values = INPUTS["NETWORK"]
-start = time.perf_counter()
-jax.jit(jax.grad(NETWORK, argnums=tuple(range(len(values) - 1)))).lower(*values).compile()
-print(time.perf_counter() - start)
-"""
-)
+
+
+@cache
+def compiled(name: str) -> Any:
+    """One compiled function of the real inputs, the others, and the upstream gradient."""
+    row, forward = ROWS[name], FORWARD[name]
+
+    def both(real: Any, others: Any, above: Any) -> Any:
+        y, pull = jax.vjp(lambda real: forward(**real, **others, **row.options), real)
+        return y, pull(above)[0]
+
+    def value(real: Any, others: Any, above: Any) -> Any:
+        return forward(**real, **others, **row.options), {}
+
+    return jax.jit(both if row.gradients else value)
+
+
+def prepared(row: Row, inputs: Inputs, g: Array | None) -> Run:
+    """The compiled function at these inputs."""
+    run = compiled(row.name)
+    real = {name: jnp.asarray(array) for name, array in inputs.items() if array.dtype.kind == "f"}
+    others = {name: jnp.asarray(array) for name, array in inputs.items() if array.dtype.kind != "f"}
+    above = jnp.float32(1) if g is None else jnp.asarray(g)
+    return Run(
+        lambda: jax.block_until_ready(run(real, others, above)),
+        lambda result: {name: np.asarray(a) for name, a in {"y": result[0], **result[1]}.items()},
+    )

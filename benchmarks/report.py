@@ -14,7 +14,9 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table as RichTable
 
-from benchmarks.timing import ALLOCATOR, THREADS
+from benchmarks.timing import ALLOCATOR, ROOT, THREADS
+
+RESULTS = ROOT / "benchmarks" / "results.md"
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,11 @@ class Table:
     rows: tuple[tuple[str, ...], ...] = ()
     note: str = ""
     reason: str = ""
+
+    def markdown(self) -> str:
+        """The table and its note, as Markdown."""
+        lines = [f"| {' | '.join(cells)} |" for cells in (self.header, ["---"] * len(self.header), *self.rows)]
+        return "\n".join([*lines, *(["", self.note] if self.note else [])])
 
 
 def met(measured: float, goal: float) -> str:
@@ -50,11 +57,24 @@ def markdown(tables: list[Table]) -> str:
     """The tables, below the machine and the settings they were measured with."""
     lines = ["# Measurements", "", "Written by `make bench`. Times are medians; intervals are bootstrap 95 %.", ""]
     lines += [f"- {name}: {value}" for name, value in machine().items()]
-    for table in tables:
-        lines += ["", f"## {table.title}", ""]
-        lines += [f"| {' | '.join(cells)} |" for cells in (table.header, ["---"] * len(table.header), *table.rows)]
-        lines += ["", table.note] if table.note else []
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, *(line for t in tables for line in ("", f"## {t.title}", "", t.markdown()))]) + "\n"
+
+
+def parsed(text: str) -> dict[str, Table]:
+    """The tables of such a text, by title."""
+    found = {}
+    for part in text.split("\n## ")[1:]:
+        title, *lines = part.strip().splitlines()
+        header, _, *rows = [tuple(line[2:-2].split(" | ")) for line in lines if line.startswith("|")]
+        note = "\n".join(line for line in lines if line and not line.startswith("|"))
+        found[title] = Table(title, header, tuple(rows), note)
+    return found
+
+
+def merged(text: str, tables: list[Table]) -> list[Table]:
+    """The tables of an earlier text, those measured again replaced, in the order of their numbers."""
+    every = parsed(text) | {table.title: table for table in tables}
+    return [every[title] for title in sorted(every)]
 
 
 def machine() -> dict[str, str]:

@@ -14,7 +14,7 @@ from derive import DeriveError, NameProblem
 DERIVE_CATALOGUE = True  # tells this package from others of the same name on the registry
 CHAPTERS = (
     "linear activations losses classification objectives penalties normalisation noise embedding convolution pooling "
-    "shapes attention networks"
+    "directions shapes resampling attention networks"
 ).split()
 
 

@@ -25,7 +25,7 @@ b, h, t, s, d, v, m, o = axes("b h t s d v m o")  # t: place of a query, s: of a
 
 __all__ = """
     attention scaled_dot_product_attention masked_attention attention_with_dropout soft_capped_attention
-    grouped_query_attention multi_head_attention cross_attention
+    grouped_query_attention multi_head_attention masked_multi_head_attention cross_attention
     sliding_window_attention alibi_attention linear_attention additive_attention
     rotary_embedding sinusoidal_positions
 """.split()
@@ -182,6 +182,22 @@ f = e.alias("f")
 three = axis("p", 3 * e.size)
 
 
+def _multi_head(flow, weights, in_proj_bias, out_proj_bias, masked):
+    """Attention in every head, between linear maps of what flows in and of what flows out; `masked` is for scores."""
+    (query, key, value), place = flow, k.size * heads + k
+
+    def projected(name, part, x, at):
+        y = sum_over(f, weights[part][place, f] * x[b, at, f])
+        return let(name, y if in_proj_bias is None else y + in_proj_bias[part * e.size + place])
+
+    Q, K, V = projected("Q", 0, query, t), projected("K", 1, key, s), projected("V", 2, value, s)
+    S = let("S", masked(sum_over(k, Q[b, t, heads, k] * K[b, s, heads, k]) / sqrt(k.size)))
+    P = let("P", _softmax(S[b, t, s, heads]))
+    O = let("O", sum_over(s, P[b, t, s, heads] * V[b, s, heads, k]))
+    y = sum_over((heads, k), weights[3][e, place] * O[b, t, heads, k])
+    return y if out_proj_bias is None else y + out_proj_bias[e]
+
+
 @formula
 def multi_head_attention(
     query: T[b, t, e],
@@ -201,22 +217,36 @@ def multi_head_attention(
 
     Source: Vaswani et al., Attention Is All You Need (2017), section 3.2.2;
     torch.nn.functional.multi_head_attention_forward with use_separate_proj_weight, batch first.
+    masked_multi_head_attention has its Boolean masks.
     """
-    E, place = e.size, k.size * heads + k
+    weights = (q_proj_weight, k_proj_weight, v_proj_weight, out_proj_weight)
+    masked = lambda z: z if attn_mask is None else z + attn_mask[t, s]  # noqa: E731
+    return _multi_head((query, key, value), weights, in_proj_bias, out_proj_bias, masked)
 
-    def projected(name, x, at, weight, part):
-        y = sum_over(f, weight[place, f] * x[b, at, f])
-        return let(name, y if in_proj_bias is None else y + in_proj_bias[part * E + place])
 
-    Q = projected("Q", query, t, q_proj_weight, 0)
-    K = projected("K", key, s, k_proj_weight, 1)
-    V = projected("V", value, s, v_proj_weight, 2)
-    z = sum_over(k, Q[b, t, heads, k] * K[b, s, heads, k]) / sqrt(k.size)
-    S = let("S", z if attn_mask is None else z + attn_mask[t, s])
-    P = let("P", _softmax(S[b, t, s, heads]))
-    O = let("O", sum_over(s, P[b, t, s, heads] * V[b, s, heads, k]))
-    y = sum_over((heads, k), out_proj_weight[e, place] * O[b, t, heads, k])
-    return y if out_proj_bias is None else y + out_proj_bias[e]
+@formula
+def masked_multi_head_attention(
+    query: T[b, t, e],
+    key: T[b, s, e],
+    value: T[b, s, e],
+    q_proj_weight: T[e, f],
+    k_proj_weight: T[e, f],
+    v_proj_weight: T[e, f],
+    out_proj_weight: T[e, f],
+    key_padding_mask: Bool[b, s],
+    attn_mask: Bool[t, s],
+    in_proj_bias: T[three] | None = None,
+    out_proj_bias: T[e] | None = None,
+    *,
+    num_heads: Size,
+) -> T[b, t, e]:
+    """The same over the keys that neither mask forbids: one for each sequence, one for each place of a query.
+
+    Source: torch.nn.functional.multi_head_attention_forward with Boolean masks, where, too, True forbids.
+    """
+    weights = (q_proj_weight, k_proj_weight, v_proj_weight, out_proj_weight)
+    masked = lambda z: where(~(key_padding_mask[b, s] | attn_mask[t, s]), z, -oo)  # noqa: E731
+    return _multi_head((query, key, value), weights, in_proj_bias, out_proj_bias, masked)
 
 
 @formula

@@ -42,6 +42,11 @@ def _weighted(entry, weight, reduction):
     return reduced(weight * entry, b, reduction)
 
 
+def _counts(target, weight, ignore_index):
+    """What each sample counts for: 0 if its target is ignore_index, else 1 or the weight of its class."""
+    return where(equals(target[b], ignore_index), 0, 1 if weight is None else padded(weight)[target[b]])
+
+
 def _log_softmax(z):
     return z[b, c] - log(sum_over(c, exp(z[b, c])))
 
@@ -73,8 +78,7 @@ def nll_loss_ignoring(
 
     Source: torch.nn.functional.nll_loss.
     """
-    counts = where(equals(target[b], ignore_index), 0, 1 if weight is None else padded(weight)[target[b]])
-    return _weighted(-padded(input)[b, target[b]], counts, reduction)
+    return _weighted(-padded(input)[b, target[b]], _counts(target, weight, ignore_index), reduction)
 
 
 @formula
@@ -103,8 +107,8 @@ def cross_entropy_ignoring(
 
     Source: torch.nn.functional.cross_entropy.
     """
-    counts = where(equals(target[b], ignore_index), 0, 1 if weight is None else padded(weight)[target[b]])
-    return _weighted(log(sum_over(c, exp(input[b, c]))) - padded(input)[b, target[b]], counts, reduction)
+    entry = log(sum_over(c, exp(input[b, c]))) - padded(input)[b, target[b]]
+    return _weighted(entry, _counts(target, weight, ignore_index), reduction)
 
 
 @formula

@@ -1,7 +1,8 @@
 """Convolutions: every window of an image against every kernel; transposed, grouped and separable ones.
 
 Letters: n images, c input channels, o output channels, input places x, y, z, kernel places t, r, q, output places
-d, h, w. One stride, padding and dilation holds for every direction. What lies beyond the edge counts as 0.
+d, h, w. One stride, padding and dilation holds for every direction; the chapter directions has one for each. What lies
+beyond the edge counts as 0.
 """
 
 from derive import Size, T, axes, axis, formula, one_hot, padded, sum_over
@@ -14,8 +15,10 @@ stride, dilation = Size("stride", default=1), Size("dilation", default=1)
 padding, output_padding = Size("padding", min=0, default=0), Size("output_padding", min=0, default=0)
 
 __all__ = """
-    conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d
-    grouped_conv1d grouped_conv2d grouped_conv_transpose2d depthwise_conv2d separable_conv2d
+    conv1d conv2d conv3d conv_tbc conv_transpose1d conv_transpose2d conv_transpose3d
+    grouped_conv1d grouped_conv2d grouped_conv3d
+    grouped_conv_transpose1d grouped_conv_transpose2d grouped_conv_transpose3d
+    depthwise_conv2d separable_conv2d
     unfold fold
 """.split()
 
@@ -42,7 +45,7 @@ def conv1d(
 ) -> T[n, o, h]:  # fmt: skip
     """Cross-correlation along one direction: Σ x[n, c, s h + d r − p] w[o, c, r].
 
-    Source: torch.nn.functional.conv1d with groups=1.
+    Source: torch.nn.functional.conv1d with groups=1; grouped_conv1d has more.
     """
     i = stride * h + dilation * r - padding
     u = sum_over((c, r), padded(input)[n, c, i] * weight[o, c, r])
@@ -57,7 +60,7 @@ def conv2d(
     """Cross-correlation of images: Σ x[n, c, s h + d r − p, s w + d q − p] w[o, c, r, q].
 
     Source: LeCun, Bottou, Bengio, Haffner, Gradient-Based Learning Applied to Document Recognition (1998), section
-    II; torch.nn.functional.conv2d with groups=1.
+    II; torch.nn.functional.conv2d with groups=1; grouped_conv2d has more, rectangular_conv2d pairs.
     """
     i, j = stride * h + dilation * r - padding, stride * w + dilation * q - padding
     u = sum_over((c, r, q), padded(input)[n, c, i, j] * weight[o, c, r, q])
@@ -71,11 +74,24 @@ def conv3d(
 ) -> T[n, o, d, h, w]:  # fmt: skip
     """Cross-correlation of volumes.
 
-    Source: torch.nn.functional.conv3d with groups=1.
+    Source: torch.nn.functional.conv3d with groups=1; grouped_conv3d has more, rectangular_conv3d pairs.
     """
     i, j, k = (stride * a + dilation * b - padding for a, b in ((d, t), (h, r), (w, q)))
     u = sum_over((c, t, r, q), padded(input)[n, c, i, j, k] * weight[o, c, t, r, q])
     return u if bias is None else u + bias[o]
+
+
+pad = Size("pad", min=0, default=0)
+later = axis("h", y.size + 2 * pad - r.size + 1)
+
+
+@formula
+def conv_tbc(input: T[y, n, c], weight: T[r, c, o], bias: T[o], *, pad: Size = 0) -> T[later, n, o]:
+    """Cross-correlation of sequences in the order time, batch, channel: Σ x[h + r − p, n, c] w[r, c, o].
+
+    Source: torch.nn.functional.conv_tbc.
+    """
+    return sum_over((r, c), padded(input)[later + r - pad, n, c] * weight[r, c, o]) + bias[o]
 
 
 # Transposed: every place of the image puts a kernel, times its entry, on the output. It is the adjoint of convolution.
@@ -88,7 +104,7 @@ def conv_transpose1d(
 ) -> T[n, o, H]:  # fmt: skip
     """Σ x[n, c, y] w[c, o, r] over all y, r that lead to the place: s y + d r − p = h.
 
-    Source: torch.nn.functional.conv_transpose1d with groups=1.
+    Source: torch.nn.functional.conv_transpose1d with groups=1; grouped_conv_transpose1d has more.
     """
     lands = one_hot(stride * y + dilation * r - padding, H)
     u = sum_over((c, y, r), lands * input[n, c, y] * weight[c, o, r])
@@ -103,7 +119,8 @@ def conv_transpose2d(
     """Σ x[n, c, y, z] w[c, o, r, q] over all y, z, r, q that lead to the place: s y + d r − p = h, likewise w.
 
     Source: Zeiler, Krishnan, Taylor, Fergus, Deconvolutional Networks (2010), eq. 1;
-    torch.nn.functional.conv_transpose2d with groups=1.
+    torch.nn.functional.conv_transpose2d with groups=1; grouped_conv_transpose2d has more,
+    rectangular_conv_transpose2d pairs.
     """
     lands = one_hot(stride * y + dilation * r - padding, H) * one_hot(stride * z + dilation * q - padding, W)
     u = sum_over((c, y, z, r, q), lands * input[n, c, y, z] * weight[c, o, r, q])
@@ -117,7 +134,8 @@ def conv_transpose3d(
 ) -> T[n, o, D, H, W]:  # fmt: skip
     """The same for volumes.
 
-    Source: torch.nn.functional.conv_transpose3d with groups=1.
+    Source: torch.nn.functional.conv_transpose3d with groups=1; grouped_conv_transpose3d has more,
+    rectangular_conv_transpose3d pairs.
     """
     i, j, k = (one_hot(stride * a + dilation * b - padding, at) for a, b, at in ((x, t, D), (y, r, H), (z, q, W)))
     u = sum_over((c, x, y, z, t, r, q), i * j * k * input[n, c, x, y, z] * weight[c, o, t, r, q])
@@ -161,6 +179,34 @@ def grouped_conv2d(
 
 
 @formula
+def grouped_conv3d(
+    input: T[n, C, x, y, z], weight: T[O, k, t, r, q], bias: T[O] | None = None,
+    *, stride: Size = 1, padding: Size = 0, dilation: Size = 1, groups: Size = 1,
+) -> T[n, O, d, h, w]:  # fmt: skip
+    """Each group of K input channels against its own M kernels, for volumes.
+
+    Source: torch.nn.functional.conv3d.
+    """
+    e, f, g = (stride * a + dilation * b - padding for a, b in ((d, t), (h, r), (w, q)))
+    u = sum_over((k, t, r, q), padded(input)[n, k.size * (O // m.size) + k, e, f, g] * weight[O, k, t, r, q])
+    return u if bias is None else u + bias[O]
+
+
+@formula
+def grouped_conv_transpose1d(
+    input: T[n, C, y], weight: T[C, m, r], bias: T[O] | None = None,
+    *, stride: Size = 1, padding: Size = 0, output_padding: Size = 0, groups: Size = 1, dilation: Size = 1,
+) -> T[n, O, H]:  # fmt: skip
+    """Each group of K input channels spreads over its own M output channels, along one direction.
+
+    Source: torch.nn.functional.conv_transpose1d.
+    """
+    lands, a = one_hot(stride * y + dilation * r - padding, H), k.size * (O // m.size) + k
+    u = sum_over((k, y, r), lands * padded(input)[n, a, y] * padded(weight)[a, O % m.size, r])
+    return u if bias is None else u + bias[O]
+
+
+@formula
 def grouped_conv_transpose2d(
     input: T[n, C, y, z], weight: T[C, m, r, q], bias: T[O] | None = None,
     *, stride: Size = 1, padding: Size = 0, output_padding: Size = 0, groups: Size = 1, dilation: Size = 1,
@@ -172,6 +218,22 @@ def grouped_conv_transpose2d(
     lands = one_hot(stride * y + dilation * r - padding, H) * one_hot(stride * z + dilation * q - padding, W)
     a = k.size * (O // m.size) + k
     u = sum_over((k, y, z, r, q), lands * padded(input)[n, a, y, z] * padded(weight)[a, O % m.size, r, q])
+    return u if bias is None else u + bias[O]
+
+
+@formula
+def grouped_conv_transpose3d(
+    input: T[n, C, x, y, z], weight: T[C, m, t, r, q], bias: T[O] | None = None,
+    *, stride: Size = 1, padding: Size = 0, output_padding: Size = 0, groups: Size = 1, dilation: Size = 1,
+) -> T[n, O, D, H, W]:  # fmt: skip
+    """The same for volumes.
+
+    Source: torch.nn.functional.conv_transpose3d.
+    """
+    e, f, g = (one_hot(stride * a + dilation * b - padding, at) for a, b, at in ((x, t, D), (y, r, H), (z, q, W)))
+    a = k.size * (O // m.size) + k
+    w = padded(weight)[a, O % m.size, t, r, q]
+    u = sum_over((k, x, y, z, t, r, q), e * f * g * padded(input)[n, a, x, y, z] * w)
     return u if bias is None else u + bias[O]
 
 

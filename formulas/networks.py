@@ -135,8 +135,8 @@ def lenet(
     Source: LeCun, Bottou, Bengio, Haffner, Gradient-Based Learning Applied to Document Recognition (1998), section
     II.B, with the largest entry of every window.
     """
-    one = max_pool2d(activations.tanh(conv2d(x, w_1, bias_1)), kernel_size=2, stride=2)
-    two = max_pool2d(activations.tanh(conv2d(one, w_2, bias_2)), kernel_size=2, stride=2)
+    one = max_pool2d(activations.tanh(conv2d(x, w_1, bias_1)), kernel_size=2)
+    two = max_pool2d(activations.tanh(conv2d(one, w_2, bias_2)), kernel_size=2)
     flat = let("flat", sum_over((k, y, z), w_3[h, k, y, z] * two[n, k, y, z]) + bias_3[h])
     return sum_over(h, w_4[i, h] * activations.tanh(flat)[n, h]) + bias_4[i]
 
@@ -156,7 +156,7 @@ def unet_block(
     is the sum of a convolution of each.
     """
     across = relu(conv2d(x, w_in, padding=1))
-    low = relu(conv2d(max_pool2d(across, kernel_size=2, stride=2), w_low, padding=1))
+    low = relu(conv2d(max_pool2d(across, kernel_size=2), w_low, padding=1))
     up = conv_transpose2d(low, w_up, stride=2)
     kept, raised = conv2d(across, w_skip, padding=1), conv2d(up, w_out, padding=1)
     return relu(kept[n, i, half_y, half_z] + raised[n, i, half_y, half_z])

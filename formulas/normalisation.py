@@ -2,7 +2,7 @@
 
 from derive import Scalar, Size, T, assume, axes, axis, formula, let, mean_over, padded, sqrt, sum_over
 
-b, d, n, c, y, o, i = axes("b d n c y o i")
+b, d, n, c, y, z, o, i = axes("b d n c y z o i")
 groups = Size("num_groups")
 h, k = axis("h", groups), axis("k")
 e = axis("c", h.size * k.size)  # channel K·h + k is the k-th of group h
@@ -12,6 +12,7 @@ m = axis("n", min=2)  # of one sample there is no variance
 __all__ = """
     layer_norm rms_norm
     batch_norm batch_norm_evaluation batch_norm_statistics instance_norm group_norm local_response_norm
+    batch_norm2d batch_norm_evaluation2d instance_norm2d group_norm2d
     weight_norm spectral_norm power_iteration
 """.split()
 
@@ -55,7 +56,8 @@ def rms_norm(input: T[b, d], weight: T[d] | None = None, *, eps: Scalar = 1e-6) 
     return _affine(input[b, d] / r[b], weight, None, d)
 
 
-# Over the samples and places of a channel; y stands for all places of a sample, in any order.
+# Over the samples and places of a channel. y stands for all places of a sample, in any order: for none, x[:, :, None];
+# for those of a volume, merged into one axis. Images stand in a section of their own.
 
 
 @formula
@@ -64,7 +66,8 @@ def batch_norm(
 ) -> T[n, c, y]:
     """Each channel centred and scaled by its mean and variance over the batch, then stretched and shifted.
 
-    Source: Ioffe, Szegedy, Batch Normalization (2015), algorithm 1; torch.nn.functional.batch_norm with training=True.
+    Source: Ioffe, Szegedy, Batch Normalization (2015), algorithm 1; torch.nn.functional.batch_norm with training=True;
+    of images: batch_norm2d.
     """
     return _affine(_standard(input[n, c, y], (n, y), eps)[n, c, y], weight, bias, c)
 
@@ -119,7 +122,7 @@ def group_norm(
 ) -> T[n, e, y]:
     """Each group of channels centred and scaled by its mean and variance, then each channel stretched and shifted.
 
-    Source: Wu, He, Group Normalization (2018), eq. 7; torch.nn.functional.group_norm.
+    Source: Wu, He, Group Normalization (2018), eq. 7; torch.nn.functional.group_norm; of images: group_norm2d.
     """
     x = let("x", input[n, k.size * h + k, y])
     xhat = _standard(x[n, y, h, k], (k, y), eps)
@@ -137,6 +140,64 @@ def local_response_norm(
     """
     near = let("near", mean_over(window, padded(input)[n, c + window - size // 2, y] ** 2))
     return input[n, c, y] / (k + alpha * near[n, c, y]) ** beta
+
+
+# The same over the places y, z of images.
+
+
+@formula
+def batch_norm2d(
+    input: T[n, c, y, z], weight: T[c] | None = None, bias: T[c] | None = None, *, eps: Scalar = 1e-5
+) -> T[n, c, y, z]:
+    """Each channel of images centred and scaled by its mean and variance over the batch, then stretched and shifted.
+
+    Source: Ioffe, Szegedy, Batch Normalization (2015), section 3.2; torch.nn.functional.batch_norm with training=True.
+    """
+    return _affine(_standard(input[n, c, y, z], (n, y, z), eps)[n, c, y, z], weight, bias, c)
+
+
+@formula
+def batch_norm_evaluation2d(
+    input: T[n, c, y, z],
+    running_mean: T[c],
+    running_var: T[c],
+    weight: T[c] | None = None,
+    bias: T[c] | None = None,
+    *,
+    eps: Scalar = 1e-5,
+) -> T[n, c, y, z]:
+    """Each channel of images centred and scaled by a mean and a variance known before, then stretched and shifted.
+
+    Source: Ioffe, Szegedy, Batch Normalization (2015), algorithm 2; torch.nn.functional.batch_norm.
+    """
+    assume(running_var[c] > 0)
+    xhat = (input[n, c, y, z] - running_mean[c]) / sqrt(running_var[c] + eps)
+    return _affine(xhat, weight, bias, c)
+
+
+@formula
+def instance_norm2d(
+    input: T[n, c, y, z], weight: T[c] | None = None, bias: T[c] | None = None, *, eps: Scalar = 1e-5
+) -> T[n, c, y, z]:
+    """Each channel of each image centred and scaled by its own mean and variance, then stretched and shifted.
+
+    Source: Ulyanov, Vedaldi, Lempitsky, Instance Normalization (2016), eq. 4; torch.nn.functional.instance_norm.
+    """
+    return _affine(_standard(input[n, c, y, z], (y, z), eps)[n, c, y, z], weight, bias, c)
+
+
+@formula
+def group_norm2d(
+    input: T[n, e, y, z], weight: T[e] | None = None, bias: T[e] | None = None,
+    *, num_groups: Size, eps: Scalar = 1e-5,
+) -> T[n, e, y, z]:  # fmt: skip
+    """Each group of channels of images centred and scaled by its mean and variance, then stretched and shifted.
+
+    Source: Wu, He, Group Normalization (2018), eq. 7; torch.nn.functional.group_norm.
+    """
+    x = let("x", input[n, k.size * h + k, y, z])
+    xhat = _standard(x[n, y, z, h, k], (k, y, z), eps)
+    return _affine(xhat[n, y, z, e // k.size, e % k.size], weight, bias, e)
 
 
 # Of weights.

@@ -6,10 +6,12 @@ from derive import (
     Abs,
     Scalar,
     T,
+    assume,
     axes,
     exp,
     formula,
     let,
+    max_over,
     maximum,
     mean_over,
     one_hot,
@@ -22,25 +24,42 @@ j = o.alias("j")
 n2, m2 = n.alias("n2"), m.alias("m2")
 
 __all__ = """
-    normalize cosine_similarity pairwise_distance cdist rbf_kernel mmd
+    normalize normalize_of_order cosine_similarity
+    pairwise_distance minkowski_distance cdist minkowski_cdist rbf_kernel mmd
     l1_penalty l2_penalty elastic_net orthogonality_penalty
 """.split()
 
 
 def _norm(entry, over, p):
-    """The sum of absolute values (p = 1), or the root of the sum of squares (p = 2)."""
-    return sum_over(over, Abs(entry)) if p == 1 else sqrt(sum_over(over, entry**2))
+    """(Σ |x|ᵖ)^(1/p): for p = 1 a sum, for p = 2 the root of a sum of squares, for p → ∞ the largest."""
+    if p == "inf":
+        return max_over(over, Abs(entry))
+    if p in (1, 2):
+        return sum_over(over, Abs(entry)) if p == 1 else sqrt(sum_over(over, entry**2))
+    return sum_over(over, Abs(entry) ** p) ** (1 / p)
 
 
 # Lengths and angles of vectors, row by row.
 
 
 @formula
-def normalize(input: T[b, d], *, p: Literal[1, 2] = 2, eps: Scalar = 1e-12) -> T[b, d]:
+def normalize(input: T[b, d], *, p: Literal[1, 2, "inf"] = 2, eps: Scalar = 1e-12) -> T[b, d]:
     """Each row over its norm, which is held above ε: x/max(‖x‖, ε).
 
     Source: torch.nn.functional.normalize.
     """
+    norm = let("norm", _norm(input[b, d], d, p))
+    r = let("r", maximum(eps, norm[b]))
+    return input[b, d] / r[b]
+
+
+@formula
+def normalize_of_order(input: T[b, d], *, p: Scalar = 2.0, eps: Scalar = 1e-12) -> T[b, d]:
+    """Each row over its p-norm, which is held above ε, for any p above 1.
+
+    Source: torch.nn.functional.normalize.
+    """
+    assume(p > 1)
     norm = let("norm", _norm(input[b, d], d, p))
     r = let("r", maximum(eps, norm[b]))
     return input[b, d] / r[b]
@@ -57,7 +76,7 @@ def cosine_similarity(x1: T[b, d], x2: T[b, d], *, eps: Scalar = 1e-8) -> T[b]:
 
 
 @formula
-def pairwise_distance(x1: T[b, d], x2: T[b, d], *, p: Literal[1, 2] = 2, eps: Scalar = 1e-6) -> T[b]:
+def pairwise_distance(x1: T[b, d], x2: T[b, d], *, p: Literal[1, 2, "inf"] = 2, eps: Scalar = 1e-6) -> T[b]:
     """‖x − y + ε‖: the norm of the difference of two rows.
 
     Source: torch.nn.functional.pairwise_distance.
@@ -66,15 +85,37 @@ def pairwise_distance(x1: T[b, d], x2: T[b, d], *, p: Literal[1, 2] = 2, eps: Sc
     return _norm(e[b, d], d, p)
 
 
+@formula
+def minkowski_distance(x1: T[b, d], x2: T[b, d], *, p: Scalar = 2.0, eps: Scalar = 1e-6) -> T[b]:
+    """(Σ |x − y + ε|ᵖ)^(1/p): the p-norm of the difference of two rows, for any p above 1.
+
+    Source: Minkowski, Geometrie der Zahlen (1910); torch.nn.functional.pairwise_distance.
+    """
+    assume(p > 1)
+    e = let("e", x1[b, d] - x2[b, d] + eps)
+    return _norm(e[b, d], d, p)
+
+
 # Every row against every other.
 
 
 @formula
-def cdist(x1: T[n, d], x2: T[m, d], *, p: Literal[1, 2] = 2) -> T[n, m]:
+def cdist(x1: T[n, d], x2: T[m, d], *, p: Literal[1, 2, "inf"] = 2) -> T[n, m]:
     """‖x_n − y_m‖: the norm of the difference of each row of x and each row of y.
 
     Source: torch.cdist.
     """
+    e = let("e", x1[n, d] - x2[m, d])
+    return _norm(e[n, d, m], d, p)
+
+
+@formula
+def minkowski_cdist(x1: T[n, d], x2: T[m, d], *, p: Scalar = 2.0) -> T[n, m]:
+    """(Σ |x_n − y_m|ᵖ)^(1/p): the p-norm of the difference of each row of x and each row of y, for any p above 1.
+
+    Source: torch.cdist.
+    """
+    assume(p > 1)
     e = let("e", x1[n, d] - x2[m, d])
     return _norm(e[n, d, m], d, p)
 

@@ -1,10 +1,11 @@
 """Pooling: the largest entry, the mean or a norm of every window, or of the whole image.
 
 Letters: n images, c channels, input places x, y, z, places t, r, q in a window, output places d, h, w. One kernel size,
-stride and padding holds for every direction. PyTorch's stride is the kernel size where none is given; here it is given.
+stride and padding holds for every direction; the chapter directions has one for each.
 """
 
 from derive import (
+    Int,
     Min,
     Scalar,
     Size,
@@ -17,6 +18,7 @@ from derive import (
     let,
     max_over,
     mean_over,
+    one_hot,
     oo,
     padded,
     sum_over,
@@ -26,12 +28,14 @@ from derive import (
 n, c = axes("n c")
 x, y, z = axes("x y z")
 
-kernel_size, stride, output_size = Size("kernel_size"), Size("stride"), Size("output_size")
+kernel_size, output_size = Size("kernel_size"), Size("output_size")
+stride = Size("stride", default=kernel_size)
 padding, dilation = Size("padding", min=0, default=0), Size("dilation", default=1)
 t, r, q = (axis(name, kernel_size) for name in "trq")
 
 __all__ = """
     max_pool1d max_pool2d max_pool3d avg_pool1d avg_pool2d avg_pool3d lp_pool1d lp_pool2d lp_pool3d
+    max_unpool1d max_unpool2d max_unpool3d
     adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d
     adaptive_max_pool1d adaptive_max_pool2d adaptive_max_pool3d
     global_avg_pool2d global_max_pool2d
@@ -53,7 +57,7 @@ d, h, w = _places("d", x), _places("h", y), _places("w", z)
 @formula
 def max_pool1d(
     input: T[n, c, y],
-    *, kernel_size: Size, stride: Size, padding: Size = 0, dilation: Size = 1, ceil_mode: bool = False,
+    *, kernel_size: Size, stride: Size = kernel_size, padding: Size = 0, dilation: Size = 1, ceil_mode: bool = False,
 ) -> {m: T[n, c, h[m]] for m in h}:  # fmt: skip
     """The largest entry of every window, of which no more than half may lie beyond the edge.
 
@@ -66,7 +70,7 @@ def max_pool1d(
 @formula
 def max_pool2d(
     input: T[n, c, y, z],
-    *, kernel_size: Size, stride: Size, padding: Size = 0, dilation: Size = 1, ceil_mode: bool = False,
+    *, kernel_size: Size, stride: Size = kernel_size, padding: Size = 0, dilation: Size = 1, ceil_mode: bool = False,
 ) -> {m: T[n, c, h[m], w[m]] for m in h}:  # fmt: skip
     """The largest entry of every window, of which no more than half may lie beyond the edge.
 
@@ -80,7 +84,7 @@ def max_pool2d(
 @formula
 def max_pool3d(
     input: T[n, c, x, y, z],
-    *, kernel_size: Size, stride: Size, padding: Size = 0, dilation: Size = 1, ceil_mode: bool = False,
+    *, kernel_size: Size, stride: Size = kernel_size, padding: Size = 0, dilation: Size = 1, ceil_mode: bool = False,
 ) -> {m: T[n, c, d[m], h[m], w[m]] for m in h}:  # fmt: skip
     """The largest entry of every window, of which no more than half may lie beyond the edge.
 
@@ -91,7 +95,49 @@ def max_pool3d(
     return max_over((t, r, q), padded(input, -oo)[n, c, i, j, k])
 
 
-# The mean: of the window; of what of it lies in the padded image; of what lies in the image.
+# Back: what max_pool took, at the places that it took it from, of which no two are the same.
+
+depth, height, width = Size("depth"), Size("height"), Size("width")
+P, Q, R = axis("d", depth), axis("h", height), axis("w", width)
+plane, volume = axis("f", height * width), axis("f", depth * height * width)
+
+
+@formula
+def max_unpool1d(input: T[n, c, y], indices: Int[n, c, y].below(Q), *, height: Size) -> T[n, c, Q]:
+    """Each entry at its index, and 0 at the places that no index says.
+
+    Source: torch.nn.functional.max_unpool1d with output_size=(height,); its kernel_size, stride and padding say no more
+    than that size, which is (Y − 1) stride − 2 padding + kernel_size.
+    """
+    return sum_over(y, one_hot(indices[n, c, y], Q) * input[n, c, y])
+
+
+@formula
+def max_unpool2d(
+    input: T[n, c, y, z], indices: Int[n, c, y, z].below(plane), *, height: Size, width: Size
+) -> T[n, c, Q, R]:
+    """Each entry at its index W h + w, and 0 at the places that no index says.
+
+    Source: Zeiler, Fergus, Visualizing and Understanding Convolutional Networks (2014), section 2.1;
+    torch.nn.functional.max_unpool2d with output_size=(height, width).
+    """
+    u = let("u", sum_over((y, z), one_hot(indices[n, c, y, z], plane) * input[n, c, y, z]))
+    return u[n, c, width * Q + R]
+
+
+@formula
+def max_unpool3d(
+    input: T[n, c, x, y, z], indices: Int[n, c, x, y, z].below(volume), *, depth: Size, height: Size, width: Size
+) -> T[n, c, P, Q, R]:
+    """Each entry at its index W (H d + h) + w, and 0 at the places that no index says.
+
+    Source: torch.nn.functional.max_unpool3d with output_size=(depth, height, width).
+    """
+    u = let("u", sum_over((x, y, z), one_hot(indices[n, c, x, y, z], volume) * input[n, c, x, y, z]))
+    return u[n, c, width * (height * P + Q) + R]
+
+
+# The mean: over all of a window; over what of it lies in the padded image, or in the image; or a sum over a number.
 
 D, H, W = _places("d", x, dilation=1), _places("h", y, dilation=1), _places("w", z, dilation=1)
 
@@ -106,12 +152,14 @@ def _counted(image, letter, i, ceil_mode, count_include_pad):
 @formula
 def avg_pool1d(
     input: T[n, c, y],
-    *, kernel_size: Size, stride: Size, padding: Size = 0, ceil_mode: bool = False, count_include_pad: bool = True,
+    *, kernel_size: Size, stride: Size = kernel_size, padding: Size = 0,
+    ceil_mode: bool = False, count_include_pad: bool = True,
 ) -> {m: T[n, c, H[m]] for m in H}:  # fmt: skip
     """The mean of every window; zeros beyond the edge count, if count_include_pad.
 
     Source: torch.nn.functional.avg_pool1d.
     """
+    assume(2 * padding <= kernel_size)
     i = stride * H[ceil_mode] + r - padding
     return sum_over(r, padded(input)[n, c, i]) / _counted(y, r, i, ceil_mode, count_include_pad)
 
@@ -119,32 +167,37 @@ def avg_pool1d(
 @formula
 def avg_pool2d(
     input: T[n, c, y, z],
-    *, kernel_size: Size, stride: Size, padding: Size = 0, ceil_mode: bool = False, count_include_pad: bool = True,
+    *, kernel_size: Size, stride: Size = kernel_size, padding: Size = 0,
+    ceil_mode: bool = False, count_include_pad: bool = True, divisor_override: Int[()] | None = None,
 ) -> {m: T[n, c, H[m], W[m]] for m in H}:  # fmt: skip
-    """The mean of every window; zeros beyond the edge count, if count_include_pad.
+    """The mean of every window; zeros beyond the edge count, if count_include_pad; or its sum over a given divisor.
 
     Source: LeCun, Bottou, Bengio, Haffner, Gradient-Based Learning Applied to Document Recognition (1998), section
     II.B; torch.nn.functional.avg_pool2d.
     """
+    assume(2 * padding <= kernel_size)
     i, j = (stride * a[ceil_mode] + b - padding for a, b in ((H, r), (W, q)))
+    u = sum_over((r, q), padded(input)[n, c, i, j])
     rows, columns = (_counted(*along, ceil_mode, count_include_pad) for along in ((y, r, i), (z, q, j)))
-    return sum_over((r, q), padded(input)[n, c, i, j]) / (rows * columns)
+    return u / (rows * columns if divisor_override is None else divisor_override[()])
 
 
 @formula
 def avg_pool3d(
     input: T[n, c, x, y, z],
-    *, kernel_size: Size, stride: Size, padding: Size = 0, ceil_mode: bool = False, count_include_pad: bool = True,
+    *, kernel_size: Size, stride: Size = kernel_size, padding: Size = 0,
+    ceil_mode: bool = False, count_include_pad: bool = True, divisor_override: Int[()] | None = None,
 ) -> {m: T[n, c, D[m], H[m], W[m]] for m in H}:  # fmt: skip
-    """The mean of every window; zeros beyond the edge count, if count_include_pad.
+    """The mean of every window; zeros beyond the edge count, if count_include_pad; or its sum over a given divisor.
 
     Source: torch.nn.functional.avg_pool3d.
     """
+    assume(2 * padding <= kernel_size)
     i, j, k = (stride * a[ceil_mode] + b - padding for a, b in ((D, t), (H, r), (W, q)))
-    planes, rows, columns = (
-        _counted(*along, ceil_mode, count_include_pad) for along in ((x, t, i), (y, r, j), (z, q, k))
-    )
-    return sum_over((t, r, q), padded(input)[n, c, i, j, k]) / (planes * rows * columns)
+    u = sum_over((t, r, q), padded(input)[n, c, i, j, k])
+    along = ((x, t, i), (y, r, j), (z, q, k))
+    planes, rows, columns = (_counted(*direction, ceil_mode, count_include_pad) for direction in along)
+    return u / (planes * rows * columns if divisor_override is None else divisor_override[()])
 
 
 # A norm of the window: between the mean (p = 1) and the largest entry (p → ∞).
@@ -153,7 +206,7 @@ X, V, U = (_places(*along, padding=0, dilation=1)[False] for along in (("d", x),
 
 
 @formula
-def lp_pool1d(input: T[n, c, y], *, norm_type: Scalar, kernel_size: Size, stride: Size) -> T[n, c, V]:
+def lp_pool1d(input: T[n, c, y], *, norm_type: Scalar, kernel_size: Size, stride: Size = kernel_size) -> T[n, c, V]:
     """(Σ xᵖ)^(1/p) over every window, for positive entries.
 
     Source: torch.nn.functional.lp_pool1d with ceil_mode=False.
@@ -163,7 +216,9 @@ def lp_pool1d(input: T[n, c, y], *, norm_type: Scalar, kernel_size: Size, stride
 
 
 @formula
-def lp_pool2d(input: T[n, c, y, z], *, norm_type: Scalar, kernel_size: Size, stride: Size) -> T[n, c, V, U]:
+def lp_pool2d(
+    input: T[n, c, y, z], *, norm_type: Scalar, kernel_size: Size, stride: Size = kernel_size
+) -> T[n, c, V, U]:
     """(Σ xᵖ)^(1/p) over every window, for positive entries.
 
     Source: Sermanet, Chintala, LeCun, Convolutional Neural Networks Applied to House Numbers Digit Classification
@@ -174,7 +229,9 @@ def lp_pool2d(input: T[n, c, y, z], *, norm_type: Scalar, kernel_size: Size, str
 
 
 @formula
-def lp_pool3d(input: T[n, c, x, y, z], *, norm_type: Scalar, kernel_size: Size, stride: Size) -> T[n, c, X, V, U]:
+def lp_pool3d(
+    input: T[n, c, x, y, z], *, norm_type: Scalar, kernel_size: Size, stride: Size = kernel_size
+) -> T[n, c, X, V, U]:
     """(Σ xᵖ)^(1/p) over every window, for positive entries.
 
     Source: torch.nn.functional.lp_pool3d with ceil_mode=False.

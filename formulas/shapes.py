@@ -1,4 +1,4 @@
-"""Shapes: entries that move, repeat or leave; edges, tiles and grids.
+"""Shapes: entries that move, repeat or leave; edges, tiles and parts.
 
 What acts along one direction is written for the last axis of a matrix; `batched` adds others before it.
 """
@@ -9,13 +9,11 @@ from derive import (
     Scalar,
     Size,
     T,
-    absolute,
+    assume,
     axes,
     axis,
-    clip,
     formula,
     let,
-    maximum,
     one_hot,
     padded,
     prod_over,
@@ -29,10 +27,9 @@ left, right = Size("left", min=0, default=0), Size("right", min=0, default=0)
 rest = Size("rest", min=0)
 
 __all__ = """
-    pad crop narrow flip roll transpose channels_last
+    pad pad2d crop narrow flip roll transpose channels_last
     cat stack split repeat repeat_interleave flatten unflatten
     pixel_shuffle pixel_unshuffle channel_shuffle
-    interpolate_nearest interpolate_linear interpolate_bilinear affine_grid grid_sample
     cumsum cumprod tril triu outer kron diag diagonal
 """.split()
 
@@ -41,17 +38,43 @@ __all__ = """
 wider, narrower = axis("j", y.size + left + right), axis("j", y.size - left - right)
 
 
+def _within_reach(image, amounts, mode):
+    """What is mirrored or wrapped is at most the image, without the edge that is the mirror."""
+    for amount in amounts if mode in ("reflect", "circular") else ():
+        assume(amount <= (image.size - 1 if mode == "reflect" else image.size))
+
+
 @formula
 def pad(
     input: T[b, y], *, left: Size = 0, right: Size = 0,
     mode: Literal["constant", "reflect", "replicate", "circular"] = "constant", value: Scalar = 0.0,
 ) -> T[b, wider]:  # fmt: skip
-    """x[b, j − l], and beyond the edges a value, or x mirrored, held or wrapped.
+    """x[b, j − l], and beyond the edges a value, or x mirrored, held or wrapped: no further than x is long.
 
     Source: torch.nn.functional.pad with pad=(left, right).
     """
+    _within_reach(y, (left, right), mode)
     image = padded(input, value) if mode == "constant" else padded(input, mode=mode)
     return image[b, wider - left]
+
+
+top, bottom = Size("top", min=0, default=0), Size("bottom", min=0, default=0)
+higher, broader = axis("h", y.size + top + bottom), axis("w", z.size + left + right)
+
+
+@formula
+def pad2d(
+    input: T[n, c, y, z], *, left: Size = 0, right: Size = 0, top: Size = 0, bottom: Size = 0,
+    mode: Literal["constant", "reflect", "replicate", "circular"] = "constant", value: Scalar = 0.0,
+) -> T[n, c, higher, broader]:  # fmt: skip
+    """x[n, c, h − t, w − l], and beyond the edges a value, or x mirrored, held or wrapped.
+
+    Source: torch.nn.functional.pad with pad=(left, right, top, bottom).
+    """
+    for image, amounts in ((z, (left, right)), (y, (top, bottom))):
+        _within_reach(image, amounts, mode)
+    image = padded(input, value) if mode == "constant" else padded(input, mode=mode)
+    return image[n, c, higher - top, broader - left]
 
 
 @formula
@@ -227,86 +250,6 @@ def channel_shuffle(input: T[n, mixed, y, z], *, groups: Size) -> T[n, mixed, y,
     Source: Zhang, Zhou, Lin, Sun, ShuffleNet (2018), section 3.1; torch.nn.functional.channel_shuffle.
     """
     return input[n, k.size * (mixed % groups) + mixed // groups, y, z]
-
-
-# Grids: entries between places.
-
-size, height, width = Size("size"), Size("height"), Size("width")
-u, v = axis("h", size), axis("w", size)
-
-
-def _source(place, image, align_corners):
-    """The place of the image that a place of the result sees: its centre, or so that the corners meet."""
-    if align_corners:
-        return place * (image.size - 1) / maximum(place.size - 1, 1)
-    return clip((place + 1 / 2) * image.size / place.size - 1 / 2, 0, image.size - 1)
-
-
-def _near(source, place):
-    """1 at a place, falling to 0 at its neighbours."""
-    return maximum(0, 1 - absolute(source - place))
-
-
-@formula
-def interpolate_nearest(input: T[n, c, y, z], *, size: Size) -> T[n, c, u, v]:
-    """x[n, c, ⌊h Y/H⌋, ⌊w Z/W⌋].
-
-    Source: torch.nn.functional.interpolate with mode="nearest".
-    """
-    return input[n, c, u * y.size // size, v * z.size // size]
-
-
-@formula
-def interpolate_linear(input: T[n, c, y], *, size: Size, align_corners: bool = False) -> T[n, c, u]:
-    """Σ max(0, 1 − |i − y|) x[n, c, y], where i is the place that h sees.
-
-    Source: torch.nn.functional.interpolate with mode="linear".
-    """
-    at = let("at", _source(u, y, align_corners))
-    return sum_over(y, _near(at[u], y) * input[n, c, y])
-
-
-@formula
-def interpolate_bilinear(input: T[n, c, y, z], *, size: Size, align_corners: bool = False) -> T[n, c, u, v]:
-    """Σ max(0, 1 − |i − y|) max(0, 1 − |j − z|) x[n, c, y, z], where i, j is the place that h, w sees.
-
-    Source: torch.nn.functional.interpolate with mode="bilinear".
-    """
-    A = let("A", _near(_source(u, y, align_corners), y))
-    B = let("B", _near(_source(v, z, align_corners), z))
-    return sum_over((y, z), A[y, u] * B[z, v] * input[n, c, y, z])
-
-
-xy, affine = axis("e", 2), axis("k", 3)
-
-
-@formula
-def affine_grid(
-    theta: T[n, xy, affine], *, height: Size, width: Size, align_corners: bool = False
-) -> T[n, axis("h", height), axis("w", width), xy]:
-    """θ (x, y, 1) for the places of an image, of which x and y run from −1 to 1.
-
-    Source: Jaderberg, Simonyan, Zisserman, Kavukcuoglu, Spatial Transformer Networks (2015), eq. 1;
-    torch.nn.functional.affine_grid.
-    """
-    h, w = axis("h", height), axis("w", width)
-    x, y = ((2 * a + 1 - a.size) / (maximum(a.size - 1, 1) if align_corners else a.size) for a in (w, h))
-    return theta[n, xy, 0] * x + theta[n, xy, 1] * y + theta[n, xy, 2]
-
-
-g, o = axes("h w")
-
-
-@formula
-def grid_sample(input: T[n, c, y, z], grid: T[n, g, o, xy], *, align_corners: bool = False) -> T[n, c, g, o]:
-    """Σ max(0, 1 − |i − y|) max(0, 1 − |j − z|) x[n, c, y, z] at the places i, j that the grid says.
-
-    Source: Jaderberg, Simonyan, Zisserman, Kavukcuoglu, Spatial Transformer Networks (2015), eq. 5;
-    torch.nn.functional.grid_sample with mode="bilinear" and padding_mode="zeros".
-    """
-    at = lambda e, a: ((e + 1) * (a.size - 1) if align_corners else (e + 1) * a.size - 1) / 2  # noqa: E731
-    i, j = let("i", at(grid[n, g, o, 1], y)), let("j", at(grid[n, g, o, 0], z))
-    return sum_over((y, z), _near(i[n, g, o], y) * _near(j[n, g, o], z) * input[n, c, y, z])
 
 
 # Along a row, and between two.

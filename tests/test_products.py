@@ -155,7 +155,7 @@ def test_a_product_is_a_formula(product):
 
 
 @formula
-def clash(x: T[n], x_dot: T[n]) -> T[()]:
+def taken_direction(x: T[n], x_dot: T[n]) -> T[()]:
     """The name of a direction is taken."""
     return sum_over(n, exp(x[n]) * x_dot[n])
 
@@ -178,4 +178,4 @@ def test_what_is_refused(call, words):
 
 def test_a_clash_of_names_is_refused():
     with pytest.raises(NameProblem, match="x_dot"):
-        hvp(clash, "x")
+        hvp(taken_direction, "x")

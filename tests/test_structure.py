@@ -28,6 +28,7 @@ MAY_IMPORT = {
     "notation": "axes graph steps",
     "oracle": "axes graph",
     "verify": "axes graph steps oracle",
+    "stability": "axes steps oracle verify",  # measures generated code, which it gets as plain callables
     # drives a derivation from start to end: differentiate, simplify, record; stabilise for code
     "engine": "axes formula graph steps rewrite terms differentiate simplify stabilise",
     "parse": "axes formula graph",
@@ -41,7 +42,8 @@ MAY_IMPORT["__main__"] = "cli"
 MAY_IMPORT_PACKAGE = {
     "oracle": "numpy",
     "verify": "numpy",
-    "backends": "numpy",
+    "stability": "numpy mpmath",
+    "backends": "numpy array_api_compat",
     "parse": "latex2sympy2_extended",
     "api": "numpy formulas",  # formulas: for the catalogue, when it is first asked for
     "cli": "typer rich",
@@ -183,7 +185,7 @@ def test_data_flow_in_one_direction():
     tuple(TopologicalSorter({room: others.split() for room, others in MAY_IMPORT.items()}).static_order())
 
 
-@pytest.mark.parametrize("checker", ["oracle", "verify"])
+@pytest.mark.parametrize("checker", ["oracle", "verify", "stability"])
 def test_a_check_shares_nothing_with_what_it_checks(checker):
     reached, todo = set(), [checker]
     while todo:

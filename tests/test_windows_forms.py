@@ -210,8 +210,8 @@ SHAPES = [
     Row("channel_shuffle", "input", lambda g, input: g[
         n, shapes.groups * (shapes.mixed % last.size) + shapes.mixed // last.size, y, z]),
     Row("interpolate_nearest", "input", lambda g, input: sum_over(
-        (g.axes[2], g.axes[3]), one_hot(y.size * g.axes[2] // shapes.size, y)
-        * one_hot(z.size * g.axes[3] // shapes.size, z) * g[g.axes])),
+        (g.axes[2], g.axes[3]), one_hot(y.size * g.axes[2] // g.axes[2].size, y)
+        * one_hot(z.size * g.axes[3] // g.axes[2].size, z) * g[g.axes])),
     Row("cumsum", "input", lambda g, input: sum_over(back, where(y <= back, g[b, back], 0))),
     Row("tril", "input", lambda g, input: where(f <= e, g[e, f], 0)),
     Row("triu", "input", lambda g, input: where(e <= f, g[e, f], 0)),

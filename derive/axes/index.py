@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from sympy import Expr, Integer, Symbol, evaluate, sympify
+from sympy.core.cache import clear_cache
 
 from .errors import ShapeError, checked_identifier
 
@@ -25,6 +26,16 @@ class Size(Symbol):
         sign = {"positive": True} if min > 0 else {"nonnegative": True} if min == 0 else {}
         size: Size = Symbol.__xnew__(cls, checked_identifier(name, "size"), integer=True, **sign)
         size.min, size.default = min, default
+        if default is not None and _DEFAULTS.setdefault((name, min), default) != default:
+            _DEFAULTS[name, min] = default  # the default is no part of what SymPy compares, and lengths at hand have
+            clear_cache()  # the old one
+            _AXES.clear()
+        return size
+
+    def with_default(self, default: Any) -> Size:
+        """The same size with a default of its own."""
+        size = Size(self.name, min=self.min)
+        size.default = default
         return size
 
     def __getnewargs_ex__(self) -> Any:
@@ -80,6 +91,7 @@ class Axis(Symbol):
 
 
 _AXES: dict[tuple[str, Expr], Axis] = {}
+_DEFAULTS: dict[tuple[str, int], Any] = {}  # of sizes that were declared with one
 
 
 def size_name(letter: str) -> str:

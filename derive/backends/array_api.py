@@ -39,7 +39,7 @@ PLAIN = {
     )
 }  # fmt: skip
 HELPERS: dict[str, Callable[..., Any]] = PLAIN | ARRAYS
-NAMES = {"absolute": "abs", "power": "pow", "arctan2": "atan2"} | {
+NAMES = {"every": "all", "absolute": "abs", "power": "pow", "arctan2": "atan2"} | {
     f"arc{name}": f"a{name}" for name in ("sin", "cos", "tan", "sinh", "cosh", "tanh")
 }
 ROWS: dict[str, Row] = {
@@ -124,7 +124,7 @@ class StandardPrinter(NumpyPrinter):
         axis = [f"axis={op.attr[0] if len(op.attr) == 1 else op.attr}"] if op.attr else []
         return self._call(op.name, [*self._all(op), *axis])
 
-    _op_max = _op_min = _op_prod = _op_sum
+    _op_max = _op_min = _op_prod = _op_any = _op_every = _op_sum
 
     def _op_cumsum(self, op: Op) -> str:
         axis, backwards = op.attr

@@ -47,14 +47,8 @@ def scattered(u: Any, lengths: Any, *places: Any) -> Any:
     values = u.reshape(count, width)
     if not inside.all():
         flat, values = flat[inside], values[inside]
-    out = np.zeros((total, width), u.dtype)
-    if width == 1:
-        np.add.at(out[:, 0], flat, values[:, 0])
-    elif len(flat):
-        order = np.argsort(flat, kind="stable")
-        flat = flat[order]
-        first = np.flatnonzero(np.r_[True, flat[1:] != flat[:-1]])
-        out[flat[first]] = np.add.reduceat(values[order], first, axis=0)
+    out = np.zeros(total * width, u.dtype)
+    np.add.at(out, (flat[:, None] * width + np.arange(width)).reshape(-1), values.reshape(-1))
     return out.reshape(*lengths, *u.shape[rank:])
 
 

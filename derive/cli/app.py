@@ -19,6 +19,7 @@ FORMS = ("closed", "staged")
 NOTATIONS, LATER_NOTATIONS = ("index", "matrix"), ("differential", "named")
 DETAILS = ("brief", "normal", "full")
 FORMATS, LATER_FORMATS = ("text", "latex", "article", "markdown"), ("beamer", "html", "pdf", "notebook")
+DTYPES = {"float64": 8, "float32": 4}  # and the bytes of a number
 FORMAT_OF = {".tex": "article", ".md": "markdown"}  # for -o without --format
 
 TARGETS = """A TARGET is a name of the catalogue, or FILE.py:NAME for a formula of your own; NAME(option=value, …) fixes
@@ -169,16 +170,45 @@ def explain(
 
 
 @app.command(epilog=TARGETS)
-def code(target: Target, output: Out = None) -> None:
+def code(
+    target: Target,
+    output: Out = None,
+    array_api: Annotated[
+        bool,
+        typer.Option("--array-api", help="for any library of the Python array API standard: PyTorch, JAX, Dask, …"),
+    ] = False,
+) -> None:
     """Emit NumPy code for the formula and its gradients.
 
-    It is a module of its own, which needs NumPy and nothing of derive.
+    It is a module of its own, which needs NumPy and nothing of derive; with --array-api, the library of its arrays.
     """
     from derive.api import to_numpy
 
     from .target import Library
 
-    deliver(to_numpy(Library().formula(target)).source, output)
+    module = to_numpy(Library().formula(target))
+    deliver(module.array_api.source if array_api else module.source, output)
+
+
+@app.command(epilog=TARGETS)
+def cost(
+    target: Target,
+    at: Annotated[
+        str | None, typer.Option("--at", metavar="SIZES", help="numbers, at these sizes: B=64,C=10", show_default=False)
+    ] = None,
+    dtype: Annotated[str, typer.Option(metavar="|".join(DTYPES), help="of the numbers at SIZES")] = "float64",
+    as_json: Json = False,
+) -> None:
+    """Count what the code does: operations, bytes moved, bytes saved.
+
+    Polynomials in the sizes, for forward, backward and, for a loss, value_and_grad. --json gives {"name", "at",
+    "sizes", "where", "saved", "inputs", "forward", "backward", "value_and_grad"}, the last three null or {"flops",
+    "transcendental", "moved"}: texts, or with --at numbers.
+    """
+    one_of("--dtype", dtype, DTYPES)
+    from .costing import run
+
+    run(target, at, DTYPES[dtype], as_json)
 
 
 @app.command(epilog=TARGETS)
@@ -206,6 +236,40 @@ def verify(
     from .verifying import run
 
     raise typer.Exit(run(targets or [], everything, trials, seed, jobs, as_json))
+
+
+@app.command(epilog=TARGETS)
+def stability(
+    targets: Annotated[
+        list[str] | None, typer.Argument(metavar="TARGET… | FILE.py", help="formulas, or every formula of a file")
+    ] = None,
+    everything: Annotated[bool, typer.Option("--all", help="the whole catalogue")] = False,
+    dtype: Annotated[str, typer.Option(metavar="float32|float64|both", help="of the inputs")] = "both",
+    points: Annotated[int, typer.Option(min=1, metavar="N", help="inputs for each formula, at most")] = 200,
+    seed: Annotated[int, typer.Option(min=0, metavar="S", help="of the inputs")] = 0,
+    reach: Annotated[float, typer.Option(min=0, max=30, metavar="E", help="magnitudes go from 1e-E to 1e+E")] = 30,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="hold sums to their own condition, not to that of their terms")
+    ] = False,
+    jobs: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help="processes [default: one for each CPU; 1 for a single TARGET]"),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Measure the error of the code at inputs of every magnitude.
+
+    Outputs and gradients are held against values of 50 digits or more: a number passes if it is within
+    8·(ulp + what it changes when its data moves by one unit in the last place). For a formula with sums or other
+    reductions, every operation of the formula as written may move as well, unless --strict. Reported is the worst
+    number of each kind, with its input; the exit code is 1 if one is out of bounds. Fewer points are used where a
+    formula is dear. --json gives {"passed", "checked": [{"name", "variant", "passed", "points", "rows", "problem"}]}.
+    """
+    one_of("--dtype", dtype, (*DTYPES, "both"))
+    from .sweeping import Sweep, run
+
+    dtypes = tuple(DTYPES) if dtype == "both" else (dtype,)
+    raise typer.Exit(run(targets or [], everything, Sweep(dtypes, points, seed, reach, strict), jobs, as_json))
 
 
 def main(arguments: list[str] | None = None) -> int:

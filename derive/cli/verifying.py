@@ -69,10 +69,10 @@ def labelled(name: str, variant: dict[str, Any]) -> str:
     return f"{name}({options})" if options else name
 
 
-def subjects(targets: Sequence[str], everything: bool) -> list[Subject]:
+def subjects(targets: Sequence[str], everything: bool, command: str = "verify") -> list[Subject]:
     """What the arguments mean, every variant that they leave open."""
     if everything == bool(targets):
-        raise BadInput("verify: expected a TARGET, a FILE.py or --all" + (", not both" if targets else ""))
+        raise BadInput(f"{command}: expected a TARGET, a FILE.py or --all" + (", not both" if targets else ""))
     library = Library()
     if everything:
         from derive.api import catalogue
@@ -119,7 +119,7 @@ def _outcomes(found: list[Subject], work: tuple[Any, ...], jobs: int) -> list[Ou
     """What comes out for each subject, in their order; the last ones, which are the largest, are begun first."""
     numbers = range(len(found))
     done: dict[int, Finding] = {}
-    with _progress(len(found)) as show:
+    with progress(len(found)) as show:
         if jobs > 1:
             for number, finding in results(checker, work, numbers[::-1], jobs):
                 done[number] = finding if finding is not DIED else KILLED
@@ -176,7 +176,7 @@ def _page(outcomes: Sequence[Outcome], trials: int, seed: int) -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def _progress(total: int) -> Iterator[Callable[[str, int], None]]:
+def progress(total: int, command: str = "verify") -> Iterator[Callable[[str, int], None]]:
     """Shows a label and how many are done: in a bar on stderr if that is a terminal and the work lasts."""
     if not sys.stderr.isatty():
         yield lambda label, done: None
@@ -184,7 +184,7 @@ def _progress(total: int) -> Iterator[Callable[[str, int], None]]:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-    columns = (TextColumn("verify"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}", markup=False))
+    columns = (TextColumn(command), BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}", markup=False))
     bar = Progress(*columns, console=Console(stderr=True), transient=True)
     task = bar.add_task("", total=total)
     later = threading.Timer(PATIENCE, bar.start)

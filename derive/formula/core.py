@@ -270,7 +270,7 @@ def _arguments(parameters: tuple[Parameter, ...], static: Mapping[str, Any], dec
         else:
             known = _sizes_by_name(parameters, declared).get(p.name)
             least = known.min if known is not None else 0 if default == 0 else 1
-            made = Scalar(p.name, default) if p.kind == "scalar" else Size(p.name, min=least, default=default)
+            made = Scalar(p.name, default) if p.kind == "scalar" else Size(p.name, min=least).with_default(default)
             arguments[p.name] = made
     return arguments
 

@@ -110,8 +110,15 @@ def _left_open(formula: Formula, chosen: _Choices) -> tuple[Parameter, ...]:
             present = p.name in chosen.static
             made = replace(p.type, axes=axes, optional=p.type.optional and not present)
             p = Parameter(p.name, p.kind, made) if present else replace(p, type=made)
+        elif p.kind == "size":
+            p = replace(p, default=_default(p.default, chosen.numbers))
         left.append(p)
     return tuple(left)
+
+
+def _default(default: Any, numbers: Mapping[str, Any]) -> Any:
+    """The default of a size, where it is another size that is fixed: that number."""
+    return numbers.get(default.name, default) if isinstance(default, Size) else default
 
 
 def _axis(axis: Axis, values: Mapping[Basic, Basic]) -> Axis:
@@ -146,7 +153,7 @@ def _substituted(traced: Traced, numbers: Mapping[str, Any], name: str) -> Trace
         traced,
         inputs=tuple(made[t] for t in traced.inputs),
         scalars=tuple(s for s in traced.scalars if s not in values),
-        sizes=tuple(s for s in traced.sizes if s not in values),
+        sizes=tuple(s.with_default(_default(s.default, numbers)) for s in traced.sizes if s not in values),
         outputs=outputs,
         assumptions=tuple(a for a in stated if not _holds(a, name)),
     )

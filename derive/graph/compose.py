@@ -184,7 +184,7 @@ def _tables(links: tuple[Traced, ...]) -> list[dict[Basic, Basic]]:
         elif isinstance(symbol, Scalar):
             tables[number][symbol] = Scalar(new, symbol.default)
         elif isinstance(symbol, Size):
-            tables[number][symbol] = Size(new, min=symbol.min, default=symbol.default)
+            tables[number][symbol] = Size(new, min=symbol.min).with_default(symbol.default)
         else:
             tables[number][symbol] = Symbol(new)
     return tables

@@ -12,6 +12,7 @@ from .program import Code, Num, Op, Var
 from .window_code import Operand, WindowCoder, broadcast, turned
 
 ONE = Num(Fraction(1))
+OF_CONDITIONS = {"max": "any", "min": "every"}
 RELATIONS = frozenset("greater greater_equal less less_equal equal not_equal".split())
 
 
@@ -19,7 +20,7 @@ class Coder(WindowCoder):
     """Expressions of nodes. `operand` gives the name of what is not inlined, `size` that of a length.
 
     With `casting`, no operation is left to promote kinds, which not every library does: conditions are cast before they
-    are factors, integers before they are compared with reals.
+    are factors, integers before they are compared with reals, and the maximum of conditions is whether any holds.
     """
 
     def __init__(self, operand: Operand, size: Callable[[Expr], Code], casting: bool = False) -> None:
@@ -190,7 +191,8 @@ class Coder(WindowCoder):
     def _reduction(self, node: Node) -> Code:
         ((a, labels),) = self._operands(node)
         axes = tuple(place for place, label in enumerate(labels) if label >= node.rank)
-        made = Op(node.op, (a,), axes if node.rank else ())
+        over = OF_CONDITIONS.get(node.op, node.op) if self.casting and node.args[0][0].kind == "bool" else node.op
+        made = Op(over, (a,), axes if node.rank else ())
         return turned(made, tuple(label for label in labels if label < node.rank), range(node.rank))
 
     _max = _min = _prod = _sum = _reduction

@@ -217,6 +217,10 @@ def summed(g: Graph, x: View, over: Sequence[Axis], number: View, hint: Hint) ->
     if len(over) == 1 and len(kept) == 1:
         weights = g.make("full", [number], over, attr="", kind="real")
         return g.make("matmul", [x, weights] if x.letters[-1] in over else [weights, x], kept)
+    last = x.letters[-1]
+    if len(over) > 1 and kept and last in over and x.node.op != "window":  # BLAS sums rows, four times as fast
+        ones = g.make("full", [g.number(ONE)], (last,), attr="", kind="real")
+        x, over = g.make("matmul", [x, ones], x.letters[:-1]), [letter for letter in over if letter != last]
     fold = x.node.op == "window" and kept  # tap by tap
     return multiplied(g, g.make("fold", [x], kept, "sum") if fold else g.make("sum", [x], kept), number, hint)
 
@@ -299,6 +303,10 @@ def _entry_dots(g: Graph, m: Meeting) -> View | None:
         g.by_entry.add(pair)
     if pair in g.shared or _made_already(g, m.a, m.b, m.hint):
         return summed(g, multiplied(g, m.a, m.b, m.hint), m.over, g.number(ONE), m.hint)
+    last = m.a.letters[-1]
+    if last in m.over and m.a.letters == m.b.letters and kept:
+        dots = g.make("vecdot", [m.a, m.b], m.a.letters[:-1])
+        return summed(g, dots, [x for x in m.over if x != last], g.number(ONE), m.hint)
     return g.make("einsum", [m.a, m.b], kept)
 
 

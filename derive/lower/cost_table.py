@@ -70,7 +70,10 @@ def _numbers(cost: Cost) -> Iterator[str]:
 
 
 def _wrapped(line: str) -> list[str]:
-    return textwrap.wrap(line, WIDTH, subsequent_indent=" " * COLUMN, break_long_words=False, break_on_hyphens=False)
+    """Lines that break between terms, never within an argument."""
+    whole = line.replace(", ", ",\u00a0")
+    lines = textwrap.wrap(whole, WIDTH, subsequent_indent=" " * COLUMN, break_long_words=False, break_on_hyphens=False)
+    return [part.replace("\u00a0", " ") for part in lines]
 
 
 def polynomial(expression: Expr) -> str:

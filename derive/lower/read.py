@@ -33,28 +33,20 @@ from derive.axes import (
     Tensor,
     Unsupported,
     Where,
+    free_axes,
     fresh_letter,
     letters_of,
     rename,
     whole,
 )
 
-from . import extrema, running, selection
-from .algebra import ONE, Hint, Term, added, elementwise, host_product, multiplied, real
+from . import extrema, functions, running, selection
+from .algebra import ONE, Hint, Term, added, elementwise, multiplied, real
 from .contract import Product
 from .integer import integer
 from .node import Graph, View
 from .solve import contracted
 from .window import at, constant
-
-# Functions of the language → elementwise operations, named as NumPy names them. `special.` needs SciPy.
-FUNCTIONS = {
-    **{name: name for name in "exp log sin cos tan sinh cosh tanh sign floor log1p expm1 log2 log10 exp2".split()},
-    **{"asin": "arcsin", "acos": "arccos", "atan": "arctan", "asinh": "arcsinh", "acosh": "arccosh"},
-    **{"atanh": "arctanh", "Abs": "absolute", "ceiling": "ceil", "atan2": "arctan2", "hypot": "hypot"},
-    **{"erf": "special.erf", "erfc": "special.erfc", "erfinv": "special.erfinv", "gamma": "special.gamma"},
-    **{"loggamma": "special.gammaln", "digamma": "special.digamma", "Max": "maximum", "Min": "minimum"},
-}
 
 
 class Reader:
@@ -110,7 +102,13 @@ def _entry(r: Reader, entry: Any, hint: Hint) -> View:
     given = dict(zip(tensor.axes, entry.indices, strict=True))
     padded = isinstance(entry, (PaddedEntry, PaddedBoolEntry))
     if r.guards and tensor.body is not None and not padded and r.fallible(tensor):
-        return r.read(rename(tensor.body, given), hint)  # evaluated again, under the guard
+        inside = {letter for index in entry.indices for letter in free_axes(index)}
+        guards, outer = tuple(g for g in r.guards if inside >= set(g.letters)), r.guards
+        if guards:  # evaluated again, under the guards on its own letters
+            r.guards = guards
+            made = r.read(rename(tensor.body, given), hint)
+            r.guards = outer
+            return made
     return at(r, r.define(tensor), given, hint, proved=not padded)
 
 
@@ -143,7 +141,7 @@ def _delta(r: Reader, delta: Any, hint: Hint) -> View:
 
 
 def _integer(r: Reader, term: Any, hint: Hint) -> View:
-    return integer(r, term, hint) if whole(term) else _function(r, term, hint)
+    return integer(r, term, hint) if whole(term) else functions.function(r, term, hint)
 
 
 # Arithmetic
@@ -255,64 +253,6 @@ def _factor(r: Reader, parts: Product, factor: Any, exponent: Fraction, hint: Hi
     _times(parts, view if exponent == 1 else real(r.graph, view), exponent)
 
 
-# Functions
-
-
-def _function(r: Reader, term: Any, hint: Hint) -> View:
-    op = FUNCTIONS.get(type(term).__name__)
-    if op is None:
-        raise Unsupported(f"{r.where}: no array operation for {type(term).__name__}, in {term}")
-    args = [real(r.graph, r.read(arg, hint)) for arg in term.args]
-    if all(arg.host for arg in args):
-        return r.graph.host("host_function", *args, attr=op)
-    args = [selection.guarded(r, arg, op, hint) for arg in args]
-    made = args[0]
-    for other in args[1:]:  # Max and Min of several
-        made = elementwise(r.graph, op, [made, other], hint)
-    return made if len(args) > 1 else elementwise(r.graph, op, args, hint)
-
-
-def _decay(r: Reader, x: View, hint: Hint) -> View:
-    """exp(−|x|): never overflows."""
-    size = elementwise(r.graph, "absolute", [x], hint)
-    return elementwise(r.graph, "exp", [multiplied(r.graph, r.graph.number(-ONE), size, hint)], hint)
-
-
-def _called(g: Graph, function: str, *args: View) -> View:
-    """A function of Python numbers is one: an array scalar would promote float32."""
-    return g.host("host_function", *args, attr=function)
-
-
-def _decay_of_number(g: Graph, x: View) -> View:
-    return _called(g, "exp", host_product(g, -ONE, {_called(g, "absolute", x).node: ONE}))
-
-
-def _sigmoid(r: Reader, term: Any, hint: Hint) -> View:
-    """σ(x) = 1/(1 + e) for x ≥ 0, else e/(1 + e), with e = exp(−|x|): keeps the tail."""
-    g = r.graph
-    x = real(g, r.read(term.args[0], hint))
-    if x.host:
-        below = added(g, [(1, _decay_of_number(g, x)), (1, g.number(ONE))], hint)[1]
-        grown = _called(g, "exp", _called(g, "minimum", x, g.number(Fraction(0))))
-        return host_product(g, ONE, {grown.node: ONE, below.node: -ONE})
-    decay = _decay(r, x, hint)
-    positive = elementwise(g, "greater_equal", [x, g.number(Fraction(0))], hint, kind="bool")
-    top = elementwise(g, "where", [positive, g.number(ONE), decay], hint)
-    below = added(g, [(1, decay), (1, g.number(ONE))], hint)[1]
-    return elementwise(g, "divide", [top, below], hint)
-
-
-def _softplus(r: Reader, term: Any, hint: Hint) -> View:
-    """log(1 + exp(x)) = max(x, 0) + log1p(exp(−|x|))."""
-    g = r.graph
-    x = real(g, r.read(term.args[0], hint))
-    if x.host:
-        rest = _called(g, "log1p", _decay_of_number(g, x))
-        return added(g, [(1, rest), (1, _called(g, "maximum", x, g.number(Fraction(0))))], hint)[1]
-    rest = elementwise(g, "log1p", [_decay(r, x, hint)], hint)
-    return added(g, [(1, rest), (1, elementwise(g, "maximum", [x, g.number(Fraction(0))], hint))], hint)[1]
-
-
 # Reductions
 
 
@@ -344,6 +284,11 @@ def _sum_of(r: Reader, term: Any, parts: Product, hint: Hint) -> View:
             _factor(r, parts, number, ONE, hint)
         parts.times(made)
         return contracted(r, parts, (), hint)
+    if len(addends := selection.distributed(inside)) > 1:
+        sign, total = added(r.graph, [(1, _sum_of(r, SumOver(a, *letters), Product(), hint)) for a in addends], hint)
+        parts.coefficient *= sign
+        parts.times(total)
+        return contracted(r, parts, (), hint)
     inner = [*(a for a in hint if a not in letters), *letters]
     body = _factors(r, inside, inner)
     body.coefficient *= parts.coefficient
@@ -357,7 +302,9 @@ def _product(r: Reader, term: Any, hint: Hint) -> View:
     body = real(r.graph, r.read(term.body, [*(a for a in hint if a not in term.axes), *term.axes]))
     here = [a for a in term.axes if a in body.letters]
     for letter in [a for a in term.axes if a not in here]:
-        body = elementwise(r.graph, "power", [body, r.graph.host("size", attr=letter.size)], hint)
+        size = r.graph.host("size", attr=letter.size)
+        both = r.graph.host("host_power", body, size) if body.host else None
+        body = both or elementwise(r.graph, "power", [body, size], hint)
     kept = tuple(a for a in body.letters if a not in here)
     return r.graph.make("prod", [body], kept) if here else body
 
@@ -390,10 +337,10 @@ READERS: tuple[tuple[type, Callable[[Reader, Any, Hint], View]], ...] = (
     (Or, selection.connective("logical_or")),
     (Not, selection.connective("logical_not")),
     (BooleanAtom, selection.truth),
-    (Sigmoid, _sigmoid),
-    (Softplus, _softplus),
+    (Sigmoid, functions.sigmoid),
+    (Softplus, functions.softplus),
     (floor, _integer),
     (ceiling, _integer),
     (Mod, _integer),
-    (Application, _function),
+    (Application, functions.function),
 )

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
-from sympy import Mul, Pow, true
+from sympy import Add, Mul, Pow, exp, oo, true
 from sympy.core.relational import GreaterThan, LessThan, StrictGreaterThan, StrictLessThan
 
 from derive.axes import Delta, Entry, Where, free_axes, whole
@@ -56,8 +56,25 @@ def can_fail(part: Any) -> bool:
     return type(part).__name__ in CAN_FAIL
 
 
+def distributed(body: Any) -> tuple[Any, ...]:
+    """(a b + a′ b′) c as a b c, a′ b′ c, where no array has all letters of the bracket: summed one by one, each is a
+    product, a gather or windows; as one, an array of all these letters."""
+    factors = list(body.args) if isinstance(body, Mul) else [body]
+    for place, factor in enumerate(factors):
+        if isinstance(factor, Add) and not any(_whole(term, set(free_axes(factor))) for term in factor.args):
+            rest = factors[:place] + factors[place + 1 :]
+            terms = (Mul(*rest, term, evaluate=False) if rest else term for term in factor.args)
+            return tuple(part for term in terms for part in distributed(term))
+    return (body,)
+
+
+def _whole(term: Any, letters: set[Any]) -> bool:
+    """Whether a factor of the term, other than δ, has all of the letters."""
+    return any(letters <= set(free_axes(f)) and not isinstance(f, Delta) for f in Mul.make_args(term))
+
+
 def parted(body: Any) -> Any:
-    """[c]·(a·b) as b·[c]a, where entries b have not all of c's letters: what remains is a contraction, or windows."""
+    """[c]·(a·b) as b·[c]a, where entries b have not all of c's letters: what remains is a product, or windows."""
     if isinstance(body, Mul):
         factors = [parted(factor) for factor in body.args]
         return body if all(a is b for a, b in zip(factors, body.args, strict=True)) else Mul(*factors, evaluate=False)
@@ -80,18 +97,26 @@ def guarded(r: Reader, x: View, op: str, hint: Hint) -> View:
         return x
     if (op in ("power", "log") and positive(x.node)) or (op in ("exp", "expm1", "exp2") and not_positive(x.node)):
         return x
-    condition = r.guards[0]
-    for other in r.guards[1:]:
+    condition, *others = [_for_letters(r, guard, x) for guard in r.guards]
+    for other in others:
         condition = elementwise(r.graph, "logical_and", [condition, other], hint, kind="bool")
     return elementwise(r.graph, "where", [condition, x, r.graph.number(Fraction(HARMLESS[op]))], hint)
+
+
+def _for_letters(r: Reader, guard: View, x: View) -> View:
+    """Whether a guard holds anywhere, for letters that x has not: one value of x serves all of them."""
+    kept = tuple(letter for letter in guard.letters if letter in x.letters)
+    return guard if guard.host or kept == guard.letters else r.graph.make("max", [guard], kept, kind="bool")
 
 
 def positive(node: Node) -> bool:
     """Whether a node is above zero by its form."""
     args = [arg for arg, _ in node.args]
     match node.op:
-        case "exp" | "size":
+        case "size":
             return True
+        case "exp":  # of −∞, where nothing is selected, it is 0
+            return not any(arg.op == "where" for arg in args)
         case "number":
             return bool(node.attr > 0)
         case "terms":
@@ -120,8 +145,15 @@ def finite(node: Node) -> bool:
     """Whether finite inputs give finite values by its form: then 0 · value is 0."""
     if node.op in {"input", "number", "scalar", "size", "tanh", "full"} or node.kind == "bool":
         return True
+    if node.op == "multiply" and sum(not _bounded(arg) for arg, _ in node.args) > 1:
+        return False  # a square may overflow where it is not selected
     tame = {"multiply", "terms", "negative", "maximum", "minimum", "absolute", "cast", "matmul", "host_product"}
     return node.op in tame and len(node.args) < 4 and all(finite(arg) for arg, _ in node.args)
+
+
+def _bounded(node: Node) -> bool:
+    """Numbers, conditions, and what lies between −1 and 1."""
+    return node.kind in ("host", "bool") or node.op in ("tanh", "full", "cast")
 
 
 # Conditions
@@ -206,6 +238,20 @@ def relation_of(r: Reader, op: str, condition: View) -> View:
     return r.graph.make(op, args, letters, kind=condition.node.kind)
 
 
+def _exponential(r: Reader, term: Any, hint: Hint) -> View | None:
+    condition, then, otherwise = term.args
+    factors = then.args if isinstance(then, Mul) else (then,)
+    exponents = [f.args[0] for f in factors if isinstance(f, exp)]
+    others = [f for f in factors if not isinstance(f, exp)]
+    simple = all(f.is_number or isinstance(f, Entry) or (isinstance(f, Pow) and f.exp.is_number) for f in others)
+    mask = r.read(condition, hint)
+    if otherwise != 0 or len(exponents) != 1 or not simple or mask.node.kind != "bool":
+        return None
+    hidden = elementwise(r.graph, "where", [mask, _branch(r, exponents[0], mask, hint), r.read(-oo, hint)], hint)
+    made = elementwise(r.graph, "exp", [hidden], hint)
+    return multiplied(r.graph, made, _branch(r, Mul(*others, evaluate=False), mask, hint), hint) if others else made
+
+
 def _masked(r: Reader, term: Any, hint: Hint) -> View | None:
     condition = r.read(term.args[0], hint)
     for branch, other, holds in ((term.args[1], term.args[2], True), (term.args[2], term.args[1], False)):
@@ -231,6 +277,7 @@ def _selected(r: Reader, term: Any, hint: Hint) -> View:
 SELECTIONS = (
     Law("known", "a condition that is settled selects now", _known),
     Law("extremum", "where(a > b, a, b) is one pass of maximum", _extremum),
+    Law("masked exponential", "exp(−∞) = 0: one selection, where argument and value need one each", _exponential),
     Law("masked", "a product with the condition takes .3 ns an element, where 1.0; for finite values only", _masked),
     Law("selected", "np.where, each branch guarded against what it does not select", _selected),
 )

@@ -29,7 +29,7 @@ OVER = {"adjoint": "bar", "tangent": "dot"}
 USUAL: Mapping[str, tuple[str, ...]] = {
     "stride": ("s",), "padding": ("p",), "dilation": ("d", "ell"), "output_padding": ("a",), "kernel_size": ("K",),
     "output_size": ("S",), "upscale_factor": ("R",), "num_heads": ("H",), "groups": ("G",), "num_groups": ("G",),
-    "norm_type": ("p",),
+    "norm_type": ("p",), "kernel": ("K",),
 }  # fmt: skip
 LONG_NAME = 6
 LOSSES = (Glyph("L", "L"), Glyph("ℒ", r"\mathcal{L}"), raw("loss"))
@@ -80,6 +80,9 @@ def _of_tensor(tensor: Tensor) -> tuple[Glyph, Glyph]:
 
 def _usual(symbol: Symbol, lengths_of: Mapping[Basic, str]) -> tuple[str, ...]:
     """How the literature writes a parameter; a size with a long name by a letter, for it may stand in an index."""
+    stem, _, along = symbol.name.rpartition("_")
+    if stem in USUAL and len(along) == 1:  # stride_w is s along w
+        return tuple(f"{letter}_{along}" for letter in USUAL[stem])
     if symbol.name in USUAL or not isinstance(symbol, Size) or len(symbol.name) <= LONG_NAME:
         return USUAL.get(symbol.name, ())
     return tuple(filter(None, [lengths_of.get(symbol, "").upper(), symbol.name[0], symbol.name[0].upper()]))

@@ -78,8 +78,13 @@ class View:
         """The sizes that are the formula's parameters, each with its kind in words."""
         for size in self.sizes:
             least = f" of at least {size.min}" if size.min != 1 else ""
-            default = f", {size.default} by default" if size.default is not None else ""
-            yield self.parameter(size), f"a whole number{least}{default}"
+            yield self.parameter(size), f"a whole number{least}{self._default(size.default)}"
+
+    def _default(self, default: Expr | int | None) -> str:
+        if default is None or isinstance(default, int):
+            return "" if default is None else f", {default} by default"
+        written = Printer(self.names, self.style).integers.show(default).source
+        return f", ${written}$ by default" if self.style.is_latex else f", {written} by default"
 
     def parameter(self, symbol: Symbol) -> str:
         """`s = stride`, or `heads` where that is what is written."""

@@ -101,7 +101,12 @@ def unknown(node: Basic) -> Unsupported:
 
 
 class Evaluator:
-    """Values at several points of one shape; definitions are evaluated once each, over their own letters."""
+    """Values at several points of one shape; definitions are evaluated once each, over their own letters.
+
+    Another kind of numbers is a subclass with another table of functions, and arrays of such numbers at the points.
+    """
+
+    functions: Mapping[type, Callable[..., Any]] = FUNCTIONS
 
     def __init__(self, points: Sequence[Point]) -> None:
         self.points, self.point = points, points[0]
@@ -153,15 +158,15 @@ class Evaluator:
         kind = type(node)
         if kind in NODES:
             return NODES[kind](self, node, scope)
-        if kind in FUNCTIONS:
-            return FUNCTIONS[kind](*(self.value(argument, scope) for argument in node.args))
+        if kind in self.functions:
+            return self.functions[kind](*(self.value(argument, scope) for argument in node.args))
         if isinstance(node, Reduction):
             return self.reduction(node, scope)
         return self.atom(node)
 
     def atom(self, node: Basic) -> Any:
         if node.is_number and not node.args:
-            return number(node)
+            return self.number(node)
         if type(node) is Scalar:
             if node.name not in self.point.scalars:
                 raise NameProblem(f"no value is given for {node.name}{did_you_mean(node.name, self.point.scalars)}")
@@ -169,6 +174,10 @@ class Evaluator:
         if type(node) not in ATOMS:
             raise unknown(node)
         return ATOMS[type(node)](node, self.point)
+
+    def number(self, node: Basic) -> Any:
+        """A number that stands in the formula."""
+        return number(node)
 
     def exact(self, node: Basic, scope: Scope) -> Any:
         """The value of an integer expression, its quotients divided without rounding."""

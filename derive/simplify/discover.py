@@ -74,14 +74,18 @@ def _over(
 
 
 def _support(algebra: Algebra, factors: dict[Atom, Power], statistic: Atom, base: Atom) -> dict[Atom, Power]:
-    """The conditions beside u that its statistic lays on it, too: Σ over c of [c] eᶻ makes p = [c] eᶻ/S."""
+    """What stands beside u, and in its statistic, too: Σ [c] eᶻ makes p = [c] eᶻ/S, Σ eᵃ eᶻ makes p = eᵃ eᶻ/S.
+
+    Conditions, and exponentials: apart, eᵃ overflows where eᵃ⁺ᶻ does not.
+    """
     terms = [
         {a[0] for a, _ in term} for (term, _), _ in algebra.heads[statistic[0]].definition
         if any(a[0] == base[0] for a, _ in term)
     ]  # fmt: skip
     return {
-        a: 1 for a in factors
-        if algebra.heads[a[0]].kind == "test" and set(a[1]) <= set(base[1]) and all(a[0] in t for t in terms)
+        a: 1 for a, power in factors.items()
+        if a != base and power == 1 and set(a[1]) <= set(base[1]) and all(a[0] in t for t in terms)
+        and (algebra.heads[a[0]].kind == "test" or algebra.heads[a[0]].label == "exp")
     }  # fmt: skip
 
 

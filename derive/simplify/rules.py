@@ -95,7 +95,7 @@ class Rules:
         if coefficient != 1 and root.denominator != 1:
             return
         factors: Factors = {(head.id, head.slots): number(root)}
-        guard = self._guard(term)
+        guard = self._guard(term, (lead, letters), power)
         for atom, p in term[0]:
             if atom != (lead, letters) and atom not in guard:
                 factors[atom] = number(-Fraction(p) * root)
@@ -119,8 +119,13 @@ class Rules:
         self._product(head, term, coefficient)
         return True
 
-    def _guard(self, term: Term) -> tuple[Atom, ...]:
-        return tuple(a for a, _ in term[0] if self.algebra.heads[a[0]].kind == "test")
+    def _guard(self, term: Term, lead: Atom, power: Power) -> tuple[Atom, ...]:
+        """Conditions, and beside an exponential others: eᵃ eᶻ/S folds as one, or eᵃ alone would be left to overflow."""
+        return tuple(a for a, p in term[0] if a != lead and self._stays(a, p, lead, power))
+
+    def _stays(self, atom: Atom, power: Power, lead: Atom, of: Power) -> bool:
+        kinds = [self.algebra.heads[a[0]] for a in (atom, lead)]
+        return kinds[0].kind == "test" or (power == of and all(kind.label == "exp" for kind in kinds))
 
     def _leads(self, head: Head, factor: tuple[Atom, Power], factors: Factors) -> bool:
         (lead, letters), power = factor
@@ -130,7 +135,7 @@ class Rules:
             return False
         if set(letters) != set(head.slots) or len(set(letters)) < len(letters):
             return False
-        rest = {a: p for a, p in factors.items() if a != factor[0] and self.algebra.heads[a[0]].kind != "test"}
+        rest = {a: p for a, p in factors.items() if a != factor[0] and not self._stays(a, p, *factor)}
         statistic = any(self.algebra.heads[a[0]].kind in ("name", "op") for a in rest)
         if kind.kind == "tensor" and not statistic:
             return False  # x/τ is no reason to write x as τ·n
@@ -224,8 +229,10 @@ class Rules:
 
     def _fits(self, factor: tuple[Atom, Power], fold: Fold, beside: Factors) -> bool:
         """A sum stands only under whole positive powers, a coefficient only under whole ones; the guard is there."""
-        if fold.guard and not all(a in beside for a in self._guarding(fold, factor[0])):
-            return False
+        heads = self.algebra.heads
+        for atom in self._guarding(fold, factor[0]):
+            if atom not in beside or (heads[atom[0]].label == "exp" and beside[atom] != factor[1]):
+                return False
         exponential = self.algebra.heads[factor[0][0]].label == "exp"
         if exponential and len(fold.body) == 1 and not self._divides(factor, fold, beside):
             return False

@@ -147,11 +147,12 @@ def _aligned(algebra: Algebra, raw: Raw, names: dict[Letter, Letter]) -> Raw:
 
 
 def _common(one: Factors, two: Factors) -> Factors:
-    """Shared factors, each to the power nearer zero; powers of opposite sign share nothing."""
+    """Shared factors, each to the power nearer zero; powers of opposite sign share nothing, nor do x and √x: one is
+    defined where the other is not."""
     found: Factors = {}
     for atom, power in one.items():
         other = two.get(atom, 0)
-        if power * other > 0:
+        if power * other > 0 and (power.denominator == 1) == (other.denominator == 1):
             found[atom] = min(power, other, key=absolute)
     return found
 

@@ -132,7 +132,7 @@ class Reader(Indices):
 
     def constant(self, node: Expr, env: Env) -> Poly:
         if isinstance(node, sympy.Float):
-            node = Rational(str(node))
+            node = Rational(repr(float(node)))  # the decimal that its author wrote
         if isinstance(node, Rational):
             return self.algebra.constant(number(Fraction(int(node.p), int(node.q))))
         return self.symbol(node, env)

@@ -22,26 +22,22 @@ OTHER_NAME = {
     "interpolate": "interpolate_bilinear",
     "scaled_dot_product_attention": "attention",
     "multi_head_attention_forward": "multi_head_attention",
+    "upsample": "interpolate_nearest",  # upsample and its two sisters are deprecated for interpolate
+    "upsample_nearest": "interpolate_nearest",
+    "upsample_bilinear": "interpolate_bilinear",
 }
 
 RANDOM = "random: what it pools is drawn anew at every call"
-WHOLE_CHANNELS = "dropout of whole channels: dropout whose mask is the same along each"
 WITH_INDICES = "its value is that of the function without _with_indices, which also gives the indices"
-OLD = "deprecated for interpolate"
 LOW_PRECISION = "a matrix product in a low precision, with scales for it"
 
 # Functions that no formula is meant to cover, and why.
 REASONS = {
-    **{f"dropout{n}d": WHOLE_CHANNELS for n in (1, 2, 3)},
-    "feature_alpha_dropout": WHOLE_CHANNELS,
     "fractional_max_pool2d": RANDOM,
     "fractional_max_pool3d": RANDOM,
     **{f"adaptive_max_pool{n}d_with_indices": WITH_INDICES for n in (1, 2, 3)},
     **{f"fractional_max_pool{n}d_with_indices": WITH_INDICES for n in (2, 3)},
     **{f"max_pool{n}d_with_indices": WITH_INDICES for n in (1, 2, 3)},
-    "upsample": OLD,
-    "upsample_bilinear": OLD,
-    "upsample_nearest": OLD,
     "grouped_mm": "a batch of matrix products of different lengths: its groups are no axis",
     "scaled_mm": LOW_PRECISION,
     "scaled_grouped_mm": LOW_PRECISION,

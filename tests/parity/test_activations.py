@@ -41,7 +41,13 @@ ROWS = [
     row("softmax", lambda z: F.softmax(z, dim=1), smooth=True),
     row("log_softmax", lambda z: F.log_softmax(z, dim=1), smooth=True),
     row("softmin", lambda input: F.softmin(input, dim=1), smooth=True),
-    row("gumbel_softmax", lambda z, e, tau: F.softmax((z + e) / tau, dim=1), tau=(1.0, 0.5, 2.0), smooth=True),
+    row(
+        "gumbel_softmax",
+        lambda z, e, tau: F.softmax((z + e) / tau, dim=1),
+        tau=(1.0, 0.5, 2.0),
+        smooth=True,
+        note="hard=True has the value of argmax and the derivative of the soft value: it is no derivative of a value.",
+    ),
 ]
 
 

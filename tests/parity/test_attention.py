@@ -45,16 +45,22 @@ def grouped(query, key, value, is_causal):
 
 
 def multi_head(query, key, value, w_q, w_k, w_v, w_o, in_proj_bias=None, out_proj_bias=None, attn_mask=None, *,
-               num_heads):  # fmt: skip
+               num_heads, key_padding_mask=None):  # fmt: skip
     """F.multi_head_attention_forward, by the kernel that has second derivatives."""
     flow = (x.transpose(0, 1) for x in (query, key, value))
     with torch.nn.attention.sdpa_kernel(torch.nn.attention.SDPBackend.MATH):
         y, _ = F.multi_head_attention_forward(
             *flow, query.shape[2], num_heads, None, in_proj_bias, None, None, False, 0.0, w_o, out_proj_bias,
-            need_weights=False, attn_mask=attn_mask, use_separate_proj_weight=True, q_proj_weight=w_q,
-            k_proj_weight=w_k, v_proj_weight=w_v,
+            key_padding_mask=key_padding_mask, need_weights=False, attn_mask=attn_mask, use_separate_proj_weight=True,
+            q_proj_weight=w_q, k_proj_weight=w_k, v_proj_weight=w_v,
         )  # fmt: skip
     return y.transpose(0, 1)
+
+
+def masked_multi_head(query, key, value, w_q, w_k, w_v, w_o, key_padding_mask, attn_mask, in_proj_bias=None,
+                      out_proj_bias=None, *, num_heads):  # fmt: skip
+    masks = {"attn_mask": attn_mask, "key_padding_mask": key_padding_mask}
+    return multi_head(query, key, value, w_q, w_k, w_v, w_o, in_proj_bias, out_proj_bias, num_heads=num_heads, **masks)
 
 
 def cross(x, memory, w_q, w_k, w_v):
@@ -107,16 +113,26 @@ def one_allowed(rng, shape):
     return mask
 
 
+def none_at_first(rng, shape):
+    """A mask that forbids no first key."""
+    mask = rng.random(shape) < 0.4
+    mask[:, 0] = False
+    return mask
+
+
 BASES = (10000.0, 10.0)
 
 ROWS = [
     row("attention", attention, smooth=True),
-    row("scaled_dot_product_attention", scaled, scale=positive, smooth=True),
+    row("scaled_dot_product_attention", scaled, scale=positive, smooth=True, note="Boolean masks: `masked_attention`"),
     row("masked_attention", masked, attn_mask=one_allowed, smooth=True),
     row("attention_with_dropout", with_dropout, dropout_p=(0.0, 0.3), smooth=True),
     row("soft_capped_attention", soft_capped, cap=(50.0, 1.0), smooth=True),
     row("grouped_query_attention", grouped, smooth=True),
-    row("multi_head_attention", multi_head, num_heads=(1, 2, 3), smooth=True),
+    row("multi_head_attention", multi_head, num_heads=(1, 3), smooth=True,
+        note="Boolean masks: `masked_multi_head_attention`"),
+    row("masked_multi_head_attention", masked_multi_head, key_padding_mask=none_at_first, attn_mask=none_at_first,
+        num_heads=(1, 3)),
     row("cross_attention", cross, smooth=True),
     row("sliding_window_attention", sliding, window=(1, 2, 3)),
     row("alibi_attention", alibi),
@@ -124,7 +140,7 @@ ROWS = [
     row("additive_attention", additive, smooth=True),
     row("rotary_embedding", rotary, base=BASES, smooth=True),
     row("sinusoidal_positions", sinusoidal, base=BASES, smooth=True),
-]
+]  # fmt: skip
 
 
 test_values_and_gradients, test_second_derivatives = compared_with_torch(ROWS)
@@ -141,6 +157,7 @@ HEADS = shapes(query=(2, 3, 4, 5), key=(2, 3, 6, 5), value=(2, 3, 6, 2))
 MULTI = shapes(query=(2, 3, 6), key=(2, 4, 6), value=(2, 4, 6)) | {
     f"{name}_proj_weight": np.ones((6, 6)) for name in ("q", "k", "v", "out")
 }
+MASKED = MULTI | {"key_padding_mask": np.zeros((2, 4), bool), "attn_mask": np.zeros((3, 4), bool), "num_heads": 2}
 BAD = [
     ("scaled_dot_product_attention", HEADS | shapes(key=(2, 3, 6, 4)), "key|4|5"),
     ("scaled_dot_product_attention", HEADS | shapes(value=(2, 3, 5, 2)), "value|5|6"),
@@ -153,6 +170,8 @@ BAD = [
     ("multi_head_attention", MULTI | {"num_heads": 0}, "num_heads|0"),
     ("multi_head_attention", MULTI, "num_heads"),
     ("multi_head_attention", MULTI | {"num_heads": 2, "in_proj_bias": np.ones(6)}, "in_proj_bias|6|18"),
+    ("masked_multi_head_attention", MASKED | {"attn_mask": np.zeros((2, 3), bool)}, "attn_mask|(2, 3)|T=3"),
+    ("masked_multi_head_attention", MASKED | {"key_padding_mask": np.zeros((2, 4))}, "key_padding_mask|bool"),
     ("sliding_window_attention", HEADS | {"window": 0}, "window|0"),
     ("sliding_window_attention", HEADS | {"window": 1.5}, "window|1.5"),
     ("rotary_embedding", shapes(x=(2, 3, 4, 5)), "x|5|2"),

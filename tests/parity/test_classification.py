@@ -69,9 +69,16 @@ def labels(rng, shape):
 LEARNED = {"weight": positive, "constants": ("weight",)}
 
 ROWS = [
-    row("nll_loss", by_hand=nll, smooth=True, **LEARNED),
+    row("nll_loss", note="ignore_index: `nll_loss_ignoring`", by_hand=nll, smooth=True, **LEARNED),
     row("nll_loss_ignoring", F.nll_loss, target=some_ignored, by_hand=nll, smooth=True, **LEARNED),
-    row("cross_entropy", by_hand=cross_entropy, smooth=True, **LEARNED),
+    row(
+        "cross_entropy",
+        by_hand=cross_entropy,
+        smooth=True,
+        **LEARNED,
+        note="ignore_index: `cross_entropy_ignoring`; label_smoothing: `cross_entropy_smoothed`; probabilities: "
+        "`cross_entropy_of_probabilities`",
+    ),
     row("cross_entropy_ignoring", F.cross_entropy, target=some_ignored, by_hand=cross_entropy, smooth=True, **LEARNED),
     row(
         "cross_entropy_smoothed",

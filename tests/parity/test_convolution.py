@@ -14,6 +14,11 @@ def wider(rng, shape):
     return rng.normal(size=(*shape[:2], *(length + 5 for length in shape[2:])))
 
 
+def longer(rng, shape):
+    """Sequences, time first, longer than any kernel of these cases."""
+    return rng.normal(size=(shape[0] + 5, *shape[1:]))
+
+
 def depthwise(input, weight, bias=None, **options):
     return F.conv2d(input, weight[:, None], bias, groups=len(weight), **options)
 
@@ -50,14 +55,21 @@ SPREAD = {"stride": (2, 3), "padding": (0, 1), "dilation": (1, 2), "output_paddi
 VOLUME = {"stride": (1, 2), "padding": (0, 1), "dilation": (2,)}
 
 ROWS = [
-    row("conv1d", input=wider, **WINDOWS),
-    row("conv2d", input=wider, **WINDOWS),
-    row("conv3d", input=wider, **VOLUME),
-    row("conv_transpose1d", input=wider, **SPREAD),
-    row("conv_transpose2d", input=wider, **SPREAD),
-    row("conv_transpose3d", **{**SPREAD, "padding": (0,), "output_padding": (1,), "dilation": (1,)}),
+    row("conv1d", input=wider, note="groups: `grouped_conv1d`", **WINDOWS),
+    row("conv2d", input=wider, note="groups: `grouped_conv2d`; pairs: `rectangular_conv2d`", **WINDOWS),
+    row("conv3d", input=wider, note="groups: `grouped_conv3d`; pairs: `rectangular_conv3d`", **VOLUME),
+    row("conv_tbc", input=longer, pad=(0, 1, 2)),
+    row("conv_transpose1d", input=wider, note="groups: `grouped_conv_transpose1d`", **SPREAD),
+    row("conv_transpose2d", input=wider, **SPREAD,
+        note="groups: `grouped_conv_transpose2d`; pairs: `rectangular_conv_transpose2d`"),
+    row("conv_transpose3d", note="groups: `grouped_conv_transpose3d`; pairs: `rectangular_conv_transpose3d`",
+        **{**SPREAD, "padding": (0,), "output_padding": (1,), "dilation": (1,)}),
     row("grouped_conv1d", F.conv1d, input=wider, **WINDOWS, groups=(1, 2, 3)),
     row("grouped_conv2d", F.conv2d, input=wider, **WINDOWS, groups=(2,)),
+    row("grouped_conv3d", F.conv3d, input=wider, **VOLUME, groups=(2,)),
+    row("grouped_conv_transpose1d", F.conv_transpose1d, input=wider, **SPREAD, groups=(1, 3)),
+    row("grouped_conv_transpose3d", F.conv_transpose3d, **{**SPREAD, "padding": (0,), "output_padding": (1,),
+        "dilation": (1,)}, groups=(2,)),
     row("grouped_conv_transpose2d", F.conv_transpose2d, input=wider, **SPREAD, groups=(2,)),
     row("depthwise_conv2d", depthwise, input=wider, **WINDOWS),
     row("separable_conv2d", separable, input=wider, **WINDOWS),
@@ -66,7 +78,7 @@ ROWS = [
     fold(1, 6, kernel_size=1, stride=4, padding=0, dilation=1),
     fold(7, 6, kernel_size=3, stride=2, padding=1, dilation=2),
     fold(4, 3, kernel_size=2, stride=3, padding=1, dilation=1),
-]
+]  # fmt: skip
 
 test_values_and_gradients, _ = compared_with_torch(ROWS)
 
@@ -153,6 +165,14 @@ WRONG = {
     "padding below 0": ("conv2d", (2, 3, 5, 5), (4, 3, 3, 3), {"padding": -1}, "padding: .*at least 0, given -1"),
     "half a stride": ("conv1d", (2, 3, 5), (4, 3, 3), {"stride": 1.5}, "stride: .*whole number.*, given 1.5"),
     "other channels": ("conv1d", (2, 3, 5), (4, 2, 3), {}, "weight: expected shape .*C=3.*, given .4, 2, 3."),
+    "output channels in transposed groups": (
+        "grouped_conv_transpose1d",
+        (2, 5, 3),
+        (5, 2, 3),
+        {"groups": 2},
+        "5 is not divisible by 2",
+    ),
+    "groups of volumes": ("grouped_conv3d", (1, 4, 3, 3, 3), (3, 2, 2, 2, 2), {"groups": 2}, "3 is not divisible by 2"),
     "no place left": ("conv_transpose1d", (2, 3, 1), (3, 2, 2), {"padding": 1}, "h has length 0, .*padding=1"),
     "output channels in groups": ("grouped_conv1d", (2, 6, 5), (5, 3, 3), {"groups": 2}, "5 is not divisible by 2"),
     "input channels in groups": ("grouped_conv2d", (2, 5, 5, 5), (4, 3, 3, 3), {"groups": 2}, ".* 6, given 5"),

@@ -5,16 +5,52 @@ import pytest
 
 from derive import DeriveError, catalogue, to_numpy
 from tests.parity.harness import F, compared_with_torch, row, torch
+from tests.parity.samplers import normal
 
 ALPHA = -1.7580993408473766
 
 
-def embedding_bag(input, weight, per_sample_weights=None, *, mode):
-    """F.embedding_bag; where it takes no weights, the same bag by hand."""
+def embedding(input, weight, padding_idx=None):
+    """F.embedding of a table whose row of padding is 0."""
+    if padding_idx is None:
+        return F.embedding(input, weight)
+    return F.embedding(input, weight.index_fill(0, padding_idx, 0), int(padding_idx))
+
+
+def embedding_bag(input, weight, per_sample_weights=None, padding_idx=None, offsets=None, *, mode):
+    """F.embedding_bag; where it takes no weights, the same bags by hand."""
+    padding_idx = None if padding_idx is None else int(padding_idx)
     if per_sample_weights is None or mode == "sum":
-        return F.embedding_bag(input, weight, mode=mode, per_sample_weights=per_sample_weights)
-    rows = per_sample_weights[..., None] * F.embedding(input, weight)
-    return rows.mean(1) if mode == "mean" else rows.max(1).values
+        given = {"per_sample_weights": per_sample_weights, "padding_idx": padding_idx}
+        return F.embedding_bag(input, weight, offsets, mode=mode, **given)
+    padding = -1 if padding_idx is None else padding_idx
+    ends = [] if offsets is None else offsets.tolist()[1:]
+    bags = input.unbind() if offsets is None else input.tensor_split(ends)
+    weights = per_sample_weights.unbind() if offsets is None else per_sample_weights.tensor_split(ends)
+    pools = {"mean": lambda rows: rows.mean(0), "max": lambda rows: rows.max(0).values}
+    rows = [(w[:, None] * weight[bag])[bag != padding] for bag, w in zip(bags, weights, strict=True)]
+    return torch.stack([pools[mode](part) if len(part) else 0 * weight[0] for part in rows])
+
+
+def in_a_row(input, weight, offsets, per_sample_weights=None, *, mode):
+    return embedding_bag(input, weight, per_sample_weights, offsets=offsets, mode=mode)
+
+
+# Seven places, and bags of them in a row: the first begins at once, some are empty.
+BAGS = {
+    "input": lambda rng, _: rng.integers(0, 5, 7),
+    "weight": lambda rng, shape: normal(rng, (5, shape[1])),
+    "offsets": lambda rng, shape: np.sort(rng.integers(0, 8, shape)) * (np.arange(*shape) > 0),
+    "per_sample_weights": lambda rng, _: normal(rng, 7),
+}
+
+
+def whole_channels(x, keep, p):
+    return x * keep.reshape(*keep.shape, *(1,) * (x.ndim - 2)) / (1 - p)
+
+
+def feature_alpha_dropout(x, keep, p):
+    return alpha_dropout(x, keep[:, :, None], p)
 
 
 def alpha_dropout(x, keep, p):
@@ -25,15 +61,21 @@ def alpha_dropout(x, keep, p):
 PS = (0.5, 0.1, 0.0)
 
 ROWS = [
-    row("embedding", smooth=True),
-    row("embedding_bag", embedding_bag),
+    row("embedding", embedding, smooth=True,
+        note="The row at padding_idx counts as 0, which PyTorch fills it with when it makes the table."),
+    row("embedding_bag", embedding_bag, note="offsets: `embedding_bag_with_offsets`"),
+    row("embedding_bag_with_offsets", in_a_row, **BAGS),
     row("one_hot", lambda x, num_classes: F.one_hot(x, num_classes).double(), num_classes=(1, 2, 5)),
     row("dropout", lambda x, keep, p: x * keep / (1 - p), p=PS, smooth=True),
+    row("dropout1d", whole_channels, p=PS, smooth=True),
+    row("dropout2d", whole_channels, p=PS),
+    row("dropout3d", whole_channels, p=PS),
+    row("feature_alpha_dropout", feature_alpha_dropout, p=PS),
     row("alpha_dropout", alpha_dropout, p=PS, smooth=True),
     row("gaussian_noise", lambda x, noise, sigma: x + sigma * noise, sigma=(1.0, 0.3), smooth=True),
     row("gaussian_dropout", lambda x, noise, p: x * (1 + (p / (1 - p)) ** 0.5 * noise), p=PS, smooth=True),
     row("reparametrised_gaussian", lambda mu, logvar, noise: mu + torch.exp(logvar / 2) * noise, smooth=True),
-]
+]  # fmt: skip
 
 
 test_values_and_gradients, test_second_derivatives = compared_with_torch(ROWS)
@@ -50,6 +92,8 @@ BAD = [
     ("embedding", {"weight": np.ones(4)}, "weight|(4,)"),
     ("embedding_bag", {"input": np.array([[0, 4]])}, "input|4|3"),
     ("embedding_bag", {"per_sample_weights": np.ones((1, 3))}, "per_sample_weights|3|2"),
+    ("embedding", {"padding_idx": np.array(4)}, "padding_idx|4|3"),
+    ("embedding_bag_with_offsets", {"offsets": np.array([0, 3])}, "offsets|3|2"),
     ("dropout", {"keep": np.ones((1, 2))}, "keep|bool"),
     ("dropout", {"keep": np.ones((1, 3), bool)}, "keep|3|2"),
 ]
@@ -60,7 +104,10 @@ def test_rows_that_there_are_not(name, change, words):
     known = {"input": np.array([[0, 1]]), "weight": TABLE}
     if name == "dropout":
         known = {"input": np.ones((1, 2))}
-    module = to_numpy(catalogue[name], **{"per_sample_weights": True} if "per_sample_weights" in change else {})
+    if name == "embedding_bag_with_offsets":
+        known["input"] = np.array([0, 1])
+    optional = set(change) & {"per_sample_weights", "padding_idx"}
+    module = to_numpy(catalogue[name], **dict.fromkeys(optional, True))
     with pytest.raises(DeriveError) as caught:
         module.forward(**{**known, **change})
     message = str(caught.value)

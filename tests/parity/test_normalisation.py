@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from derive import DeriveError, catalogue, to_numpy
-from tests.parity.harness import F, compared_with_torch, differs, row, torch
+from tests.parity.harness import Case, F, compared_with_torch, differs, problems, row, torch
 from tests.parity.samplers import positive
 
 
@@ -15,9 +15,10 @@ def batch_norm(x, weight=None, bias=None, *, eps):
 
 def affine(x, running_mean, running_var, weight=None, bias=None, *, eps):
     """F.batch_norm in elementary operations: its own has no derivative for what it knows of earlier batches."""
-    y = (x - running_mean[:, None]) / torch.sqrt(running_var[:, None] + eps)
-    y = y if weight is None else weight[:, None] * y
-    return y if bias is None else y + bias[:, None]
+    channel = lambda v: v.reshape(-1, *(1,) * (x.ndim - 2))  # noqa: E731
+    y = (x - channel(running_mean)) / torch.sqrt(channel(running_var) + eps)
+    y = y if weight is None else channel(weight) * y
+    return y if bias is None else y + channel(bias)
 
 
 def instance_norm(x, weight=None, bias=None, *, eps):
@@ -27,7 +28,7 @@ def instance_norm(x, weight=None, bias=None, *, eps):
 
 def group_norm(x, weight=None, bias=None, *, num_groups, eps):
     """As F.group_norm, also for a group of one entry; its derivative needs that of a weight and a bias."""
-    weight = torch.ones_like(x[0, :, 0]) if weight is None else weight
+    weight = x.new_ones(x.shape[1]) if weight is None else weight
     bias = torch.zeros_like(weight) if bias is None else bias
     if any(t.requires_grad for t in (x, weight, bias)):
         weight, bias = (t if t.requires_grad else t.clone().requires_grad_() for t in (weight, bias))
@@ -47,6 +48,7 @@ def spectral_norm(weight, u, v):
 
 
 EPS = (1e-5, 0.1)
+EVALUATED = {"running_var": positive, "constants": ("running_mean", "running_var"), "by_hand": affine}
 
 ROWS = [
     row(
@@ -56,18 +58,14 @@ ROWS = [
         smooth=True,
     ),
     row("rms_norm", rms_norm, eps=(1e-6, 0.1), smooth=True),
-    row("batch_norm", batch_norm, eps=EPS, smooth=True),
-    row(
-        "batch_norm_evaluation",
-        lambda *given, **named: F.batch_norm(*given, **named),
-        running_var=positive,
-        eps=EPS,
-        smooth=True,
-        constants=("running_mean", "running_var"),
-        by_hand=affine,
-    ),
-    row("instance_norm", instance_norm, eps=EPS, smooth=True),
-    row("group_norm", group_norm, num_groups=(1, 2, 3), eps=EPS, smooth=True),
+    row("batch_norm", batch_norm, note="images: `batch_norm2d`", eps=EPS, smooth=True),
+    row("batch_norm2d", batch_norm, eps=EPS, smooth=True),
+    row("batch_norm_evaluation", F.batch_norm, eps=EPS, smooth=True, **EVALUATED),
+    row("batch_norm_evaluation2d", F.batch_norm, eps=EPS, **EVALUATED),
+    row("instance_norm", instance_norm, note="images: `instance_norm2d`", eps=EPS, smooth=True),
+    row("instance_norm2d", instance_norm, eps=EPS),
+    row("group_norm2d", group_norm, num_groups=(1, 2, 3), eps=EPS),
+    row("group_norm", group_norm, note="images: `group_norm2d`", num_groups=(1, 2, 3), eps=EPS, smooth=True),
     row("local_response_norm", size=(1, 2, 3, 5), alpha=(1e-4, 0.5), beta=(0.75, 2.0), k=(1.0, 2.0), smooth=True),
     row("weight_norm", weight_norm, smooth=True),
     row("spectral_norm", spectral_norm, smooth=True),
@@ -75,6 +73,35 @@ ROWS = [
 
 
 test_values_and_gradients, test_second_derivatives = compared_with_torch(ROWS)
+
+
+# Samples of no place, and volumes: their places as one axis.
+
+
+def merged(function, shape):
+    """The function on tensors of another shape than the formula's."""
+    return lambda x, *given, **named: function(x.reshape(shape), *given, **named).reshape(x.shape)
+
+
+@pytest.mark.needs("torch")
+@pytest.mark.parametrize("shape", [(5, 4), (2, 4, 3, 2, 3)], ids=str)
+@pytest.mark.parametrize(
+    "name, function",
+    [("batch_norm", batch_norm), ("batch_norm_evaluation", F.batch_norm), ("instance_norm", instance_norm),
+     ("group_norm", group_norm)],
+)  # fmt: skip
+@pytest.mark.parametrize("affine", [False, True])
+def test_other_shapes(name, function, shape, affine):
+    rng = np.random.default_rng(0)
+    arrays = {"input": rng.normal(size=(*shape[:2], int(np.prod(shape[2:]))))}
+    if name == "batch_norm_evaluation":
+        arrays |= {"running_mean": rng.normal(size=4), "running_var": 0.1 + rng.random(4)}
+    if affine:
+        arrays |= {"weight": rng.normal(size=4), "bias": rng.normal(size=4)}
+    options = {"eps": 1e-5, **({"num_groups": 2} if name == "group_norm" else {})}
+    known = {key: EVALUATED[key] for key in ("constants", "by_hand")} if name == "batch_norm_evaluation" else {}
+    case = Case({"weight": affine, "bias": affine}, options, arrays)
+    assert not problems(row(name, merged(function, shape), **known), case)
 
 
 # Formulas of two outputs: their gradients for both upstream gradients at once.

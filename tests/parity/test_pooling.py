@@ -22,6 +22,19 @@ def digits(rng, shape):
     return np.round(wider(rng, shape))
 
 
+def divisor(rng, shape):
+    return rng.integers(1, 9, shape)
+
+
+def averaged(pool):
+    """avg_pool2d or avg_pool3d, its divisor a number."""
+
+    def call(input, *, divisor_override=None, **options):
+        return pool(input, divisor_override=divisor_override and int(divisor_override), **options)
+
+    return call
+
+
 def mean(input):
     return input.mean((2, 3))
 
@@ -31,21 +44,50 @@ def largest(input):
     return F.adaptive_max_pool2d(input, 1)[:, :, 0, 0]
 
 
-MAXIMA = {"kernel_size": (2, 3), "stride": (1, 2, 3), "padding": (0, 1), "dilation": (1, 2)}
-MEANS = {"kernel_size": (2, 3), "stride": (1, 2, 3), "padding": (0, 1)}
+def taken(lengths, sizes):
+    """Samplers of what pooling has left of an image, and of the places that it is from, each at most once."""
+    count, places = np.prod(lengths), np.prod(list(sizes.values()))
+
+    def indices(rng, _):
+        return np.array([rng.permutation(places)[:count] for _ in range(6)]).reshape(2, 3, *lengths)
+
+    return {"input": lambda rng, _: normal(rng, (2, 3, *lengths)), "indices": indices}
+
+
+def unpooled(unpool):
+    """max_unpool of squares of two, its size one tuple."""
+    return lambda input, indices, **sizes: unpool(input, indices, 2, 2, output_size=tuple(sizes.values()))
+
+
+def unpool(rank, lengths, **sizes):
+    """A row of one setting: what shape its entries have, only the setting says."""
+    chosen = {name: (value,) for name, value in sizes.items()}
+    return row(f"max_unpool{rank}d", unpooled(getattr(F, f"max_unpool{rank}d")), **taken(lengths, sizes), **chosen)
+
+
+MAXIMA = {"kernel_size": (2, 3), "stride": (None, 1, 2), "padding": (0, 1), "dilation": (1, 2)}
+MEANS = {"kernel_size": (2, 3), "stride": (None, 1, 2), "padding": (0, 1)}
 SIZES = {"output_size": (1, 2, 3, 5, 7)}
-NORMS = {"norm_type": (2.0, 3.0, 1.5), "kernel_size": (1, 2, 3), "stride": (1, 2)}
+NORMS = {"norm_type": (2.0, 3.0, 1.5), "kernel_size": (1, 2, 3), "stride": (None, 1)}
 
 ROWS = [
     row("max_pool1d", input=wider, **MAXIMA),
-    row("max_pool2d", input=digits, **MAXIMA),
-    row("max_pool3d", input=wider, kernel_size=(3,), stride=(2,), padding=(0, 1), dilation=(1, 2)),
+    row("max_pool2d", input=digits, **MAXIMA,
+        note="pairs: `rectangular_max_pool2d`"),
+    row("max_pool3d", input=wider, kernel_size=(3,), stride=(2,), padding=(0, 1), dilation=(1, 2),
+        note="pairs: `rectangular_max_pool3d`"),
+    *(unpool(1, (3,), height=height) for height in (5, 6, 7)),
+    *(unpool(2, (3, 2), height=height, width=width) for height, width in ((5, 3), (6, 4), (7, 5), (6, 5))),
+    *(unpool(3, (1, 3, 2), depth=depth, height=6, width=width) for depth, width in ((1, 3), (2, 4), (3, 5))),
     row("avg_pool1d", input=wider, **MEANS),
-    row("avg_pool2d", input=wider, **MEANS),
-    row("avg_pool3d", input=wider, kernel_size=(3,), stride=(2,), padding=(0, 1)),
+    row("avg_pool2d", averaged(F.avg_pool2d), input=wider, divisor_override=divisor, **MEANS,
+        note="pairs: `rectangular_avg_pool2d`"),
+    row("avg_pool3d", averaged(F.avg_pool3d), input=wider, divisor_override=divisor,
+        kernel_size=(3,), stride=(None, 2), padding=(0, 1),
+        note="pairs: `rectangular_avg_pool3d`"),
     row("lp_pool1d", input=wider_and_positive, **NORMS),
     row("lp_pool2d", input=wider_and_positive, **NORMS),
-    row("lp_pool3d", input=wider_and_positive, norm_type=(2.0, 1.5), kernel_size=(2, 3), stride=(1, 2)),
+    row("lp_pool3d", input=wider_and_positive, norm_type=(2.0, 1.5), kernel_size=(2, 3), stride=(1, None)),
     row("adaptive_avg_pool1d", **SIZES, smooth=True),
     row("adaptive_avg_pool2d", **SIZES),
     row("adaptive_avg_pool3d", output_size=(2, 3)),
@@ -54,7 +96,7 @@ ROWS = [
     row("adaptive_max_pool3d", output_size=(2, 3)),
     row("global_avg_pool2d", mean, smooth=True),
     row("global_max_pool2d", largest, input=digits),
-]
+]  # fmt: skip
 
 test_values_and_gradients, test_second_derivatives = compared_with_torch(ROWS)
 
@@ -125,6 +167,16 @@ def test_the_first_of_equal_entries_gets_the_gradient():
     assert (x.grad.numpy() == np.kron(np.ones((2, 2)), [[1, 0], [0, 0]])).all()
 
 
+@pytest.mark.needs("torch")
+def test_what_was_pooled_goes_back():
+    image = normal(np.random.default_rng(0), (2, 3, 5, 6))
+    most, places = F.max_pool2d(torch.tensor(image), 2, return_indices=True)
+    options = {"height": 5, "width": 6}
+    y, _ = to_numpy(catalogue["max_unpool2d"]).forward(input=most.numpy(), indices=places.numpy(), **options)
+    assert (y == F.max_unpool2d(most, places, 2, output_size=(5, 6)).numpy()).all()
+    assert ((y == 0) | (y == image)).all()
+
+
 # What cannot be: one error, that names what it is.
 
 WRONG = {
@@ -138,7 +190,10 @@ WRONG = {
     "padding below 0": (
         "avg_pool1d", (2, 3, 5), {"kernel_size": 2, "stride": 1, "padding": -1}, "padding: .*at least 0, given -1"),
     "no place": ("adaptive_avg_pool1d", (2, 3, 5), {"output_size": 0}, "output_size: .*at least 1, given 0"),
-    "no stride": ("lp_pool1d", (2, 3, 5), {"kernel_size": 2, "norm_type": 2.0}, "stride is missing"),
+    "more padding than half a kernel": (
+        "max_pool1d", (2, 3, 5), {"kernel_size": 3, "padding": 2}, r"2\*padding <= .*padding=2"),
+    "more padding than half a kernel of a mean": (
+        "avg_pool3d", (2, 3, 5, 5, 5), {"kernel_size": 3, "padding": 2}, r"2\*padding <= kernel_size.*padding=2"),
 }  # fmt: skip
 
 
@@ -146,3 +201,9 @@ WRONG = {
 def test_what_cannot_be(name, image, options, message):
     with pytest.raises(DeriveError, match=f"^{name}: .*{message}"):
         to_numpy(catalogue[name]).forward(input=np.ones(image), **options)
+
+
+def test_an_index_beyond_the_image():
+    entries, places = np.ones((1, 1, 2, 2)), np.array([[[[0, 1], [2, 12]]]])
+    with pytest.raises(DeriveError, match=r"max_unpool2d: .*indices.* 12"):
+        to_numpy(catalogue["max_unpool2d"]).forward(input=entries, indices=places, height=3, width=4)

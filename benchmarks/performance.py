@@ -1,0 +1,160 @@
+"""`python -m benchmarks.performance`: docs/performance.md and its plot, all numbers taken from results.md."""
+
+import os
+import re
+from dataclasses import dataclass
+
+from benchmarks.report import RESULTS, parsed
+from benchmarks.speed_tables import GOALS, MEMORY, PEERS, RATIOS, TIMES
+from benchmarks.timing import ROOT
+
+PAGE = ROOT / "docs" / "performance.md"
+PLOT = ROOT / "docs" / "images" / "bench.svg"
+COLOURS = ("#222222", "#0072b2", "#009e73", "#d55e00", "#cc79a7")  # Okabe and Ito: told apart by everyone
+MARKS = ("D", "o", "^", "s", "v")
+
+# Why a row misses goals, by timing parts of the emitted code or by reading it. Shown only while a goal is missed.
+REASONS = {
+    "softmax": "NumPy makes a pass over memory for every operation; PyTorch and XLA make one for all, on vectors.",
+    "cross-entropy": "the target becomes an array of ones and zeros, cast and subtracted; one entry a row would do.",
+    "layer norm": "NumPy makes a pass over memory for every operation; PyTorch and XLA make one for all, on vectors.",
+    "batch norm": "sums over two axes are `sum` and `einsum`, not products with ones and dots of rows.",
+    "GELU tanh": "passes that a common factor would save: 1 + t and 1 − t² are made from t again.",
+    "GELU exact": "SciPy's erf works entry by entry; a polynomial in NumPy does not.",
+    "conv 3×3, stride 1": "columns are copied from strided windows, and their adjoint is summed into the image.",
+    "conv 3×3, stride 2": "columns are copied with gaps; s² phases of the image would make each a run.",
+    "max_pool 2×2": "windows that do not overlap are summed like those that do, by numbers of taps.",
+    "attention, causal": "the guard of the softmax's denominator is taken under its sum, which gets an axis more.",
+    "embedding": "sums by index use np.add.reduceat, which is slow along rows; rounds of distinct indices are not.",
+    "logistic Hessian": "XᵀSX is a general product; with √S on both sides it would be AᵀA, half the work.",
+}
+
+TEXT = """# Performance
+
+Written by `make bench` out of [benchmarks/results.md](../benchmarks/results.md), where the machine and all settings are
+listed. Here is how the code that `to_numpy` emits compares with others.
+
+![Time of the generated code over the time of others](images/bench.svg)
+
+## How it is measured
+
+- Each column runs in a process of its own, because threads that wait for work slow others down; all processes have the
+  same cores and threads, and the allocator settings that results.md lists.
+- Before anything is timed, every column's results are compared with the textbook formula in float64.
+- Columns take turns in random order, in short bursts, of which the least time counts, over several places of the
+  inputs in memory. A ratio is the median over rounds, with a bootstrap 95 % interval; a goal is met if the interval's
+  lower end is within it.
+- `by hand` is what an expert hands in (`benchmarks/by_hand*.py`), `textbook` what course notes
+  print (`benchmarks/textbook.py`); the others are HIPS autograd, PyTorch in eager mode, and `jax.jit`.
+- All columns return the value and the gradients of all real inputs. The Hessian is in closed form everywhere.
+
+## Goals
+
+{goals}
+
+## Goals that are not met
+
+{missed}
+
+## Ratios
+
+{ratios}
+
+## Times
+
+{times}
+
+## Memory
+
+{memory}
+"""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One ratio with its goal."""
+
+    row: str
+    size: str
+    peer: str
+    value: str
+    goal: str
+    met: str
+
+
+CELL = re.compile(r"(?P<value>[\d.]+|–)(?: \[[\d.]+, [\d.]+\])?(?: ≤ (?P<goal>[\d.]+) (?P<met>yes|no))?")
+
+
+def cells(results: str) -> list[Cell]:
+    """All ratios of results.md."""
+    found = []
+    table = parsed(results).get(RATIOS)
+    for row, size, *ratios in table.rows if table else ():
+        for peer, text in zip(PEERS, ratios, strict=True):
+            if match := CELL.fullmatch(text):
+                found.append(Cell(row, size, peer, match["value"], match["goal"] or "", match["met"] or ""))
+    return found
+
+
+def page(results: str) -> str:
+    """The text of docs/performance.md."""
+    tables = parsed(results)
+    parts = {"goals": GOALS, "ratios": RATIOS, "times": TIMES, "memory": MEMORY}
+    shown = {key: tables[title].markdown() if title in tables else "Not measured." for key, title in parts.items()}
+    return TEXT.format(missed=_missed(cells(results)), **shown)
+
+
+def _missed(found: list[Cell]) -> str:
+    """A line for each row: what it misses, and why."""
+    missed: dict[str, list[str]] = {}
+    for cell in found:
+        if cell.met == "no":
+            told = f"{cell.value} against {cell.peer} at {cell.size.split()[0]} (goal ≤ {cell.goal})"
+            missed.setdefault(cell.row, []).append(told)
+    lines = [f"- {row}: {', '.join(told)}. Why: {REASONS.get(row, 'not known.')}" for row, told in missed.items()]
+    return "\n".join(lines) or "None."
+
+
+def draw(results: str) -> None:
+    """Ratios at L, a line for each row and a mark for each column; the same bytes each time."""
+    os.environ["SOURCE_DATE_EPOCH"] = "0"
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    matplotlib.rcParams |= {"svg.hashsalt": "derive", "svg.fonttype": "none", "font.size": 9}
+    large = [cell for cell in cells(results) if cell.size.startswith("L")]
+    rows = list(dict.fromkeys(cell.row for cell in large))
+    timed = [cell for cell in large if cell.value != "–"]
+    figure, axes = plt.subplots(figsize=(7.5, 0.32 * len(rows) + 1.2), layout="constrained")
+    for peer, colour, mark in zip(PEERS, COLOURS, MARKS, strict=True):
+        mine = [cell for cell in timed if cell.peer == peer]
+        places = [rows.index(cell.row) for cell in mine]
+        axes.plot(
+            [float(cell.value) for cell in mine], places, mark, color=colour, label=peer, markersize=6, alpha=0.85
+        )
+    for row in sorted(set(rows) - {cell.row for cell in timed}):
+        axes.annotate("generated code has no time", (1, rows.index(row)), ha="center", va="center", fontsize=8)
+    axes.set_xscale("log")
+    axes.axvline(1, color="#888888", linewidth=1)
+    axes.set_yticks(range(len(rows)), rows)
+    axes.invert_yaxis()
+    axes.grid(axis="x", color="#dddddd")
+    axes.set_axisbelow(True)
+    axes.set_xlabel("time of the generated code / time of …, size L (left of 1: generated is faster)")
+    figure.legend(loc="outside upper center", ncols=len(PEERS), frameon=False)
+    PLOT.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(PLOT, metadata={"Date": None, "Creator": None})
+    plt.close(figure)
+
+
+def main() -> None:
+    """Write both."""
+    results = RESULTS.read_text(encoding="utf-8")
+    PAGE.write_text(page(results), encoding="utf-8")
+    draw(results)
+
+
+if __name__ == "__main__":
+    main()

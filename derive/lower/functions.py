@@ -1,0 +1,80 @@
+"""Scalar functions of arrays: a row for each function of the language, and the forms that lose no digits."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+from derive.axes import Unsupported
+
+from . import selection
+from .algebra import ONE, Hint, added, elementwise, host_product, multiplied, real
+from .node import Graph, View
+
+if TYPE_CHECKING:
+    from .read import Reader
+
+# Functions of the language → elementwise operations, named as NumPy names them. `special.` needs SciPy.
+FUNCTIONS = {
+    **{name: name for name in "exp log sin cos tan sinh cosh tanh sign floor log1p expm1 log2 log10 exp2".split()},
+    **{"asin": "arcsin", "acos": "arccos", "atan": "arctan", "asinh": "arcsinh", "acosh": "arccosh"},
+    **{"atanh": "arctanh", "Abs": "absolute", "ceiling": "ceil", "atan2": "arctan2", "hypot": "hypot"},
+    **{"erf": "special.erf", "erfc": "special.erfc", "erfinv": "special.erfinv", "gamma": "special.gamma"},
+    **{"loggamma": "special.gammaln", "digamma": "special.digamma", "Max": "maximum", "Min": "minimum"},
+}
+
+
+def function(r: Reader, term: Any, hint: Hint) -> View:
+    """A function by its row; of Python numbers it is one. Raises Unsupported for a function that has none."""
+    op = FUNCTIONS.get(type(term).__name__)
+    if op is None:
+        raise Unsupported(f"{r.where}: no array operation for {type(term).__name__}, in {term}")
+    args = [real(r.graph, r.read(arg, hint)) for arg in term.args]
+    if all(arg.host for arg in args):
+        return r.graph.host("host_function", *args, attr=op)
+    args = [selection.guarded(r, arg, op, hint) for arg in args]
+    made = args[0]
+    for other in args[1:]:  # Max and Min of several
+        made = elementwise(r.graph, op, [made, other], hint)
+    return made if len(args) > 1 else elementwise(r.graph, op, args, hint)
+
+
+def _decay(r: Reader, x: View, hint: Hint) -> View:
+    """exp(−|x|): never overflows."""
+    size = elementwise(r.graph, "absolute", [x], hint)
+    return elementwise(r.graph, "exp", [multiplied(r.graph, r.graph.number(-ONE), size, hint)], hint)
+
+
+def _called(g: Graph, function: str, *args: View) -> View:
+    """A function of Python numbers is one: an array scalar would promote float32."""
+    return g.host("host_function", *args, attr=function)
+
+
+def _decay_of_number(g: Graph, x: View) -> View:
+    return _called(g, "exp", host_product(g, -ONE, {_called(g, "absolute", x).node: ONE}))
+
+
+def sigmoid(r: Reader, term: Any, hint: Hint) -> View:
+    """σ(x) = 1/(1 + e) for x ≥ 0, else e/(1 + e), with e = exp(−|x|): keeps the tail."""
+    g = r.graph
+    x = real(g, r.read(term.args[0], hint))
+    if x.host:
+        below = added(g, [(1, _decay_of_number(g, x)), (1, g.number(ONE))], hint)[1]
+        grown = _called(g, "exp", _called(g, "minimum", x, g.number(Fraction(0))))
+        return host_product(g, ONE, {grown.node: ONE, below.node: -ONE})
+    decay = _decay(r, x, hint)
+    positive = elementwise(g, "greater_equal", [x, g.number(Fraction(0))], hint, kind="bool")
+    top = elementwise(g, "where", [positive, g.number(ONE), decay], hint)
+    below = added(g, [(1, decay), (1, g.number(ONE))], hint)[1]
+    return elementwise(g, "divide", [top, below], hint)
+
+
+def softplus(r: Reader, term: Any, hint: Hint) -> View:
+    """log(1 + exp(x)) = max(x, 0) + log1p(exp(−|x|))."""
+    g = r.graph
+    x = real(g, r.read(term.args[0], hint))
+    if x.host:
+        rest = _called(g, "log1p", _decay_of_number(g, x))
+        return added(g, [(1, rest), (1, _called(g, "maximum", x, g.number(Fraction(0))))], hint)[1]
+    rest = elementwise(g, "log1p", [_decay(r, x, hint)], hint)
+    return added(g, [(1, rest), (1, elementwise(g, "maximum", [x, g.number(Fraction(0))], hint))], hint)[1]

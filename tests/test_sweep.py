@@ -1,0 +1,460 @@
+"""Emitted code at inputs of every magnitude, held against numbers of many digits; and the sweep itself against errors.
+
+What fails today stands in a table with its reason. An entry that passes fails the test: the tables only shrink.
+"""
+
+import json
+import re
+
+import mpmath
+import numpy as np
+import pytest
+from sympy import cos, exp, log, sqrt
+
+from derive import catalogue
+from derive.api import stability, to_numpy
+from derive.axes import DeriveError, Int, T, axes, equals, max_over, mean_over, one_hot, prod_over, sum_over, where
+from derive.cli import main
+from derive.formula import assume, build, let
+from derive.stability import Code, sweep
+from derive.stability.bounds import Bound
+from derive.stability.precise import digits
+
+b, c, d = axes("b c d")
+
+# The catalogue
+
+NEAR = 6.0  # powers of ten, either way, of magnitudes at which everything should hold
+COARSE, FINER = {"points": 30, "effort": 1200}, {"points": 40, "effort": 4000}
+BOTH = {"dtypes": ("float32", "float64")}
+SINGLE = {"dtypes": ("float32",)}
+
+# Out of bounds at common magnitudes: the code is to be mended.
+BROKEN = {
+    **dict.fromkeys(("elu", "selu", "celu"), "exp(x) − 1 near 0 is expm1(x)"),
+    **dict.fromkeys(("gelu", "geglu"), "1 + erf(x) for x ≪ 0 is erfc(−x)"),
+    **dict.fromkeys(("sigmoid", "glu"), "σ′ = σ(1 − σ) for x ≫ 0 is σ(x)σ(−x)"),
+    "tanh": "tanh′ = 1 − y² far from 0 is 1/cosh²",
+    "softsign": "(1 − |y|)² far from 0 is 1/(1 + |x|)²",
+    "tanhshrink": "x − tanh(x) near 0 cancels",
+    "sigmoid_focal_loss": "(1 − σ(z))^γ for z ≫ 0 is σ(−z)^γ",
+    "ppo_clip": "0·∞ where exp overflows in the branch that is not taken",
+    "siamese": "the gradient of a norm at 0 is NaN",
+}
+# ... only in some variant, which `make thorough` sweeps.
+BROKEN_VARIANTS = {
+    "binary_cross_entropy": "log(1 − p) near 0 is log1p(−p), without reduction",
+    "binary_cross_entropy_with_logits": "with pos_weight, terms cancel that one logarithm would hold",
+    "poisson_nll_loss": "log x − log y for x near y cancels",
+}
+# Out of bounds only where magnitudes go beyond NEAR.
+SQUARES = "squares, or products of two inputs, leave float32 beyond 1e±19"
+FAR = {
+    **dict.fromkeys(("normalize", "normalize_of_order", "cosine_similarity", "cosine_embedding_loss"), SQUARES),
+    **dict.fromkeys(("pairwise_distance", "minkowski_distance", "triplet_margin_loss", "cdist"), SQUARES),
+    **dict.fromkeys(("layer_norm", "rms_norm", "weight_norm", "spectral_norm", "power_iteration"), SQUARES),
+    **dict.fromkeys(("lp_pool3d", "dice_loss"), SQUARES),
+    **dict.fromkeys(("hinge_loss", "margin_ranking_loss"), SQUARES),  # the sign of what has underflowed is lost
+    **dict.fromkeys(("smooth_l1_loss", "huber_loss"), "0·∞ where a square overflows in the branch that is not taken"),
+}
+# A single point costs so much that they are left to `make thorough`.
+DEAR = frozenset(
+    """
+    rectangular_conv_transpose3d unet_block grouped_conv3d conv_transpose3d lenet transformer_block avg_pool3d
+    rectangular_conv_transpose2d grouped_conv_transpose3d conv3d conv_transpose2d interpolate_nearest_exact
+    multi_head_attention rectangular_avg_pool3d rectangular_conv3d grouped_conv_transpose2d lp_pool2d
+    adaptive_max_pool3d masked_multi_head_attention separable_conv2d max_pool3d rectangular_max_pool3d
+""".split()
+)
+
+
+def swept(name, amount=COARSE, **given):
+    dtypes = BOTH if catalogue[name].kind in ("activations", "noise") else SINGLE
+    return stability(catalogue[name], **amount, **dtypes, **given)
+
+
+@pytest.mark.parametrize("name", [name for name in catalogue if name not in {*BROKEN, *FAR, *DEAR}])
+def test_the_catalogue_is_within_bounds(name):
+    assert (report := swept(name)), report
+
+
+@pytest.mark.parametrize("name", FAR)
+def test_the_catalogue_is_within_bounds_near_one(name):
+    assert (report := swept(name, reach=NEAR)), report
+    assert not swept(name, FINER), f"{name} is within bounds everywhere: take it out of FAR"
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_what_is_known_to_break(name):
+    assert not swept(name, FINER, reach=NEAR), f"{name} is within bounds: take it out of BROKEN"
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("name", [name for name in catalogue if name not in {*BROKEN, *BROKEN_VARIANTS}])
+def test_every_variant_is_within_bounds_near_one(name):
+    for variant in catalogue[name].variants():
+        assert (report := stability(catalogue[name], points=100, reach=NEAR, **variant)), report
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("name", BROKEN_VARIANTS)
+def test_variants_that_are_known_to_break(name):
+    reports = [stability(catalogue[name], points=100, reach=NEAR, **v) for v in catalogue[name].variants()]
+    assert not all(reports), f"{name} is within bounds in every variant: take it out of BROKEN_VARIANTS"
+
+
+# Textbook writings: what a user may type, however unwise
+
+
+def plain_sigmoid(x: T[...]) -> T[...]:
+    return 1 / (1 + exp(-x))
+
+
+def growing_sigmoid(x: T[...]) -> T[...]:
+    return exp(x) / (1 + exp(x))
+
+
+def log_of_sigmoid(x: T[...]) -> T[...]:
+    return log(1 / (1 + exp(-x)))
+
+
+def plain_softplus(x: T[...]) -> T[...]:
+    return log(1 + exp(x))
+
+
+def plain_silu(x: T[...]) -> T[...]:
+    return x / (1 + exp(-x))
+
+
+def tanh_by_exps(x: T[...]) -> T[...]:
+    return (exp(x) - exp(-x)) / (exp(x) + exp(-x))
+
+
+def tanh_by_squares(x: T[...]) -> T[...]:
+    return (exp(2 * x) - 1) / (exp(2 * x) + 1)
+
+
+def plain_mish(x: T[...]) -> T[...]:
+    s = log(1 + exp(x))
+    return x * (exp(s) - exp(-s)) / (exp(s) + exp(-s))
+
+
+def log_cosh(x: T[...]) -> T[...]:
+    return log((exp(x) + exp(-x)) / 2)
+
+
+def log_of_more_than_one(x: T[...]) -> T[...]:
+    assume(x > 0)
+    return log(1 + x)
+
+
+def exp_minus_one(x: T[...]) -> T[...]:
+    return exp(x) - 1
+
+
+def plain_elu(x: T[...]) -> T[...]:
+    return where(x > 0, x, exp(x) - 1)
+
+
+def log_of_one_minus_exp(x: T[...]) -> T[...]:
+    assume(x < 0)
+    return log(1 - exp(x))
+
+
+def complementary_log_log(x: T[...]) -> T[...]:
+    return log(1 - exp(-exp(x)))
+
+
+def logit(p: T[...]) -> T[...]:
+    assume(p > 0)
+    assume(p < 1)
+    return log(p / (1 - p))
+
+
+def surprise(p: T[...]) -> T[...]:
+    assume(p > 0)
+    assume(p < 1)
+    return -p * log(p)
+
+
+def one_minus_cosine(x: T[...]) -> T[...]:
+    return 1 - cos(x)
+
+
+def pseudo_huber(x: T[...]) -> T[...]:
+    return sqrt(1 + x**2) - 1
+
+
+def root_or_minus(x: T[...]) -> T[...]:
+    return where(x > 0, sqrt(x), -x)
+
+
+def binary_entropy(x: T[b], y: T[b]) -> T[()]:
+    p = 1 / (1 + exp(-x[b]))
+    return -mean_over(b, y[b] * log(p) + (1 - y[b]) * log(1 - p))
+
+
+def focal(x: T[b]) -> T[()]:
+    p = 1 / (1 + exp(-x[b]))
+    return -mean_over(b, (1 - p) ** 2 * log(p))
+
+
+def cross_entropy(z: T[b, c], t: T[b, c]) -> T[()]:
+    assume(equals(sum_over(c, t[b, c]), 1))
+    return -mean_over(b, sum_over(c, t[b, c] * log(exp(z[b, c]) / sum_over(c, exp(z[b, c])))))
+
+
+def cross_entropy_of_classes(z: T[b, c], label: Int[b].below(c)) -> T[()]:
+    return -mean_over(b, sum_over(c, one_hot(label[b], c) * log(exp(z[b, c]) / sum_over(c, exp(z[b, c])))))
+
+
+def perplexity(z: T[b, c], t: T[b, c]) -> T[()]:
+    assume(equals(sum_over(c, t[b, c]), 1))
+    return exp(-mean_over(b, sum_over(c, t[b, c] * log(exp(z[b, c]) / sum_over(c, exp(z[b, c]))))))
+
+
+def pairwise_choice(x: T[b], y: T[b]) -> T[()]:
+    return -mean_over(b, log(exp(x[b]) / (exp(x[b]) + exp(y[b]))))
+
+
+def log_of_sum(z: T[b, c]) -> T[b]:
+    return log(sum_over(c, exp(z[b, c])))
+
+
+def log_of_one_and_sum(z: T[b, c]) -> T[b]:
+    return log(1 + sum_over(c, exp(z[b, c])))
+
+
+def log_of_mean(z: T[b, c]) -> T[b]:
+    return log(mean_over(c, exp(z[b, c])))
+
+
+def plain_softmax(z: T[b, c]) -> T[b, c]:
+    return exp(z[b, c]) / sum_over(c, exp(z[b, c]))
+
+
+def ratio_of_sums(z: T[b, c], v: T[c]) -> T[b]:
+    return sum_over(c, v[c] * exp(z[b, c])) / sum_over(c, exp(z[b, c]))
+
+
+def log_of_the_others(z: T[b, c]) -> T[b, c]:
+    return log(1 - exp(z[b, c]) / sum_over(c, exp(z[b, c])))
+
+
+def entropy(z: T[b, c]) -> T[b]:
+    p = let("p", exp(z[b, c]) / sum_over(c, exp(z[b, c])))
+    return -sum_over(c, p[b, c] * log(p[b, c]))
+
+
+def divergence(p: T[b, c], q: T[b, c]) -> T[b]:
+    assume(equals(sum_over(c, p[b, c]), 1))
+    assume(equals(sum_over(c, q[b, c]), 1))
+    return sum_over(c, p[b, c] * log(p[b, c] / q[b, c]))
+
+
+def divergence_of_logits(z: T[b, c], v: T[b, c]) -> T[b]:
+    p = let("p", exp(z[b, c]) / sum_over(c, exp(z[b, c])))
+    q = let("q", exp(v[b, c]) / sum_over(c, exp(v[b, c])))
+    return sum_over(c, p[b, c] * log(p[b, c] / q[b, c]))
+
+
+def log_likelihood(p: T[b, c]) -> T[b]:
+    assume(p[b, c] > 0)
+    assume(p[b, c] < 1)
+    return log(prod_over(c, p[b, c]))
+
+
+def noisy_or(p: T[b, c]) -> T[b]:
+    assume(p[b, c] > 0)
+    assume(p[b, c] < 1)
+    return 1 - prod_over(c, 1 - p[b, c])
+
+
+def norm(x: T[b, c]) -> T[b]:
+    return sqrt(sum_over(c, x[b, c] ** 2))
+
+
+def direction(x: T[b, c]) -> T[b, c]:
+    return x[b, c] / sqrt(sum_over(c, x[b, c] ** 2))
+
+
+def cosine(x: T[b, d], y: T[b, d]) -> T[b]:
+    norms = sqrt(sum_over(d, x[b, d] ** 2)) * sqrt(sum_over(d, y[b, d] ** 2))
+    return sum_over(d, x[b, d] * y[b, d]) / norms
+
+
+def distance(x: T[b, d], y: T[c, d]) -> T[b, c]:
+    return sqrt(sum_over(d, (x[b, d] - y[c, d]) ** 2))
+
+
+def variance_by_subtraction(x: T[b, c]) -> T[b]:
+    return mean_over(c, x[b, c] ** 2) - mean_over(c, x[b, c]) ** 2
+
+
+def deviation_by_subtraction(x: T[b, c]) -> T[b]:
+    return sqrt(mean_over(c, x[b, c] ** 2) - mean_over(c, x[b, c]) ** 2 + 1e-5)
+
+
+def largest_gap(x: T[b, c]) -> T[b]:
+    return max_over(c, x[b, c]) - mean_over(c, x[b, c])
+
+
+TEXTBOOK = {
+    body.__name__: build(body, body.__name__, {})
+    for body in (
+        *(plain_sigmoid, growing_sigmoid, log_of_sigmoid, plain_softplus, plain_silu, tanh_by_exps, tanh_by_squares),
+        *(plain_mish, log_cosh, log_of_more_than_one, exp_minus_one, plain_elu, log_of_one_minus_exp),
+        *(complementary_log_log, logit, surprise, one_minus_cosine, pseudo_huber, root_or_minus, binary_entropy),
+        *(focal, cross_entropy, cross_entropy_of_classes, perplexity, pairwise_choice, log_of_sum, log_of_one_and_sum),
+        *(log_of_mean, plain_softmax, ratio_of_sums, log_of_the_others, entropy, divergence, divergence_of_logits),
+        *(log_likelihood, noisy_or, norm, direction, cosine, distance, variance_by_subtraction),
+        *(deviation_by_subtraction, largest_gap),
+    )
+}
+# Held to the condition of the function itself; the others may round each operation as it is written.
+STRICT = frozenset(
+    """
+    log_of_mean noisy_or variance_by_subtraction deviation_by_subtraction divergence focal binary_entropy
+""".split()
+)
+TEXTBOOK_BROKEN = {
+    **dict.fromkeys(("plain_sigmoid", "growing_sigmoid"), BROKEN["sigmoid"]),
+    **dict.fromkeys(("tanh_by_exps", "tanh_by_squares", "plain_mish"), "eᵘ − e⁻ᵘ over eᵘ + e⁻ᵘ is tanh(u)"),
+    "log_cosh": "the gradient divides eᵘ − e⁻ᵘ, not shifted, by what is shifted; log(S/2) near 0 cancels",
+    "log_of_more_than_one": "log(1 + x) is log1p(x)",
+    **dict.fromkeys(("exp_minus_one", "plain_elu"), "exp(x) − 1 is expm1(x); its derivative is exp(x), not 1 + y"),
+    "log_of_one_minus_exp": "log(1 − eᵘ) is log(−expm1(u)) or log1p(−eᵘ)",
+    "complementary_log_log": "log(1 − eᵘ) of u = −exp(x)",
+    "one_minus_cosine": "1 − cos(x) near 0 is 2 sin²(x/2)",
+    "pseudo_huber": "√(1 + x²) − 1 near 0 is x²/(1 + √(1 + x²))",
+    "binary_entropy": "the gradient divides by 1 − σ(x)",
+    "focal": "(1 − p)² for p near 1",
+    "pairwise_choice": "log(eˣ/(eˣ + eʸ)) without a reduction is not shifted",
+    "log_of_one_and_sum": "log(1 + Σ exp z) is not shifted",
+    "log_of_mean": "near 0, log S + m − log C cancels",
+    "log_of_the_others": "the gradient divides by 1 − p",
+    "log_likelihood": "log Π p is not Σ log p",
+    "noisy_or": "1 − Π(1 − p) near 0 cancels",
+    **dict.fromkeys(("norm", "distance"), "a norm at 0 has gradient NaN; " + SQUARES),
+    **dict.fromkeys(("direction", "cosine"), SQUARES),
+    **dict.fromkeys(("variance_by_subtraction", "deviation_by_subtraction"), "E[x²] − E[x]² cancels"),
+}
+
+
+def swept_textbook(name):
+    return stability(TEXTBOOK[name], **FINER, **SINGLE, strict=True if name in STRICT else None)
+
+
+@pytest.mark.parametrize("name", [name for name in TEXTBOOK if name not in TEXTBOOK_BROKEN])
+def test_textbook_writings_are_within_bounds(name):
+    assert (report := swept_textbook(name)), report
+
+
+@pytest.mark.parametrize("name", TEXTBOOK_BROKEN)
+def test_textbook_writings_that_are_known_to_break(name):
+    assert not swept_textbook(name), f"{name} is within bounds: take it out of TEXTBOOK_BROKEN"
+
+
+def test_constants_keep_their_digits():
+    written = [float(n) for n in re.findall(r"-?1\.758\d+", to_numpy(catalogue["alpha_dropout"]).source)]
+    assert written and all(abs(n) == 1.6732632423543772 * 1.0507009873554805 for n in written)
+
+
+# The sweep itself: right code passes, wrong code does not
+
+
+def softplus_of(x: T[b]) -> T[b]:
+    return log(1 + exp(x[b]))
+
+
+def total(x: T[b]) -> T[()]:
+    return sum_over(b, x[b])
+
+
+SOFTPLUS, TOTAL = build(softplus_of, "softplus_of", {}).trace(), build(total, "total", {}).trace()
+
+
+def forward_only(traced, function, **given):
+    return sweep(traced, Code(lambda **inputs: (function(**inputs), None)), points=60, **given)
+
+
+def faults(report):
+    return {case.fault for row in report.rows for case in row.faults}
+
+
+def test_right_code_passes():
+    report = forward_only(SOFTPLUS, lambda x: np.logaddexp(x.dtype.type(0), x))
+    assert report and report.points == 60
+    assert {row.dtype for row in report.rows} == {"float32", "float64"}
+
+
+@pytest.mark.parametrize(
+    ("function", "expected"),
+    [
+        (lambda x: np.log(1 + np.exp(x)), {"inf", "zero", "digits", "overflow"}),
+        (lambda x: np.logaddexp(x.dtype.type(0), x) * x.dtype.type(1 + 1e-5), {"digits"}),
+        (lambda x: np.where(x > 50, np.nan, np.logaddexp(x.dtype.type(0), x)), {"nan"}),
+        (lambda x: np.where(x < -20, x.dtype.type(0), np.logaddexp(x.dtype.type(0), x)), {"zero"}),
+        (lambda x: np.logaddexp(x.dtype.type(0), x) + 0 * np.exp(-np.abs(x)) / 0, {"nan", "invalid value"}),
+        (lambda x: x["x"], {"IndexError"}),
+    ],
+    ids=["overflow", "wrong", "nan", "zero", "warns", "raises"],
+)
+def test_wrong_code_does_not(function, expected):
+    report = forward_only(SOFTPLUS, function)
+    found = {fault.split(":")[0] for fault in faults(report)}
+    assert not report
+    assert expected <= found
+
+
+def test_cancellation_is_conditioning_and_not_error():
+    """A sum is accurate relative to its terms: ulp(Σx)·(1 + Σ|x|/|Σx|)."""
+    assert forward_only(TOTAL, lambda x: x.sum(), strict=True)
+    assert not forward_only(TOTAL, lambda x: x.sum() + x.dtype.type(1e-4) * np.abs(x).sum(), strict=True)
+
+
+def test_the_worst_number_is_named():
+    report = forward_only(SOFTPLUS, lambda x: np.log(1 + np.exp(x)), dtypes=["float32"])
+    worst = report.rows[0].worst
+    assert report.rows[0].what == "y" and worst.fault
+    x, place = worst.inputs["x"], int(re.search(r"\[(\d+)\]", worst.place)[1])
+    with mpmath.workdps(60):
+        assert float(mpmath.log1p(mpmath.exp(x[place]))) == pytest.approx(float(worst.expected), rel=1e-8)
+    assert worst.words in str(report)
+
+
+def nowhere(x: T[b]) -> T[b]:
+    return log(-1 - x[b] ** 2)
+
+
+def test_a_sweep_of_nothing_does_not_pass():
+    report = forward_only(build(nowhere, "nowhere", {}).trace(), lambda x: x)
+    assert not report and not faults(report)
+
+
+@pytest.mark.parametrize(("kind", "y", "ulp"), [
+    (np.float32, 1.0, 2.0**-23), (np.float32, 1.99, 2.0**-23), (np.float32, 2.0, 2.0**-22),
+    (np.float32, 1e-45, 2.0**-149), (np.float32, 0.0, 2.0**-149), (np.float64, 1.0, 2.0**-52),
+    (np.float64, 0.0, 2.0**-1074),
+])  # fmt: skip
+def test_ulp(kind, y, ulp):
+    assert Bound(kind, 8.0).ulp(digits(50).context.mpf(y)) == ulp
+    assert float(np.spacing(kind(y))) == ulp or not y
+
+
+def test_the_command(capsys):
+    assert main(["stability", "softplus", "--points", "20", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["passed"] and found["checked"][0]["name"] == "softplus"
+    assert {row["what"] for row in found["checked"][0]["rows"]} >= {"y", "d/dinput", "no warning"}
+    assert main(["stability", "tanhshrink", "--points", "20", "--dtype", "float32"]) == 1
+    shown = capsys.readouterr().out
+    assert "FAIL" in shown and "expected" in shown and "float64" not in shown
+    assert main(["stability", "sofplus"]) == 2
+    assert main(["stability", "softplus", "--dtype", "float16"]) == 2
+    assert main(["stability"]) == 2
+
+
+def test_an_unknown_dtype_is_named():
+    with pytest.raises(DeriveError, match="float16"):
+        stability(catalogue["relu"], dtypes=["float16"])
