@@ -15,8 +15,8 @@ __version__ = "0.1.0"
 _HOME = {
     "sympy": "Abs Max Min asinh atan ceiling cos cosh erf exp floor log oo pi sin sinh sqrt tan tanh",
     "derive.axes": "AssumptionError Axis Bool DeriveError Int NameProblem NotIterable Scalar ShapeError Size T Tensor "
-    "Unsupported absolute argmax_over argmin_over axes axis clip equals logsumexp_over max_over maximum mean_over "
-    "min_over minimum one_hot padded prod_over sigmoid softplus sum_over where",
+    "Unsupported absolute argmax_over argmin_over axes axis clip equals expm1 log1p logsumexp_over max_over maximum "
+    "mean_over min_over minimum one_hot padded prod_over sigmoid softplus sum_over where",
     "derive.formula": "Formula assume formula let",
     "derive.graph": "chain",
     "derive.api": "Derivative catalogue equivalent gauss_newton gradient hessian hessian_diagonal hvp jacobian jvp "

@@ -158,6 +158,12 @@ from derive.axes import (
     equals as equals,
 )
 from derive.axes import (
+    expm1 as expm1,
+)
+from derive.axes import (
+    log1p as log1p,
+)
+from derive.axes import (
     logsumexp_over as logsumexp_over,
 )
 from derive.axes import (

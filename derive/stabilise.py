@@ -261,6 +261,40 @@ def _log_of_product(s: Stabiliser, poly: Poly) -> Found:
     return _found(s.each(poly, change))
 
 
+def _log1p(s: Stabiliser, poly: Poly) -> Found:
+    """log(1 + u) = log1p(u); log(1 − e^u) = log1mexp(u)."""
+
+    def change(atom: Atom, power: Power, _: dict[Atom, Power]) -> Poly | None:
+        inner = _logged(s, atom)
+        body = s.definition(inner) if inner is not None else None
+        if body is None or len(body) < 2 or dict(body).get(UNIT) != 1:
+            return None
+        rest = tuple(term for term in body if term[0] != UNIT)
+        ((factors, bound), coefficient) = rest[0]
+        if len(rest) == 1 and coefficient == -1 and not bound and s.all_exp(factors):
+            exponent = s.exponent(factors)
+            assert exponent is not None
+            return s.reader.raised(s.reader.apply("log1mexp", exponent), power)
+        return s.reader.raised(s.reader.apply("log1p", rest), power)
+
+    return _found(s.each(poly, change))
+
+
+def _expm1(s: Stabiliser, poly: Poly) -> Found:
+    """k e^u − k = k expm1(u)."""
+    terms = dict(poly)
+    for (factors, bound), coefficient in poly:
+        grown = tuple(f for f in factors if s._is(f[0], "exp"))
+        rest = (tuple(f for f in factors if f not in grown), bound)
+        exponent = None if bound else s.exponent(grown)
+        if exponent is None or terms.get(rest) != -coefficient:
+            continue
+        others = tuple(term for term in poly if term[0] not in ((factors, bound), rest))
+        beside = s.algebra.term(coefficient, dict(rest[0]), ())
+        return _found(s.algebra.add(others, s.algebra.mul(beside, s.reader.apply("expm1", exponent))))
+    return _found(poly)
+
+
 def _shift_log(s: Stabiliser, poly: Poly) -> Found:
     """log Σ exp(z) = m + log Σ exp(z − m), m the largest z."""
 
@@ -307,5 +341,7 @@ LAWS: tuple[Law, ...] = (
         "both sides of a ratio lose the factor exp(m), m the largest exponent",
         _shift_power,
     ),
+    Law("log1p", "log(1 + u) where 1 + u would round u away", _log1p),
+    Law("expm1", "eᵘ − 1 where it would cancel", _expm1),
     Law("within functions", "the same laws inside an argument", _within),
 )

@@ -646,6 +646,18 @@ class Row:
 
 
 SMOOTH = [name for name in partial.DERIVATIVES if name != "sign"]
+
+
+@unregistered
+def log_of_more_than_one(x: T[b]) -> T[b]:
+    return log(1 + x[b] ** 2)
+
+
+@unregistered
+def exp_minus_one(x: T[b]) -> T[b]:
+    return exp(x[b]) - 1
+
+
 STABILISING = {
     "softplus": (binary_cross_entropy_with_logits, log_sigmoid),
     "sigmoid": (sigmoid, logistic_regression),
@@ -653,6 +665,8 @@ STABILISING = {
     "shift log-sum-exp": (log_softmax, softmax_cross_entropy),
     "shift sum of exponentials": (softmax, log_softmax),
     "open an exponential": (softmax_with_lets,),
+    "log1p": (log_of_more_than_one,),
+    "expm1": (exp_minus_one,),
     "within functions": (),  # the other laws, inside arguments: broken with them
 }
 ROWS = [

@@ -8,10 +8,10 @@ import warnings
 import mpmath
 import numpy as np
 import pytest
-from sympy import exp, log
+from sympy import exp, log, sqrt
 
-from derive.api import to_numpy
-from derive.axes import Int, T, axes, equals, logsumexp_over, mean_over, one_hot, softplus, sum_over
+from derive.api import catalogue, to_numpy
+from derive.axes import Int, T, axes, equals, logsumexp_over, mean_over, one_hot, softplus, sum_over, where
 from derive.axes import sigmoid as sigmoid_of
 from derive.formula import assume, build, let
 from derive.stabilise import LAWS
@@ -322,3 +322,46 @@ def test_logistic_regression_far_from_the_boundary():
         p = exactly(_sigma, X[:, 0])
         close(value, exactly(lambda v, t: _softplus(v) - t * v, X[:, 0], y).sum(), dtype)
         close(grads["w"], X.T @ (p - y), dtype)
+
+
+@pytest.mark.parametrize(
+    ("x", "one_minus", "more"),
+    [(-1e-20, 46.0517018598809136804, 1e-20), (-3.0, 0.05106918094270159, 3.0), (-800.0, 0.0, 800.0)],
+)
+def test_logarithms_near_one(x, one_minus, more):
+    """log(1 − eˣ) and log(1 + x) keep the digits that 1 ± … would round away."""
+
+    def near(x: T[...]) -> T[...]:
+        return log(1 - exp(x))
+
+    def beyond(x: T[...]) -> T[...]:
+        return log(1 - x)
+
+    found = to_numpy(build(near, "near", {})).forward(x=np.array([x]))[0]
+    np.testing.assert_allclose(found, [-one_minus], rtol=1e-14, atol=1e-300)
+    np.testing.assert_allclose(to_numpy(build(beyond, "beyond", {})).forward(x=np.array([x]))[0], [np.log1p(more)])
+
+
+def test_a_root_stays_in_its_branch():
+    """where(x > 0, √x, −x): −x is not −√x·√x, which is NaN there."""
+
+    def root(x: T[...]) -> T[...]:
+        return where(x > 0, sqrt(x), -x)
+
+    with np.errstate(all="raise"):
+        assert to_numpy(build(root, "root", {})).forward(x=np.array([4.0, -4.0]))[0].tolist() == [2.0, 4.0]
+
+
+def test_a_float_mask_beside_a_causal_one():
+    """Masked scores of a hundred and of −∞: the weights are those of what is seen."""
+    formula = catalogue["scaled_dot_product_attention"]
+    rng = np.random.default_rng(0)
+    q, k, v = (rng.normal(size=(1, 1, 3, 2)) * 30 for _ in range(3))
+    mask = np.array([[0.0, 0.0, 0.0], [200.0, 100.0, 0.0], [0.0, -np.inf, 3.0]])
+    scores = q @ k.mT / np.sqrt(2) + mask + np.triu(np.full((3, 3), -np.inf), 1)
+    weights = np.exp(scores - scores.max(-1, keepdims=True))
+    expected = weights / weights.sum(-1, keepdims=True) @ v
+    code = to_numpy(formula, is_causal=True, attn_mask=True)
+    found, saved = code.forward(query=q, key=k, value=v, attn_mask=mask)
+    np.testing.assert_allclose(found, expected, rtol=1e-12)
+    assert all(np.isfinite(gradient).all() for gradient in code.backward(np.ones_like(found), saved).values())

@@ -18,6 +18,9 @@ from derive.axes import (
     Delta,
     DeriveError,
     Entry,
+    Expm1,
+    Log1mexp,
+    Log1p,
     MaxOver,
     MeanOver,
     MinOver,
@@ -122,6 +125,15 @@ class _Explicit:
     def softplus(self, node: Basic, at: Mapping[Axis, int]) -> Any:
         return sympy.log(1 + sympy.exp(self.value(node.args[0], at)))
 
+    def log1p(self, node: Basic, at: Mapping[Axis, int]) -> Any:
+        return sympy.log(1 + self.value(node.args[0], at))
+
+    def expm1(self, node: Basic, at: Mapping[Axis, int]) -> Any:
+        return sympy.exp(self.value(node.args[0], at)) - 1
+
+    def log1mexp(self, node: Basic, at: Mapping[Axis, int]) -> Any:
+        return sympy.log(1 - sympy.exp(self.value(node.args[0], at)))
+
     def entry(self, node: Any, at: Mapping[Axis, int]) -> Any:
         """An entry; at an index that is itself unknown, the sum over all places it may be, each with its δ."""
         tensor: Tensor = node.tensor
@@ -182,4 +194,7 @@ _WRITTEN: tuple[tuple[Any, Any], ...] = (
     (Where, _Explicit.where),
     (Sigmoid, _Explicit.sigmoid),
     (Softplus, _Explicit.softplus),
+    (Log1p, _Explicit.log1p),
+    (Expm1, _Explicit.expm1),
+    (Log1mexp, _Explicit.log1mexp),
 )

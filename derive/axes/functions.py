@@ -36,6 +36,36 @@ class Softplus(Function):
     is_real = True
 
 
+class Log1p(Function):
+    """log(1 + x), exact also where x is tiny."""
+
+    nargs = 1
+    is_real = True
+
+    def _sympystr(self, printer: Any) -> str:
+        return f"log1p({printer._print(self.args[0])})"
+
+
+class Expm1(Function):
+    """exp(x) − 1, exact also where x is tiny."""
+
+    nargs = 1
+    is_real = True
+
+    def _sympystr(self, printer: Any) -> str:
+        return f"expm1({printer._print(self.args[0])})"
+
+
+class Log1mexp(Function):
+    """log(1 − exp(x)) for x < 0, exact at both ends."""
+
+    nargs = 1
+    is_real = True
+
+    def _sympystr(self, printer: Any) -> str:
+        return f"log1mexp({printer._print(self.args[0])})"
+
+
 class Delta(Expr):
     """δ(i, j): 1 where the two indices are equal, else 0 (Kronecker)."""
 
@@ -111,6 +141,16 @@ def sigmoid(x: Any) -> Expr:
 def softplus(x: Any) -> Expr:
     """log(1 + exp(x))."""
     return Softplus(scalar(x, "softplus"))
+
+
+def log1p(x: Any) -> Expr:
+    """log(1 + x), exact also where x is tiny."""
+    return Log1p(scalar(x, "log1p"))
+
+
+def expm1(x: Any) -> Expr:
+    """exp(x) − 1, exact also where x is tiny."""
+    return Expm1(scalar(x, "expm1"))
 
 
 def absolute(x: Any) -> Expr:

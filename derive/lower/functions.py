@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
-from derive.axes import Unsupported
+from sympy import Float, Mul, StrictGreaterThan, exp, log
+
+from derive.axes import Expm1, Log1p, Unsupported, Where
 
 from . import selection
 from .algebra import ONE, Hint, added, elementwise, host_product, multiplied, real
@@ -14,9 +17,11 @@ from .node import Graph, View
 if TYPE_CHECKING:
     from .read import Reader
 
+LOG2 = math.log(2)
 # Functions of the language → elementwise operations, named as NumPy names them. `special.` needs SciPy.
 FUNCTIONS = {
     **{name: name for name in "exp log sin cos tan sinh cosh tanh sign floor log1p expm1 log2 log10 exp2".split()},
+    **{"Log1p": "log1p", "Expm1": "expm1"},
     **{"asin": "arcsin", "acos": "arccos", "atan": "arctan", "asinh": "arcsinh", "acosh": "arccosh"},
     **{"atanh": "arctanh", "Abs": "absolute", "ceiling": "ceil", "atan2": "arctan2", "hypot": "hypot"},
     **{"erf": "special.erf", "erfc": "special.erfc", "erfinv": "special.erfinv", "gamma": "special.gamma"},
@@ -78,3 +83,11 @@ def softplus(r: Reader, term: Any, hint: Hint) -> View:
         return added(g, [(1, rest), (1, _called(g, "maximum", x, g.number(Fraction(0))))], hint)[1]
     rest = elementwise(g, "log1p", [_decay(r, x, hint)], hint)
     return added(g, [(1, rest), (1, elementwise(g, "maximum", [x, g.number(Fraction(0))], hint))], hint)[1]
+
+
+def log1mexp(r: Reader, term: Any, hint: Hint) -> View:
+    """log(1 − exp(x)), x < 0: log(−expm1(x)) where x > −log 2, else log1p(−exp(x)). Mächler (2012)."""
+    (argument,) = term.args
+    near = Log1p(Mul(-1, exp(argument, evaluate=False), evaluate=False))
+    far = log(Mul(-1, Expm1(argument), evaluate=False), evaluate=False)
+    return r.read(Where(StrictGreaterThan(argument, Float(-LOG2), evaluate=False), far, near), hint)

@@ -10,7 +10,20 @@ import sympy
 from sympy.core import relational
 from sympy.logic import boolalg
 
-from derive.axes import ArgMaxOver, ArgMinOver, MaxOver, MeanOver, MinOver, ProdOver, Sigmoid, Softplus, SumOver
+from derive.axes import (
+    ArgMaxOver,
+    ArgMinOver,
+    Expm1,
+    Log1mexp,
+    Log1p,
+    MaxOver,
+    MeanOver,
+    MinOver,
+    ProdOver,
+    Sigmoid,
+    Softplus,
+    SumOver,
+)
 
 # How tightly an expression holds together; a smaller number needs parentheses inside a larger one.
 REL, ADD, MUL, POW, ATOM = 5, 10, 20, 40, 50
@@ -67,6 +80,9 @@ FUNCTIONS: Mapping[Any, FunctionRow] = {
     sympy.Min: _named("min"),
     Sigmoid: FunctionRow("σ", r"\sigma", otherwise="sigmoid"),
     Softplus: _named("softplus"),
+    Log1p: _named("log1p"),
+    Expm1: _named("expm1"),
+    Log1mexp: _named("log1mexp"),
 }
 
 FENCES: Mapping[Any, FenceRow] = {

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import sympy
 
-from derive.axes import MaxOver, MeanOver, MinOver, ProdOver, Sigmoid, Softplus, SumOver, Where
+from derive.axes import Expm1, Log1mexp, Log1p, MaxOver, MeanOver, MinOver, ProdOver, Sigmoid, Softplus, SumOver, Where
 
 from .point import Array
 
@@ -61,6 +61,9 @@ FUNCTIONS: dict[type, Callable[..., Any]] = {
     sympy.erfc: lambda x: 1 - _erf(x),
     Sigmoid: _sigmoid,
     Softplus: _softplus,
+    Log1p: np.log1p,
+    Expm1: np.expm1,
+    Log1mexp: lambda x: np.log(-np.expm1(x)),
     Where: np.where,
     sympy.And: _fold(np.logical_and),
     sympy.Or: _fold(np.logical_or),

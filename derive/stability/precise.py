@@ -16,7 +16,7 @@ import numpy as np
 import sympy
 from sympy.core.basic import Basic
 
-from derive.axes import Delta, Entry, MaxOver, MinOver, Sigmoid, Softplus, Tensor, Where, definitions
+from derive.axes import Delta, Entry, Expm1, Log1p, MaxOver, MinOver, Sigmoid, Softplus, Tensor, Where, definitions
 from derive.oracle import FUNCTIONS, Array, Evaluator, Point, Scope
 from derive.verify.subject import whole
 
@@ -138,6 +138,8 @@ def _table(mp: Any) -> dict[type, Callable[..., Number]]:
         sympy.erfc: _near(mp.erfc, lambda x: 1 - mp.sign(x)),
         Sigmoid: lambda x: 1 / (1 + exp(-x)),
         Softplus: lambda x: mp.log1p(exp(x)),
+        Log1p: lambda x: mp.log1p(x) if x > -1 else mp.log(1 + x),
+        Expm1: lambda x: exp(x) - 1,
     }
 
 

@@ -18,6 +18,8 @@ from derive.axes import (
     BoolEntry,
     Delta,
     Entry,
+    Expm1,
+    Log1p,
     MaxOver,
     MeanOver,
     MinOver,
@@ -200,6 +202,10 @@ class Reader(Indices):
             if len(node.args) > 1:
                 raise Unsupported(f"log with a base: {node}; write log(x)/log(base)")
             return self.log_of(argument)
+        if isinstance(node, Log1p):
+            return self.log_of(self.algebra.add(self.algebra.constant(1), argument))
+        if isinstance(node, Expm1):
+            return self.algebra.add(self.exp_of(argument), self.algebra.constant(-1))
         if isinstance(node, sympy.sinh):  # sinh = tanh·cosh, so that sinh/cosh cancels
             return self.algebra.mul(self.apply("tanh", argument), self.apply("cosh", argument))
         if isinstance(node, sympy.tan):

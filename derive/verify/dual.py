@@ -19,6 +19,9 @@ from derive.axes import (
     Axis,
     Delta,
     Entry,
+    Expm1,
+    Log1mexp,
+    Log1p,
     MaxOver,
     MeanOver,
     MinOver,
@@ -70,6 +73,9 @@ SLOPES: dict[type, Callable[[Any, Any], Any]] = {
     sympy.erfc: lambda v, y: -2 / math.sqrt(math.pi) * np.exp(-v * v),
     Sigmoid: lambda v, y: y * (1 - y),
     Softplus: lambda v, y: FUNCTIONS[Sigmoid](v),
+    Log1p: lambda v, y: 1 / (1 + v),
+    Expm1: lambda v, y: np.exp(v),
+    Log1mexp: lambda v, y: 1 / (1 - np.exp(-v)),
 }
 
 

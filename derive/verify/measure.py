@@ -13,6 +13,8 @@ from derive.axes import (
     Axis,
     Delta,
     Entry,
+    Expm1,
+    Log1p,
     MeanOver,
     ProdOver,
     Scalar,
@@ -40,7 +42,7 @@ IMAGINARY = 1e-20
 
 # f(x + ih) = f(x) + ih f′(x) holds for these, as they are evaluated.
 ANALYTIC = (
-    *(Entry, Tensor, Axis, Size, Scalar, Delta, Where, Sigmoid, Softplus, SumOver, MeanOver, ProdOver),
+    *(Entry, Tensor, Axis, Size, Scalar, Delta, Where, Sigmoid, Softplus, Log1p, Expm1, SumOver, MeanOver, ProdOver),
     *(sympy.Number, sympy.NumberSymbol, sympy.Add, sympy.Mul, sympy.Pow, sympy.exp, sympy.log),
     *(sympy.sin, sympy.cos, sympy.tan, sympy.sinh, sympy.cosh, sympy.tanh, sympy.atan, sympy.asinh),
 )
