@@ -24,7 +24,9 @@ def my_layer(x: T[b, c]) -> T[b, c]:
 
 
 def test_it_shows_every_command():
-    assert {shlex.split(line)[1] for line in COMMANDS} == {"list", "show", "gradient", "explain", "code", "verify"}
+    assert {shlex.split(line)[1] for line in COMMANDS} == {
+        *("list", "show", "gradient", "explain", "code", "cost", "stability", "verify")
+    }
 
 
 @pytest.mark.parametrize("line", [line for line in COMMANDS if "--all" not in line])  # that one is a part of .ci/run
@@ -40,7 +42,7 @@ def test_a_command_does_what_it_shows(line, tmp_path):
 
 
 def test_what_it_names_exists():
-    named = set(re.findall(r"\b(?:notebooks/|docs/)?\w+\.(?:py|md|ipynb)\b", README)) - {"FILE.py", "mine.py"}
+    named = set(re.findall(r"\b(?:notebooks/|docs/|examples/)?\w+\.(?:py|md|ipynb)\b", README)) - {"FILE.py", "mine.py"}
     assert {"demo.py", "CONTRIBUTING.md", "notebooks/01_quickstart.ipynb"} <= named
     made = {"layer_norm.py", "mlp.py", "mlp.md"}
     assert not [name for name in named - made if not (ROOT / name).exists()]
