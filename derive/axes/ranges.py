@@ -30,7 +30,7 @@ from sympy import (
 from sympy.core.basic import Basic
 
 from .index import Axis, Size
-from .polynomial import ONE, Monomial, Number, Polynomial, cleared, constant, negated, polynomial, power, product, total
+from .polynomial import ONE, Monomial, Number, Polynomial, cleared, constant, negated, polynomial, product, total
 
 
 def nonnegative(expression: Expr) -> bool:
@@ -168,7 +168,9 @@ def _sizes_nonnegative(poly: Polynomial) -> bool:
 @lru_cache(maxsize=4096)
 def _shifted(base: Expr, exponent: int) -> Polynomial:
     """The power of a size, from its least value."""
-    return power(base + base.min if isinstance(base, Size) and base.min else base, exponent)
+    least = base.min if isinstance(base, Size) else 0
+    inner: Polynomial = {frozenset({(base, 1)}): 1, **({ONE: least} if least else {})}
+    return reduce(product, [inner] * exponent, constant(1))
 
 
 @lru_cache(maxsize=4096)
