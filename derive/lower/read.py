@@ -57,6 +57,7 @@ class Reader:
         self.graph = graph
         self.where = where
         self.defined: dict[Tensor, View] = dict(sources)
+        self.flat = {letter for t, view in sources.items() for letter in view.letters if letter not in t.axes}
         self.guards: tuple[View, ...] = ()  # conditions under which the expression at hand is selected
         self._readers: dict[type, Callable[[Reader, Any, Hint], View]] = {}
         self._fallible: dict[Tensor, bool] = {}
@@ -103,7 +104,7 @@ def _entry(r: Reader, entry: Any, hint: Hint) -> View:
     given = dict(zip(tensor.axes, entry.indices, strict=True))
     padded = isinstance(entry, (PaddedEntry, PaddedBoolEntry))
     if r.guards and tensor.body is not None and not padded and r.fallible(tensor):
-        inside = {letter for index in entry.indices for letter in free_axes(index)}
+        inside = {letter for index in entry.indices for letter in free_axes(index)} | r.flat
         guards, outer = tuple(g for g in r.guards if inside >= set(g.letters)), r.guards
         if guards:  # evaluated again, under the guards on its own letters
             r.guards = guards
