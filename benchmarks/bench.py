@@ -14,6 +14,7 @@ from benchmarks import performance
 from benchmarks.by_hand import BLOCK, BLOCKED, STRAIGHT, Array
 from benchmarks.jax_networks import COMPILED
 from benchmarks.report import RESULTS, Table, markdown, merged, met, progress, show
+from benchmarks.rows import ROWS
 from benchmarks.speed_tables import memory, speed
 from benchmarks.timing import (
     ROOT,
@@ -39,6 +40,7 @@ class Effort:
     rounds: int = 24  # of all columns in turn
     budget: float = 30.0  # seconds for one row at one size, if its calls are slow
     threads: int = 2  # of each column of `speed`
+    rows: tuple[str, ...] = tuple(ROWS)  # of `speed` and `memory`
 
 
 QUICK = Effort(processes=3, imports=5, seconds=1.0, placements=2, rounds=4, budget=2.0)
@@ -330,8 +332,8 @@ SECTIONS: dict[str, Callable[[Effort], Iterator[Table]]] = {
     "networks": networks,
     "import": imports,
     "code": emitted,
-    "speed": lambda effort: speed(effort.threads, effort.rounds, 4, effort.budget),
-    "memory": lambda effort: memory(),
+    "speed": lambda effort: speed(effort.threads, effort.rounds, 4, effort.budget, effort.rows),
+    "memory": lambda effort: memory(rows=effort.rows),
 }
 
 
@@ -356,17 +358,19 @@ def main() -> None:
     parser.add_argument(
         "--threads", type=int, help="threads of BLAS (default: 1, which is steadiest, but 2 for each column of `speed`)"
     )
+    parser.add_argument("--row", action="append", choices=ROWS, help="of `speed` and `memory` these only: a look, too")
     arguments = parser.parse_args()
     settle_environment(arguments.threads or 1)
     effort = QUICK if arguments.quick else Effort()
-    effort = replace(effort, threads=arguments.threads or effort.threads)
+    rows = tuple(arguments.row or effort.rows)
+    effort = replace(effort, threads=arguments.threads or effort.threads, rows=rows)
     console = Console() if sys.stdout.isatty() else Console(width=140)
     tables: list[Table] = []
     for section in arguments.section or SECTIONS:
         for table in _tables(section, effort):
             show(table, console)
             tables.append(table)
-    if arguments.quick or any(table.reason for table in tables):
+    if arguments.quick or arguments.row or any(table.reason for table in tables):
         console.print(f"{RESULTS.name} is written by a full run in which all is measured.", style="dim")
     else:
         RESULTS.write_text(markdown(merged(RESULTS.read_text(encoding="utf-8"), tables)), encoding="utf-8")

@@ -12,6 +12,7 @@ from benchmarks.rows import Array, Inputs, Row
 
 COLUMNS = {  # module, and the packages without which the column is left out
     "generated": ("benchmarks.generated", ()),
+    "fused": ("benchmarks.generated_fused", ("numba",)),
     "by hand": ("benchmarks.by_hand_rows", ()),
     "textbook": ("benchmarks.textbook", ()),
     "autograd": ("benchmarks.by_autograd", ("autograd",)),

@@ -38,10 +38,11 @@ def coins(count: int) -> Draw:
 
 @dataclass(frozen=True)
 class Goals:
-    """The largest ratio of times, generated / peer, for the median at M and at L."""
+    """The largest ratio of times, generated / peer, for the median at M and at L; `fused`: fused backend / PyTorch."""
 
     textbook: float
     torch: float
+    fused: float | None = None
 
 
 @dataclass(frozen=True)
@@ -120,27 +121,30 @@ ROWS = {
             "MLP step", "mlp", _sizes((5, 4, 6, 3), (32, 64, 64, 10), (256, 784, 256, 10), (4096, 784, 1024, 10)), _mlp,
             Goals(1.0, 1.0), lambda b, i, h, o: 6 * b * h * (i + o),
         ),
-        Row("softmax", "softmax", ROW_SIZES, lambda b, c: {"z": normal(b, c)}, Goals(0.8, 3.2)),
+        Row("softmax", "softmax", ROW_SIZES, lambda b, c: {"z": normal(b, c)}, Goals(0.8, 3.2, 1.0)),
         Row(
             "cross-entropy", "cross_entropy", ROW_SIZES,
             lambda b, c: {"input": normal(b, c), "target": below(c, b)}, Goals(0.6, 1.0),
         ),
-        Row("layer norm", "layer_norm", _sizes((5, 7), (32, 64), (512, 768), (8192, 1024)), _affine, Goals(0.6, 5.0)),
+        Row(
+            "layer norm", "layer_norm", _sizes((5, 7), (32, 64), (512, 768), (8192, 1024)), _affine,
+            Goals(0.6, 5.0, 1.0),
+        ),
         Row(
             "batch norm", "batch_norm", _sizes((4, 3, 5), (8, 16, 64), (32, 64, 196), (32, 64, 3136)), _batch,
-            Goals(0.5, 1.4), static={"weight": True, "bias": True},
+            Goals(0.5, 1.4, 1.0), static={"weight": True, "bias": True},
         ),
         Row(
-            "GELU tanh", "gelu", PLAIN_SIZES, lambda b, d: {"input": normal(b, d)}, Goals(0.1, 1.4),
+            "GELU tanh", "gelu", PLAIN_SIZES, lambda b, d: {"input": normal(b, d)}, Goals(0.1, 1.4, 1.0),
             static={"approximate": "tanh"},
         ),
-        Row("GELU exact", "gelu", PLAIN_SIZES, lambda b, d: {"input": normal(b, d)}, Goals(0.45, 5.5)),
+        Row("GELU exact", "gelu", PLAIN_SIZES, lambda b, d: {"input": normal(b, d)}, Goals(0.45, 5.5, 1.0)),
         Row(
-            "conv 3×3, stride 1", "conv2d", CONV_SIZES, _conv, Goals(0.3, 1.8), _conv_flops(1),
+            "conv 3×3, stride 1", "conv2d", CONV_SIZES, _conv, Goals(0.3, 1.8, 1.2), _conv_flops(1),
             options={"stride": 1, "padding": 1},
         ),
         Row(
-            "conv 3×3, stride 2", "conv2d", CONV_SIZES, _conv, Goals(0.4, 2.3), _conv_flops(2),
+            "conv 3×3, stride 2", "conv2d", CONV_SIZES, _conv, Goals(0.4, 2.3, 1.2), _conv_flops(2),
             options={"stride": 2, "padding": 1},
         ),
         Row(

@@ -171,10 +171,12 @@ def _rounds(workers: dict[str, Worker], rounds: int, placements: int, budget: fl
     return Times({name: np.array(values) for name, values in seconds.items()})
 
 
-def peaks(columns: Iterable[str], size: str, tick: Callable[[], None] = lambda: None) -> dict[str, dict[str, Any]]:
+def peaks(
+    columns: Iterable[str], size: str, rows: Iterable[str] = ROWS, tick: Callable[[], None] = lambda: None
+) -> dict[str, dict[str, Any]]:
     """What forward and backward add to the resident memory, each in a fresh process: row → column → answer."""
     found: dict[str, dict[str, Any]] = {}
-    for row in ROWS:
+    for row in rows:
         found[row] = {}
         for column in columns:
             with worker(column, 1, EXACT) as fresh:

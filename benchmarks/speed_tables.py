@@ -1,6 +1,6 @@
 """Sections 8 and 9: the comparison of speed and of peak memory, as tables with goals."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from statistics import geometric_mean
 from typing import Any
 
@@ -10,7 +10,8 @@ from benchmarks.rows import ROWS, SIZES, Row
 from benchmarks.speed import OURS, Measured, available, measure, peaks
 from benchmarks.timing import Ratio
 
-PEERS = tuple(name for name in COLUMNS if name != OURS)
+FUSED = "fused"  # ours, too: the same formulas with backend="numba"
+PEERS = tuple(name for name in COLUMNS if name not in (OURS, FUSED))
 JUDGED = ("M", "L")  # at S a call is mostly Python's own time; it is shown, without a goal
 EACH = {"by hand": 1.05, "autograd": 1.0}
 MEAN = {"by hand": 1.0, "autograd": 0.3}
@@ -20,6 +21,7 @@ COMPARED = (OURS, "by hand", "PyTorch")  # in memory
 TIMES = "8. Speed: forward + backward in milliseconds, float32"
 RATIOS = "8b. Speed: time of the generated code over the time of others"
 GOALS = "8c. Speed: goals"
+FUSION = "8d. Speed: the fused backend over NumPy code, and over PyTorch"
 MEMORY = "9. Peak memory of forward + backward, at L"
 
 
@@ -30,10 +32,12 @@ def goal(row: Row, size: str, peer: str) -> float | None:
     return {"textbook": row.goals.textbook, "PyTorch": row.goals.torch}.get(peer, EACH.get(peer))
 
 
-def speed(threads: int, rounds: int, placements: int, budget: float) -> Iterator[Table]:
-    """Every row at every size, all columns in turn."""
-    with progress("8. Speed", len(ROWS) * len(SIZES)) as tick:
-        machine, measured = measure(threads, rounds, placements, budget, tick=tick)
+def speed(
+    threads: int, rounds: int, placements: int, budget: float, rows: Collection[str] = tuple(ROWS)
+) -> Iterator[Table]:
+    """The rows at every size, all columns in turn."""
+    with progress("8. Speed", len(rows) * len(SIZES)) as tick:
+        machine, measured = measure(threads, rounds, placements, budget, rows=rows, tick=tick)
     missing = [name for name in COLUMNS if name not in available()]
     reason = f"not installed: {', '.join(missing)}" if missing else ""
     note = (
@@ -47,8 +51,12 @@ def speed(threads: int, rounds: int, placements: int, budget: float) -> Iterator
     ratios = tuple((one.row.name, _size(one), *(_judged(one, peer) for peer in PEERS)) for one in measured)
     note = "Below 1 the generated code is faster. Goals hold for M and L, and are met by the interval's lower end."
     yield Table(RATIOS, ("row", "size", *PEERS), ratios, note)
-    rows = tuple(row for peer in PEERS for row in _summary(peer, measured))
-    yield Table(GOALS, ("generated /", "over M and L", "reached", "goal", "met"), rows)
+    fused = tuple(_fused(one) for one in measured if FUSED in one.times.seconds)
+    note = "Kernels are compiled before they are timed: some seconds for each formula and dtype."
+    reason = "" if FUSED in available() else "not installed: numba"
+    yield Table(FUSION, ("row", "size", OURS, "PyTorch"), fused, note, reason)
+    summary = tuple(row for peer in PEERS for row in _summary(peer, measured))
+    yield Table(GOALS, ("generated /", "over M and L", "reached", "goal", "met"), summary)
 
 
 def _size(one: Measured) -> str:
@@ -67,17 +75,30 @@ def _times(one: Measured) -> tuple[str, ...]:
     )
 
 
-def _ratio(one: Measured, peer: str) -> Ratio | None:
-    both = OURS in one.times.seconds and peer in one.times.seconds
-    return one.times.ratio(OURS, peer) if both else None
+def _ratio(one: Measured, peer: str, ours: str = OURS) -> Ratio | None:
+    both = ours in one.times.seconds and peer in one.times.seconds
+    return one.times.ratio(ours, peer) if both else None
+
+
+def _fused(one: Measured) -> tuple[str, ...]:
+    """The fused backend against the NumPy code and PyTorch; only rows that it is meant for have a goal."""
+    aim = one.row.goals.fused if one.size in JUDGED else None
+    ratios = [(_ratio(one, OURS, FUSED), None), (_ratio(one, "PyTorch", FUSED), aim)]
+    return (one.row.name, _size(one), *(_shown(ratio, aim) for ratio, aim in ratios))
+
+
+def _shown(ratio: Ratio | None, aim: float | None) -> str:
+    if ratio is None:
+        return "–"
+    shown = f"{ratio.value:.2f} [{ratio.low:.2f}, {ratio.high:.2f}]"
+    return shown if aim is None else f"{shown} ≤ {aim:g} {met(ratio.low, aim)}"
 
 
 def _judged(one: Measured, peer: str) -> str:
     ratio, aim = _ratio(one, peer), goal(one.row, one.size, peer)
     if ratio is None:  # a goal is missed if it is the generated code that has no time
         return "–" if aim is None or peer not in one.times.seconds else f"– ≤ {aim:g} no"
-    shown = f"{ratio.value:.2f} [{ratio.low:.2f}, {ratio.high:.2f}]"
-    return shown if aim is None else f"{shown} ≤ {aim:g} {met(ratio.low, aim)}"
+    return _shown(ratio, aim)
 
 
 def _summary(peer: str, measured: Iterable[Measured]) -> Iterator[tuple[str, ...]]:
@@ -104,11 +125,11 @@ def _problems(measured: Iterable[Measured]) -> str:
     return f" Not measured: {'; '.join(told)}." if told else ""
 
 
-def memory(size: str = "L") -> Iterator[Table]:
+def memory(size: str = "L", rows: Collection[str] = tuple(ROWS)) -> Iterator[Table]:
     """Generated against by hand and PyTorch: what a call adds to what is resident, in fresh processes."""
     columns = [name for name in COMPARED if name in available()]
-    with progress(MEMORY, len(ROWS) * len(columns)) as tick:
-        found = peaks(columns, size, tick=tick)
+    with progress(MEMORY, len(rows) * len(columns)) as tick:
+        found = peaks(columns, size, rows, tick)
     told = [
         f"{row}, {name}: {answer['problem']}"
         for row, answers in found.items()

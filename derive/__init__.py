@@ -14,13 +14,15 @@ __version__ = "0.1.0"
 
 _HOME = {
     "sympy": "Abs Max Min asinh atan ceiling cos cosh erf exp floor log oo pi sin sinh sqrt tan tanh",
-    "derive.axes": "AssumptionError Axis Bool DeriveError Int NameProblem NotIterable Scalar ShapeError Size T Tensor "
-    "Unsupported absolute argmax_over argmin_over axes axis clip equals expm1 log1p logsumexp_over max_over maximum "
-    "mean_over min_over minimum one_hot padded prod_over sigmoid softplus sum_over where",
-    "derive.formula": "Formula assume formula let",
+    "derive.axes": "AssumptionError Axis Bool DeriveError Int NameProblem NotIterable Scalar ShapeError Size T "
+    "Tensor Unsupported absolute argmax_over argmin_over axes axis cholesky clip definite det diag eigh equals "
+    "expm1 inv kron log1p logdet logsumexp_over matrix_power max_over maximum mean_over min_over minimum norm "
+    "one_hot padded pinv prod_over sigmoid slogdet softplus solve sum_over svd trace tril triu where",
+    "derive.formula": "Formula assume formula let scan zeros",
     "derive.graph": "chain",
-    "derive.api": "Derivative catalogue equivalent gauss_newton gradient hessian hessian_diagonal hvp jacobian jvp "
-    "to_numpy verify vjp",
+    "derive.notation": "Notation",
+    "derive.api": "Derivative catalogue check_claim equivalent from_latex gauss_newton gradient hessian "
+    "hessian_diagonal hvp jacobian jvp plot to_numpy verify vjp",
 }
 _WHERE = {name: home for home, names in _HOME.items() for name in names.split()}
 __all__ = sorted(_WHERE)
@@ -29,7 +31,15 @@ __all__ = sorted(_WHERE)
 def _public(name: str) -> Any:
     value = getattr(importlib.import_module(_WHERE[name]), name)
     globals()[name] = value
+    if name == "formula":
+        importlib.import_module("derive.formula").Formula.display = _display
     return value
+
+
+def _display(shown: Any, form: str) -> str | None:
+    """What Jupyter shows of a formula."""
+    found: str | None = importlib.import_module("derive.api.presenting").DISPLAYS[form](shown)
+    return found
 
 
 class _Package(ModuleType):

@@ -65,7 +65,13 @@ from derive.api import (
     catalogue as catalogue,
 )
 from derive.api import (
+    check_claim as check_claim,
+)
+from derive.api import (
     equivalent as equivalent,
+)
+from derive.api import (
+    from_latex as from_latex,
 )
 from derive.api import (
     gauss_newton as gauss_newton,
@@ -87,6 +93,9 @@ from derive.api import (
 )
 from derive.api import (
     jvp as jvp,
+)
+from derive.api import (
+    plot as plot,
 )
 from derive.api import (
     to_numpy as to_numpy,
@@ -152,7 +161,22 @@ from derive.axes import (
     axis as axis,
 )
 from derive.axes import (
+    cholesky as cholesky,
+)
+from derive.axes import (
     clip as clip,
+)
+from derive.axes import (
+    definite as definite,
+)
+from derive.axes import (
+    det as det,
+)
+from derive.axes import (
+    diag as diag,
+)
+from derive.axes import (
+    eigh as eigh,
 )
 from derive.axes import (
     equals as equals,
@@ -161,10 +185,22 @@ from derive.axes import (
     expm1 as expm1,
 )
 from derive.axes import (
+    inv as inv,
+)
+from derive.axes import (
+    kron as kron,
+)
+from derive.axes import (
     log1p as log1p,
 )
 from derive.axes import (
+    logdet as logdet,
+)
+from derive.axes import (
     logsumexp_over as logsumexp_over,
+)
+from derive.axes import (
+    matrix_power as matrix_power,
 )
 from derive.axes import (
     max_over as max_over,
@@ -182,10 +218,16 @@ from derive.axes import (
     minimum as minimum,
 )
 from derive.axes import (
+    norm as norm,
+)
+from derive.axes import (
     one_hot as one_hot,
 )
 from derive.axes import (
     padded as padded,
+)
+from derive.axes import (
+    pinv as pinv,
 )
 from derive.axes import (
     prod_over as prod_over,
@@ -194,10 +236,28 @@ from derive.axes import (
     sigmoid as sigmoid,
 )
 from derive.axes import (
+    slogdet as slogdet,
+)
+from derive.axes import (
     softplus as softplus,
 )
 from derive.axes import (
+    solve as solve,
+)
+from derive.axes import (
     sum_over as sum_over,
+)
+from derive.axes import (
+    svd as svd,
+)
+from derive.axes import (
+    trace as trace,
+)
+from derive.axes import (
+    tril as tril,
+)
+from derive.axes import (
+    triu as triu,
 )
 from derive.axes import (
     where as where,
@@ -216,6 +276,9 @@ from derive.formula import (
 )
 from derive.graph import (
     chain as chain,
+)
+from derive.notation import (
+    Notation as Notation,
 )
 
 __version__: str

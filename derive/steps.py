@@ -46,12 +46,14 @@ class Equation:
 class Derivation:
     """The equations in the order in which a reader meets them; the last ones are the results.
 
-    `of` is the entry that is differentiated (y[b, c] for a Jacobian); None means L = Σ g·y.
+    `of` is the entry that is differentiated (y[b, c] for a Jacobian); None means L = Σ g·y. `differentials` are those
+    of the definitions, one by one, for a reader who asks for them: TangentOf(y[…]) in terms of TangentOf(x[…]).
     """
 
     title: str
     equations: tuple[Equation, ...]
     of: Any = None
+    differentials: tuple[Equation, ...] = ()
 
     def __repr__(self) -> str:
         count = sum(1 for _ in self.steps())

@@ -14,7 +14,8 @@ from derive import DeriveError, NameProblem
 DERIVE_CATALOGUE = True  # tells this package from others of the same name on the registry
 CHAPTERS = (
     "linear activations losses classification objectives penalties normalisation noise embedding convolution pooling "
-    "directions shapes resampling attention networks"
+    "directions shapes resampling attention networks recurrence paths "
+    "optimisers layer_optimisers gradient_transforms schedules matrices linear_models"
 ).split()
 
 

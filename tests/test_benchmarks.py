@@ -10,7 +10,7 @@ from benchmarks.rows import ROWS, TINY
 from benchmarks.speed import EXACT, worker
 
 WITH_PARITY = ("torch",)  # `make parity` installs it, and runs this file, too
-NOTHING = {("autograd", "logistic Hessian")}
+NOTHING = {("autograd", "logistic Hessian"), ("fused", "logistic Hessian")}
 
 
 @pytest.mark.parametrize("row", ROWS)

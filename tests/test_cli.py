@@ -175,6 +175,11 @@ def test_gradient(derive):
     assert (code, err) == (0, "")
     assert out == "∂L/∂w_io = Σ_b x_bi g_bo\nwhere g_bo = ∂L/∂y_bo, the upstream gradient\n"
     assert "∂L/∂W = Xᵀ G\n" in derive("gradient", "dense", "--notation", "matrix")[1]
+    written = ["--notation", "matrix", "--layout", "numerator", "--samples", "columns", "--symbol", "x=U"]
+    assert "∂L/∂W = G Uᵀ\n" in derive("gradient", "dense", *written)[1]
+    assert "Σ_{b=1…B} x_bi g_bo\n" in derive("gradient", "dense", "--ranges", "--from-one")[1]
+    assert "dL = tr(Gᵀ X dW)\n" in derive("explain", "dense", "--notation", "differential")[1]
+    assert "∂L/∂W = X ⊙_b G\n" in derive("explain", "dense", "--notation", "named")[1]
     closed = derive("gradient", "softmax")[1]
     assert closed.startswith("∂L/∂z_bc = y_bc (g_bc − Σ_c′ y_bc′ g_bc′)\nwhere y_bc = exp(z_bc) / Σ_c′ exp(z_bc′)\n")
     assert derive("gradient", "softmax", "--form", "staged")[1] != closed
@@ -392,6 +397,10 @@ BAD_INPUT = [
         "--form: expected closed or staged, given 'closd'; did you mean 'closed'?",
     ),
     (["gradient", "dense", "--notation", "matrx"], "did you mean 'matrix'?"),
+    (["explain", "dense", "--layout", "numerater"], "did you mean 'numerator'?"),
+    (["explain", "dense", "--symbol", "beta"], "--symbol beta: expected NAME=LATEX"),
+    (["explain", "dense", "--symbol", "bta=b"], "symbols: no 'bta' here; did you mean 'beta'?"),
+    (["gradient", "dense", "--symbol", "beta=\\input{x}"], "the command \\input is not allowed in a symbol"),
     (["explain", "dense", "--detail", "ful"], "did you mean 'full'?"),
     (["explain", "dense", "--format", "latx"], "did you mean 'latex'?"),
     (["list", "--kind", "lossses"], "did you mean 'losses'?"),
@@ -464,10 +473,8 @@ BAD_INPUT = [
     (["explain", "dense", "-o", "bare.py/x.tex"], "cannot be written"),
 ]
 UNSUPPORTED = [
-    (["explain", "dense", "--format", "pdf"], "--format pdf: not supported yet"),
-    (["explain", "dense", "--format", "notebook", "-o", "x.ipynb"], "not supported yet"),
-    (["explain", "dense", "--notation", "named"], "--notation named: not supported yet: expected index or matrix"),
-    (["gradient", "dense", "--notation", "differential"], "not supported yet"),
+    (["plot", "one_hot"], "plot of one_hot: it has no real input"),
+    (["explain", "layer_norm(eps=1e-6)", "--format", "notebook", "-o", "x.ipynb"], "layer_norm with options fixed"),
 ]
 
 

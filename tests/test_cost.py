@@ -4,10 +4,12 @@ import importlib
 import json
 import types
 from dataclasses import replace
+from fractions import Fraction
+from functools import cache
 
 import numpy as np
 import pytest
-from sympy import Add, Poly
+from sympy import Add, Function, Integer, Poly, expand
 
 from derive import NameProblem, Size, T, Unsupported, axes, axis, catalogue, chain, formula, padded, sum_over, to_numpy
 from derive.axes import DeriveError
@@ -19,7 +21,8 @@ from derive.verify.sample import Sampler
 # The counter. It shares nothing with the model: arrays that count what NumPy does with them.
 
 SLOW = set(
-    "exp log sin cos tan tanh sinh cosh arctan log1p expm1 log2 log10 exp2 power erf erfc gammaln digamma".split()
+    "exp log sin cos tan tanh sinh cosh arctan arcsinh log1p expm1 log2 log10 exp2 power "
+    "erf erfc gammaln digamma".split()
 )
 
 
@@ -36,7 +39,7 @@ class Count:
         return before
 
     def add(self, flops, *arrays, slow=False):
-        self.flops += int(flops)
+        self.flops += flops if isinstance(flops, Fraction) else int(flops)
         self.transcendental += int(flops) if slow else 0
         if not self.quiet:
             self.moved += sum(a.nbytes for a in arrays if isinstance(a, np.ndarray))
@@ -100,6 +103,11 @@ class Counted(np.ndarray):
 
     def copy(self):
         return copied(self, super().copy())
+
+    def take(self, index, axis):
+        found = counted(plain(self).take(plain(index), axis=axis))
+        COUNT.add(0, index, found, found)
+        return found
 
     def argmax(self, axis):
         return arg(self, np.argmax, axis)
@@ -187,6 +195,33 @@ def strided(*args, **kwargs):
     return counted(np.lib.stride_tricks.as_strided(*plain(args), **kwargs))
 
 
+def matrices(function, leading, take=lambda found: found, thin=False):
+    """A function of LAPACK's: the leading terms of its users' guide, for each matrix."""
+
+    def call(*args):
+        found = function(*plain(args))
+        *batch, rows, n = args[0].shape
+        columns = [b.shape[-1] if b.ndim > 1 else 1 for b in args[1:]]
+        made = take(found) if isinstance(take(found), tuple) else (np.asarray(take(found)),)
+        COUNT.add(int(np.prod(batch)) * leading(*([rows] if thin else []), n, *columns), *args, *made)
+        return tuple(map(counted, found)) if isinstance(found, tuple) else counted(found)
+
+    return call
+
+
+LAPACK = types.SimpleNamespace(
+    inv=matrices(np.linalg.inv, lambda n: Fraction(8, 3) * n**3),
+    solve=matrices(np.linalg.solve, lambda n, k: Fraction(2, 3) * n**3 + 2 * n**2 * k),
+    det=matrices(np.linalg.det, lambda n: Fraction(2, 3) * n**3),
+    slogdet=matrices(np.linalg.slogdet, lambda n: Fraction(2, 3) * n**3, take=lambda found: found[1]),
+    cholesky=matrices(np.linalg.cholesky, lambda n: Fraction(1, 3) * n**3),
+    eigvalsh=matrices(np.linalg.eigvalsh, lambda n: Fraction(4, 3) * n**3),
+    svdvals=matrices(np.linalg.svdvals, lambda n, m: 4 * n * m**2 - Fraction(4, 3) * m**3, thin=True),
+    svd=np.linalg.svd,
+    eigh=np.linalg.eigh,  # within `eigenvectors`, which is counted as a whole
+)
+
+
 # NumPy; the arrays that it makes are counted.
 COUNTING = types.SimpleNamespace(
     **{name: getattr(np, name) for name in dir(np) if not name.startswith("_")}
@@ -196,6 +231,7 @@ COUNTING = types.SimpleNamespace(
         "array": lambda x, order="K": copied(x, np.array(plain(x), order=order)),
         "broadcast_to": lambda x, shape: counted(np.broadcast_to(plain(x), shape)),
         "broadcast_arrays": lambda *arrays: tuple(map(counted, np.broadcast_arrays(*plain(arrays)))),
+        "linalg": LAPACK,
         "lib": types.SimpleNamespace(stride_tricks=types.SimpleNamespace(as_strided=strided)),
     }
 )
@@ -220,7 +256,21 @@ def running(module, block=None):
         return found
 
     space |= {name: COUNTING for name, value in space.items() if value is np}
+    if "eigenvectors" in space:
+        space["eigenvectors"] = matrices(space["eigenvectors"], lambda n: Fraction(9 * n**3))
+    if "singular_vectors" in space:
+        space["singular_vectors"] = matrices(
+            space["singular_vectors"], lambda n, m: Fraction(14 * n * m**2 + 8 * m**3), thin=True
+        )
     space |= {k: sums_by_place for k, v in space.items() if v is scattered and v is not None}
+
+    def one_function(x, inner=1, outer=1, out=None):
+        """A function counts 1 an entry, however many products of polynomials it takes."""
+        found = runtime.erfc(plain(x), inner, outer, plain(out))
+        COUNT.add(found.size, x, found, slow=True)
+        return counted(found) if out is None else out
+
+    space |= {k: one_function for k in space if k.rstrip("_") == "erfc"}
     free = {
         "checked": lambda where, declared, arrays: list(arrays),
         "upstream": lambda where, g, templates: g,
@@ -277,7 +327,7 @@ def compare(module, arrays, given, sizes, dtype=np.float64, block=runtime.BLOCK)
 
 def rows(name, work, counts):
     parts = ("flops", "transcendental", "moved")
-    return {f"{name} {part}": (int(getattr(work, part)), counts[part]) for part in parts}
+    return {f"{name} {part}": (int(getattr(work, part)), int(counts[part])) for part in parts}
 
 
 def differences(found):
@@ -308,9 +358,19 @@ def more_moved(what, model, count):
     return what.endswith("moved") and model > count
 
 
-@pytest.mark.parametrize("name", catalogue)
+@cache
+def first(name):
+    """The module of a formula's first variant, for all tests over the catalogue."""
+    return to_numpy(catalogue[name], **catalogue[name].variants()[0])
+
+
+# NumPy's functions of Python numbers: the model takes what they give for arrays, the count for numbers.
+OF_NUMBERS = {"radam"}
+
+
+@pytest.mark.parametrize("name", [name for name in catalogue if name not in OF_NUMBERS])
 def test_every_formula_costs_what_is_counted(name):
-    agree(to_numpy(catalogue[name], **catalogue[name].variants()[0]))
+    agree(first(name))
 
 
 @pytest.mark.thorough
@@ -418,6 +478,42 @@ LITERATURE = {
 def test_leading_terms_of_the_literature(name):
     cost = to_numpy(catalogue[name], **({"is_causal": False} if "attention" in name else {})).cost
     assert (leading(cost.forward.flops), leading(cost.backward.flops)) == LITERATURE[name]
+
+
+def degrees(cost):
+    """The degree of forward's and of backward's flops in each size, blocks and paddings being constants."""
+    constants = [w.flops.replace(lambda e: isinstance(e, Function), lambda e: Integer(1)) for w in cost.works.values()]
+    every = [expand(c) for c in constants[:2]]
+    return tuple({str(s): Poly(e, s).degree() for s in e.free_symbols} for e in every)
+
+
+# Where backward has a higher degree in a size than forward, and why it must. What is linear does not count.
+HIGHER = {
+    "unfold": {"kernel_size": (0, 2)},  # forward copies entries; backward adds those of all taps
+    "cumprod": {"Y": (2, 3)},  # a product of all others for each pair of places, where zeros may stand
+    "diagonal": {"I": (0, 2)},  # forward reads a diagonal; backward writes a matrix
+    "matrix_trace": {"N": (1, 2)},  # likewise
+    "woodbury_inverse": {"I": (2, 3)},  # an inverse times the upstream times an inverse
+}
+
+
+@pytest.mark.parametrize("name", catalogue)
+def test_no_backward_grows_faster_than_its_forward(name):
+    forward, *backward = degrees(first(name).cost)
+    given = {s: (forward.get(s, 0), n) for part in backward for s, n in part.items()}
+    assert {s: pair for s, pair in given.items() if pair[1] > max(1, pair[0])} == HIGHER.get(name, {})
+
+
+ATTENTION = [
+    ("scaled_dot_product_attention", {"is_causal": True}), ("scaled_dot_product_attention", {"attn_mask": True}),
+    ("masked_attention", {}), ("soft_capped_attention", {}), ("sliding_window_attention", {}),
+    ("alibi_attention", {}), ("grouped_query_attention", {}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name, static", ATTENTION)
+def test_attention_is_linear_in_the_length_of_its_source(name, static):
+    assert [part["S"] for part in degrees(to_numpy(catalogue[name], **static).cost)] == [1, 1]
 
 
 def test_dense_in_full():

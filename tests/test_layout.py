@@ -53,7 +53,7 @@ def test_a_long_line_means_what_the_short_one_means(line):
 def test_emitted_modules_check_themselves(tmp_path):
     """`python mlp.py` compares gradients with differences; one that is wrong is found."""
     source = to_numpy(catalogue["softmax_cross_entropy"]).source
-    wrong = source.replace("z_bar = p *", "z_bar = 1.01 * p *")
+    wrong = source.replace("g / B", "1.01 * g / B")
     assert wrong != source
     for text, code in ((source, 0), (wrong, 1)):
         (tmp_path / "module.py").write_text(text, encoding="utf-8")

@@ -515,7 +515,7 @@ def test_names_of_helpers_may_be_inputs():
     "table, name, contains, lacks",
     [
         (CONVOLUTIONS, "conv2d", ["products(", "windows("], ["einsum", "tensordot", "=="]),
-        (CONVOLUTIONS, "conv2d dx", ["products(", "overlapped("], ["einsum", "=="]),
+        (CONVOLUTIONS, "conv2d dx", ["spread("], ["einsum", "==", "overlapped(", "products("]),
         (CONVOLUTIONS, "conv2d dw", ["products(", "total=True"], ["einsum", "=="]),
         (CONVOLUTIONS, "depthwise", ["weighted("], ["einsum"]),
         (CONVOLUTIONS, "depthwise dx", ["overlapped(g[", "times=wt["], ["None] * ", "einsum"]),
@@ -525,7 +525,7 @@ def test_names_of_helpers_may_be_inputs():
         (MAXIMA, "min", ["fill=np.inf"], ["np.where"]),
         (MAXIMA, "dx", ["firsts(", "selected("], ["scattered(", "np.where"]),
         (MAXIMA, "dx by taps", ["selected("], ["scattered("]),
-        (GATHERS, "embedding", ["out = emb[idx]"], ["=="]),
+        (GATHERS, "embedding", ["out = emb.take(idx, axis=0)"], ["=="]),
         (GATHERS, "embedding dx", ["scattered(g, (V,), idx)"], ["=="]),
         (GATHERS, "class entry", ["zb[np.arange(B), cls]"], ["=="]),
         (GATHERS, "merged", ["x.reshape((N, F, K))"], ["windows(", "=="]),

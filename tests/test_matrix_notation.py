@@ -20,8 +20,8 @@ TOKEN = re.compile(r"\s*(diag|tr|\^⊙2|⁻¹|_F|.)")
 
 
 def matrix_entry(name, *indices):
-    """The tensor of that name is declared over other letters, so that its entries may be anything."""
-    declared = tuple(indices[0].alias(f"{name}{place}") for place in range(len(indices)))
+    """The tensor of that name is declared over other letters, as long as its indices, so that it may have any entry."""
+    declared = tuple(index.alias(f"{name}{place}") for place, index in enumerate(indices))
     return Entry(Tensor(name, declared), *indices)
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import sympy
+from sympy import cos as cosine_of
 from sympy import cosh, exp, log, sqrt, tanh
 
 import derive.differentiate.partial as partial
@@ -28,6 +29,7 @@ from derive.axes import (
     Bool,
     DeriveError,
     Int,
+    Logcosh,
     Scalar,
     T,
     axes,
@@ -57,9 +59,11 @@ from formulas import (
     sigmoid,
     softmax,
     softmax_cross_entropy,
+    softsign,
 )
 
 b, c, n = axes("b c n")
+(d,) = axes("d", min=2)
 k, m = c.alias("k"), n.alias("m")
 
 Spoil = Callable[[Any], Any]
@@ -108,6 +112,7 @@ FUNCTIONS: dict[str, Any] = {
     "sigmoid": sigmoid_of,
     "softplus": softplus_of,
     "cosh": cosh,
+    "logcosh": Logcosh,
     "sin": sympy.sin,
     "cos": sympy.cos,
     "erf": sympy.erf,
@@ -658,9 +663,83 @@ def exp_minus_one(x: T[b]) -> T[b]:
     return exp(x[b]) - 1
 
 
+def written(body):
+    """A formula of one vector, by its entry."""
+
+    def f(x: T[b]) -> T[b]:
+        return body(x[b])
+
+    return build(f, "written", {})
+
+
+def rows(body):
+    """A formula of a matrix, by a function of its tensor."""
+
+    def f(x: T[b, c]) -> T[b]:
+        assume(x[b, c] > 0)
+        assume(x[b, c] < 1)
+        return body(x)
+
+    return build(f, "rows", {})
+
+
+@unregistered
+def two_divergences(z: T[b, c], v: T[b, c]) -> T[b]:
+    p = let("p", exp(z[b, c]) / sum_over(c, exp(z[b, c])))
+    q = let("q", exp(v[b, c]) / sum_over(c, exp(v[b, c])))
+    return sum_over(c, p[b, c] * log(p[b, c] / q[b, c]))
+
+
+@unregistered
+def mixture(x: T[b], a: T[c], mu: T[c]) -> T[b]:
+    share = let("share", exp(a[c]) / sum_over(c, exp(a[c])))
+    return log(sum_over(c, share[c] * exp(-((x[b] - mu[c]) ** 2) / 2)))
+
+
+@unregistered
+def other_shares(z: T[b, d]) -> T[b, d]:
+    return log(1 - exp(z[b, d]) / sum_over(d, exp(z[b, d])))
+
+
+@unregistered
+def any_shape(x: T[...]) -> T[...]:
+    return tanh(x)
+
+
+@unregistered
+def gate_of_tanh(x: T[...]) -> T[...]:
+    return x * (1 + tanh(3 * x))
+
+
 STABILISING = {
+    "tanh": (written(lambda x: 2 / (exp(x) + exp(-x))),),
+    "tanh of a quotient": (written(lambda x: (exp(2 * x) - 1) / (exp(2 * x) + 1)),),
+    "log cosh": (written(lambda x: log(exp(x) + exp(-x))),),
+    "tanh of a sigmoid": (written(lambda x: 2 / (1 + exp(-x)) - 1),),
+    "two sigmoids": (written(lambda x: sigmoid_of(x) - sigmoid_of(-x)),),
+    "the other sigmoid": (written(lambda x: 1 - sigmoid_of(x)),),
+    "softplus, both ways": (written(lambda x: softplus_of(x) - softplus_of(-x)),),
+    "log of cases": (rows(lambda x: log(prod_over(c, where(x[b, c] > 1 / 2, x[b, c], 1 - x[b, c])))),),
+    "power of a product": (rows(lambda x: sqrt(prod_over(c, x[b, c]))),),
+    "centre": (rows(lambda x: mean_over(c, x[b, c] ** 2) - mean_over(c, x[b, c]) ** 2),),
+    "the other shares": (other_shares,),
+    "norm at zero": (rows(lambda x: sqrt(sum_over(c, x[b, c] ** 2))),),
+    "beside an exponential": (mixture,),
+    "beside a sigmoid": (written(lambda x: sympy.atan(exp(x))),),
+    "product with its logarithm": (rows(lambda x: sum_over(c, x[b, c] * log(x[b, c]))),),
+    "logarithm of two exponentials": (written(lambda x: log(exp(x**2) + exp(x))),),
+    "beside its largest": (two_divergences,),
+    "exponent beside its largest": (mixture,),
+    "within a definition": (exp_minus_one,),
+    "slope of tanh": (any_shape,),
+    "one and tanh": (gate_of_tanh,),
+    "erfc": (written(lambda x: 1 + sympy.erf(x)),),
+    "versine": (written(lambda x: 1 - cosine_of(x)),),
+    "difference of roots": (written(lambda x: sqrt(1 + x**2) - 1),),
+    "complement of a quotient": (softsign,),
+    "complement of a product": (rows(lambda x: 1 - prod_over(c, 1 - x[b, c])),),
     "softplus": (binary_cross_entropy_with_logits, log_sigmoid),
-    "sigmoid": (sigmoid, logistic_regression),
+    "sigmoid": (written(lambda x: 1 / (1 + exp(-x))),),
     "log of a product": (cross_entropy_by_softmax,),
     "shift log-sum-exp": (log_softmax, softmax_cross_entropy),
     "shift sum of exponentials": (softmax, log_softmax),

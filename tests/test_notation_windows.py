@@ -205,8 +205,8 @@ Definition
 The scalar that is differentiated is L = Σ_h g_h u_h, where g_h is the given
 upstream gradient ∂L/∂u_h.
 
-Gradient with respect to x
---------------------------
+Gradient with respect to x: Y
+-----------------------------
 
   ∂L/∂x_y
     = Σ_{h, r : s h + r − p = y} g_h w_r
@@ -236,7 +236,8 @@ def test_a_result_explains_the_names_it_uses():
     view.chains(Chain((out[h],), (Line(pooled.size * out[h]),), (h,)))
     assert view.legend() == ["H = ⌊(Y + 2 p − R)/s⌋ + 1", "O = ⌊(H − Q)/2⌋ + 1"]
     view = view_of(*convolution(), TEXT, "index")
-    view.chains(Chain((out[h],), (Line(padded(line)[AT_Y]),), (h,)))
+    given = Tensor("g", (h,), role="upstream", of="u")
+    view.chains(Chain((given[h],), (Line(padded(line)[AT_Y]),), (h,)))
     assert view.legend() == ["x̃ is x, and 0 outside"]
 
 

@@ -25,7 +25,21 @@ def my_layer(x: T[b, c]) -> T[b, c]:
 
 def test_it_shows_every_command():
     assert {shlex.split(line)[1] for line in COMMANDS} == {
-        *("list", "show", "gradient", "explain", "code", "cost", "stability", "verify")
+        *(
+            "list",
+            "show",
+            "gradient",
+            "explain",
+            "plot",
+            "book",
+            "code",
+            "cost",
+            "stability",
+            "verify",
+            "latex",
+            "claim",
+        ),
+        *("train", "compare"),
     }
 
 

@@ -306,7 +306,7 @@ def test_the_steps_verify(f):
         (sigmoid_by_decay, "sigmoid"),
         (binary_cross_entropy_with_logits, "softplus"),
         (binary_entropy_textbook, "softplus"),
-        (logistic_regression, "sigmoid"),
+        (logistic_regression, "softplus"),
     ],
     ids=lambda v: getattr(v, "name", v),
 )

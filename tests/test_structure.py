@@ -35,7 +35,10 @@ MAY_IMPORT = {
 }
 MAY_IMPORT["api"] = " ".join(MAY_IMPORT)
 MAY_IMPORT["__init__"] = MAY_IMPORT["api"] + " api"  # `from derive import ...`, the public names
-MAY_IMPORT["cli"] = "api __init__"
+MAY_IMPORT["train"] = MAY_IMPORT["__init__"]  # optimisers, schedules, the training loop
+MAY_IMPORT["book"] = MAY_IMPORT["__init__"]  # the catalogue as pages
+MAY_IMPORT["statements"] = "axes steps"  # what is said about training: scalar mathematics, derived and checked
+MAY_IMPORT["cli"] = "api train book __init__"
 MAY_IMPORT["__main__"] = "cli"
 
 # Everybody may import the standard library and SymPy; besides these:
@@ -43,9 +46,12 @@ MAY_IMPORT_PACKAGE = {
     "oracle": "numpy",
     "verify": "numpy",
     "stability": "numpy mpmath",
-    "backends": "numpy array_api_compat",
+    "notation": "latex2mathml matplotlib numpy",
+    "book": "numpy formulas rich",
+    "backends": "numpy array_api_compat scipy numba",  # scipy: where it is installed, for sums by place
     "parse": "latex2sympy2_extended",
     "api": "numpy formulas",  # formulas: for the catalogue, when it is first asked for
+    "train": "numpy formulas sklearn matplotlib",
     "cli": "typer rich",
 }
 

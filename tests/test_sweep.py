@@ -21,6 +21,7 @@ from derive.stability.bounds import Bound
 from derive.stability.precise import digits
 
 b, c, d = axes("b c d")
+(k,) = axes("k", min=2)
 
 # The catalogue
 
@@ -31,14 +32,8 @@ SINGLE = {"dtypes": ("float32",)}
 
 # Out of bounds at common magnitudes: the code is to be mended.
 BROKEN = {
-    **dict.fromkeys(("gelu", "geglu"), "1 + erf(x) for x ≪ 0 is erfc(−x)"),
-    **dict.fromkeys(("sigmoid", "glu"), "σ′ = σ(1 − σ) for x ≫ 0 is σ(x)σ(−x)"),
-    "tanh": "tanh′ = 1 − y² far from 0 is 1/cosh²",
-    "softsign": "(1 − |y|)² far from 0 is 1/(1 + |x|)²",
     "tanhshrink": "x − tanh(x) near 0 cancels",
-    "sigmoid_focal_loss": "(1 − σ(z))^γ for z ≫ 0 is σ(−z)^γ",
-    "ppo_clip": "0·∞ where exp overflows in the branch that is not taken",
-    "siamese": "the gradient of a norm at 0 is NaN",
+    "ppo_clip": "exp overflows where it is only compared with 1 + ε: a warning, and no wrong number",
 }
 # ... only in some variant, which `make thorough` sweeps.
 BROKEN_VARIANTS = {
@@ -52,7 +47,9 @@ FAR = {
     **dict.fromkeys(("normalize", "normalize_of_order", "cosine_similarity", "cosine_embedding_loss"), SQUARES),
     **dict.fromkeys(("pairwise_distance", "minkowski_distance", "triplet_margin_loss", "cdist"), SQUARES),
     **dict.fromkeys(("layer_norm", "rms_norm", "weight_norm", "spectral_norm", "power_iteration"), SQUARES),
-    **dict.fromkeys(("lp_pool3d", "dice_loss"), SQUARES),
+    **dict.fromkeys(("lp_pool3d", "dice_loss", "gelu", "geglu", "softsign", "siamese"), SQUARES),
+    **dict.fromkeys(("adadelta", "rmsprop", "rprop", "adamax", "adafactor_direction_of_vector"), SQUARES),
+    **dict.fromkeys(("lbfgs_first_loop", "lbfgs_second_loop", "clip_by_norm", "frobenius_norm"), SQUARES),
     **dict.fromkeys(("hinge_loss", "margin_ranking_loss"), SQUARES),  # the sign of what has underflowed is lost
     **dict.fromkeys(("smooth_l1_loss", "huber_loss"), "0·∞ where a square overflows in the branch that is not taken"),
 }
@@ -67,12 +64,20 @@ DEAR = frozenset(
 )
 
 
+DEAR |= {name for name in catalogue if catalogue[name].kind in ("recurrence", "paths")}  # swept through every step
+# LAPACK's factors lose all digits of matrices whose entries lie between 1e-30 and 1e30, as those of any library do.
+CONDITIONED = frozenset(
+    "determinant singular_values nuclear_norm largest_singular_value least_squares kalman_step "
+    "kalman_log_likelihood".split()
+)
+
+
 def swept(name, amount=COARSE, **given):
     dtypes = BOTH if catalogue[name].kind in ("activations", "noise") else SINGLE
     return stability(catalogue[name], **amount, **dtypes, **given)
 
 
-@pytest.mark.parametrize("name", [name for name in catalogue if name not in {*BROKEN, *FAR, *DEAR}])
+@pytest.mark.parametrize("name", [name for name in catalogue if name not in {*BROKEN, *FAR, *DEAR, *CONDITIONED}])
 def test_the_catalogue_is_within_bounds(name):
     assert (report := swept(name)), report
 
@@ -236,8 +241,8 @@ def ratio_of_sums(z: T[b, c], v: T[c]) -> T[b]:
     return sum_over(c, v[c] * exp(z[b, c])) / sum_over(c, exp(z[b, c]))
 
 
-def log_of_the_others(z: T[b, c]) -> T[b, c]:
-    return log(1 - exp(z[b, c]) / sum_over(c, exp(z[b, c])))
+def log_of_the_others(z: T[b, k]) -> T[b, k]:
+    return log(1 - exp(z[b, k]) / sum_over(k, exp(z[b, k])))
 
 
 def entropy(z: T[b, c]) -> T[b]:
@@ -310,46 +315,42 @@ TEXTBOOK = {
         *(deviation_by_subtraction, largest_gap),
     )
 }
-# Held to the condition of the function itself; the others may round each operation as it is written.
+# Held to the condition of the function itself; the others may round each operation as it is written: near 0 the
+# logarithm of a mean of exponentials is log S + m − log C, and cancels in every library.
 STRICT = frozenset(
     """
-    log_of_mean noisy_or variance_by_subtraction deviation_by_subtraction divergence focal binary_entropy
+    noisy_or variance_by_subtraction deviation_by_subtraction divergence focal binary_entropy
 """.split()
 )
 TEXTBOOK_BROKEN = {
-    **dict.fromkeys(("plain_sigmoid", "growing_sigmoid"), BROKEN["sigmoid"]),
-    **dict.fromkeys(("tanh_by_exps", "tanh_by_squares", "plain_mish"), "eᵘ − e⁻ᵘ over eᵘ + e⁻ᵘ is tanh(u)"),
-    "log_cosh": "the gradient divides eᵘ − e⁻ᵘ, not shifted, by what is shifted; log(S/2) near 0 cancels",
-    "exp_minus_one": "its derivative is exp(x), not 1 + y",
-    "complementary_log_log": "the gradient of log(1 − eᵘ) for u = −exp(x)",
-    "one_minus_cosine": "1 − cos(x) near 0 is 2 sin²(x/2)",
-    "pseudo_huber": "√(1 + x²) − 1 near 0 is x²/(1 + √(1 + x²))",
-    "binary_entropy": "the gradient divides by 1 − σ(x)",
-    "focal": "(1 − p)² for p near 1",
-    "pairwise_choice": "log(eˣ/(eˣ + eʸ)) without a reduction is not shifted",
-    "log_of_one_and_sum": "log(1 + Σ exp z) is not shifted",
-    "log_of_mean": "near 0, log S + m − log C cancels",
-    "log_of_the_others": "the gradient divides by 1 − p",
-    "log_likelihood": "log Π p is not Σ log p",
-    "noisy_or": "1 − Π(1 − p) near 0 cancels",
-    **dict.fromkeys(("norm", "distance"), "a norm at 0 has gradient NaN; " + SQUARES),
-    **dict.fromkeys(("direction", "cosine"), SQUARES),
-    **dict.fromkeys(("variance_by_subtraction", "deviation_by_subtraction"), "E[x²] − E[x]² cancels"),
+    "complementary_log_log": "eˣ underflows where log(1 − exp(−eˣ)) is x",
+    "log_of_the_others": "1 − p underflows where all others are below e⁻¹⁰⁰ of it",
+}
+# Only where magnitudes go beyond NEAR: as PyTorch and numpy.linalg.norm, the code squares what it is given. To divide
+# by the largest entry first would cost two passes more, for numbers that float64 holds anyway.
+TEXTBOOK_FAR = {
+    **dict.fromkeys(("norm", "direction", "cosine", "distance", "deviation_by_subtraction", "pseudo_huber"), SQUARES),
 }
 
 
-def swept_textbook(name):
-    return stability(TEXTBOOK[name], **FINER, **SINGLE, strict=True if name in STRICT else None)
+def swept_textbook(name, **given):
+    return stability(TEXTBOOK[name], **FINER, **SINGLE, strict=True if name in STRICT else None, **given)
 
 
-@pytest.mark.parametrize("name", [name for name in TEXTBOOK if name not in TEXTBOOK_BROKEN])
+@pytest.mark.parametrize("name", [name for name in TEXTBOOK if name not in {*TEXTBOOK_BROKEN, *TEXTBOOK_FAR}])
 def test_textbook_writings_are_within_bounds(name):
     assert (report := swept_textbook(name)), report
 
 
+@pytest.mark.parametrize("name", TEXTBOOK_FAR)
+def test_textbook_writings_are_within_bounds_near_one(name):
+    assert (report := swept_textbook(name, reach=NEAR)), report
+    assert not swept_textbook(name), f"{name} is within bounds everywhere: take it out of TEXTBOOK_FAR"
+
+
 @pytest.mark.parametrize("name", TEXTBOOK_BROKEN)
 def test_textbook_writings_that_are_known_to_break(name):
-    assert not swept_textbook(name), f"{name} is within bounds: take it out of TEXTBOOK_BROKEN"
+    assert not swept_textbook(name, reach=NEAR), f"{name} is within bounds: take it out of TEXTBOOK_BROKEN"
 
 
 def test_constants_keep_their_digits():

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from derive.axes import AssumptionError, Tensor
+from derive.axes import AssumptionError, NameProblem, Tensor, Unsupported
+from derive.axes.errors import did_you_mean
 from derive.engine import CodeView, gradient_of
 from derive.formula import Formula
 from derive.steps import Derivation
@@ -15,7 +16,7 @@ from derive.steps import Derivation
 from .derivative import _formula, real_inputs
 
 if TYPE_CHECKING:
-    from derive.backends import StandardModule
+    from derive.backends import Module, StandardModule
     from derive.lower import Task
     from derive.lower.cost import Cost
     from derive.verify import Report
@@ -28,16 +29,18 @@ class NumpyModule:
     scalar output. Sizes and scalars by keyword. Inputs are never modified; the dtype of the inputs is kept.
     """
 
-    def __init__(self, formula: Formula, **static: Any) -> None:
-        from derive.backends import Module
-        from derive.lower import lower
-
+    def __init__(self, formula: Formula, backend: str = "numpy", **static: Any) -> None:
+        if backend not in BACKENDS:
+            expected = " or ".join(map(repr, BACKENDS))
+            near = did_you_mean(backend, list(BACKENDS))
+            raise NameProblem(f"to_numpy: backend: expected {expected}, given {backend!r}{near}")
         self.formula = formula
+        self.backend = backend
         self.traced = formula.trace(**static)
         names = real_inputs(self.traced)  # none: a forward function only
-        self._derived = gradient_of(self.traced, names) if names else None
+        self._derived = gradient_of(self.traced, names, safe=True) if names else None
         self._view = CodeView(self._derived) if self._derived else None
-        self._module = module = Module(lower(self._task()))
+        self._module = module = BACKENDS[backend](self._task())
         self.forward = module.forward
         self.backward = module.backward
         self.value_and_grad = module.value_and_grad
@@ -55,18 +58,20 @@ class NumpyModule:
 
     @cached_property
     def source(self) -> str:
-        """The module's text: NumPy only. Run as a program, it compares its gradients with differences."""
-        from derive.backends import emit
-
+        """The module's text: NumPy, and numba with that backend. Run as a program, it compares its gradients with
+        differences."""
         from .example import example_of
 
-        return emit(self._module.program, example_of(self.traced) if self._derived else None)
+        return self._module.text(example_of(self.traced) if self._derived else None)
 
     @cached_property
     def cost(self) -> Cost:
         """Operations, bytes moved and bytes saved, in the sizes; `cost.at(B=64, …)` gives numbers."""
         from derive.backends.runtime import BLOCK
         from derive.lower.cost import cost
+
+        if self.backend != "numpy":
+            raise Unsupported(f"cost: loops of {self.backend} are not counted, only array code: to_numpy(f).cost")
 
         return cost(self._module.program, BLOCK)
 
@@ -87,9 +92,12 @@ class NumpyModule:
         """The steps that made the code safe, each with before and after."""
         return self._view.derivation() if self._view else Derivation(self.traced.name, ())
 
-    @property
+    @cached_property
     def gradients(self) -> Mapping[str, Tensor]:
-        return self._derived.results if self._derived else {}
+        """The derived gradients of the formula as it was written, before anything made them safe."""
+        if self._derived is None or not self._derived.prepared:
+            return self._derived.results if self._derived else {}
+        return gradient_of(self.traced, real_inputs(self.traced)).results
 
     def verify(self, trials: int = 20, seed: int = 0) -> Report:
         """The code against the oracle, and every step that made it safe."""
@@ -100,7 +108,7 @@ class NumpyModule:
         scalar = self.traced.outputs[0].axes == () and len(self.traced.outputs) == 1 and not self.traced.elementwise
         report = check_code(
             self.traced, self.forward, self.backward, self.value_and_grad if scalar else None,
-            results=self._derived.results, upstreams=self._derived.upstreams, trials=trials, seed=seed,
+            results=self.gradients, upstreams=self._derived.upstreams, trials=trials, seed=seed,
         )  # fmt: skip
         if self.stability.equations:
             report += check_steps(self.traced, self.stability, self._derived.upstreams, trials=3, seed=seed)
@@ -121,6 +129,32 @@ class NumpyModule:
                 raise AssumptionError(f"{traced.name}: {problem}")
 
 
-def to_numpy(f: Formula, **static: Any) -> NumpyModule:
-    """NumPy code for a formula and all its gradients, through `sympy.lambdify`."""
-    return NumpyModule(_formula(f, "to_numpy"), **static)
+def _numpy(task: Task) -> Module:
+    from derive.backends import Module
+    from derive.lower import lower
+
+    return Module(lower(task))
+
+
+def _numba(task: Task) -> Module:
+    from derive.lower.fused import fused
+
+    try:
+        from derive.backends.numba import NumbaModule
+    except ModuleNotFoundError as missing:
+        text = 'to_numpy: backend="numba" needs the package numba: install it with `pip install numba`'
+        raise ModuleNotFoundError(text, name=missing.name) from None
+
+    return NumbaModule(fused(task))
+
+
+BACKENDS: dict[str, Callable[[Task], Module]] = {"numpy": _numpy, "numba": _numba}
+
+
+def to_numpy(f: Formula, *, backend: str = "numpy", **static: Any) -> NumpyModule:
+    """NumPy code for a formula and all its gradients, through `sympy.lambdify`.
+
+    `backend="numba"`: elementwise operations and reductions are fused into parallel loops, which numba compiles when
+    they are first called, for some seconds. Raises ModuleNotFoundError where numba is not installed.
+    """
+    return NumpyModule(_formula(f, "to_numpy"), backend, **static)

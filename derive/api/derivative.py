@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from sympy import Expr
 
-from derive.axes import Axis, DeriveError, NameProblem, Tensor, Unsupported, definitions, did_you_mean
+from derive.axes import Axis, DeriveError, NameProblem, Tensor, definitions, did_you_mean
 from derive.engine import Derived, gradient_of, hessian_of, jacobian_of, tangent_of
 from derive.formula import Formula, Traced
 from derive.simplify import number_of_terms
 from derive.steps import Derivation
 
 if TYPE_CHECKING:
+    from derive.notation import Notation
     from derive.verify import Report
 
 Wrt = str | tuple[str, ...] | list[str] | None
@@ -88,7 +89,7 @@ class Derivative:
         """The tree of steps."""
         return self.derivation
 
-    def explain(self, detail: str = "normal", notation: str = "index") -> str:
+    def explain(self, detail: str = "normal", notation: str | Notation = "index") -> str:
         """The derivation as text."""
         from .presenting import explained
 
@@ -102,26 +103,33 @@ class Derivative:
 
         return "\n".join(result_lines(self))
 
-    def latex(self, notation: str = "index", detail: str = "normal", *, document: bool = False) -> str:
+    def latex(self, notation: str | Notation = "index", detail: str = "normal", *, document: bool = False) -> str:
         """The derivation in LaTeX: a fragment, or an article that compiles."""
         from .presenting import explained
 
         return explained(self, "article" if document else "latex", detail, notation)
 
-    def markdown(self, notation: str = "index", detail: str = "normal") -> str:
+    def markdown(self, notation: str | Notation = "index", detail: str = "normal") -> str:
         """The derivation in Markdown with $…$."""
         from .presenting import explained
 
         return explained(self, "markdown", detail, notation)
 
-    def html(self) -> str:
-        """Raises Unsupported: HTML pages are not made yet."""
-        raise Unsupported("html: not supported yet; use .markdown() or .latex()")
+    def html(self, notation: str | Notation = "index", detail: str = "normal") -> str:
+        """The derivation as one self-contained HTML page, mathematics in MathML; needs latex2mathml."""
+        from .pages import html
+
+        return html(self, detail, notation)
 
     def _repr_latex_(self) -> str:
         from .presenting import results_latex
 
         return results_latex(self)
+
+    def _repr_html_(self) -> str | None:
+        from .presenting import results_html
+
+        return results_html(self)
 
     # Numbers.
 

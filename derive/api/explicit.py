@@ -15,12 +15,18 @@ from derive.axes import (
     ArgMinOver,
     Axis,
     BoolEntry,
+    Cholesky,
     Delta,
     DeriveError,
+    Determinant,
     Entry,
     Expm1,
+    Inverse,
     Log1mexp,
     Log1p,
+    Logcosh,
+    LogDeterminant,
+    MatrixFunction,
     MaxOver,
     MeanOver,
     MinOver,
@@ -34,10 +40,12 @@ from derive.axes import (
     Unsupported,
     Where,
     did_you_mean,
+    free_axes,
 )
 from derive.oracle import extent
 
 MOST_ENTRIES = 4096
+MOST_ROWS = 5  # of a matrix whose determinant is written out
 
 
 def explicit(tensor: Tensor, sizes: Mapping[str, int]) -> Any:
@@ -93,6 +101,7 @@ class _Explicit:
         self.sizes = sizes
         self.numbers = {size: Integer(value) for size, value in sizes.items()}
         self.memo: dict[tuple[Tensor, tuple[int, ...]], Any] = {}
+        self.functions: dict[Any, Any] = {}
 
     def length(self, axis: Axis) -> int:
         return extent(axis, self.sizes)
@@ -134,6 +143,9 @@ class _Explicit:
     def log1mexp(self, node: Basic, at: Mapping[Axis, int]) -> Any:
         return sympy.log(1 - sympy.exp(self.value(node.args[0], at)))
 
+    def logcosh(self, node: Basic, at: Mapping[Axis, int]) -> Any:
+        return sympy.log(sympy.cosh(self.value(node.args[0], at)))
+
     def entry(self, node: Any, at: Mapping[Axis, int]) -> Any:
         """An entry; at an index that is itself unknown, the sum over all places it may be, each with its δ."""
         tensor: Tensor = node.tensor
@@ -161,6 +173,22 @@ class _Explicit:
             self.memo[tensor, place] = self.value(tensor.body, dict(zip(tensor.axes, place, strict=True)))
         return self.memo[tensor, place]
 
+    def matrix(self, node: MatrixFunction, at: Mapping[Axis, int]) -> Any:
+        """The entry of a function of the matrix that is written out."""
+        if type(node) not in _OF_MATRICES:
+            raise Unsupported(f"at: no explicit form for {node.name}, whose entries are roots of a polynomial")
+        rows, columns = node.axes
+        count = self.length(rows)
+        if count > MOST_ROWS:
+            raise DeriveError(f"at: {node.name} of {count} rows is too much to write out (at most {MOST_ROWS})")
+        grid = itertools.product(range(count), repeat=2)
+        key = (type(node), *node.args[:3], *(at.get(letter) for letter in free_axes(node.body)))
+        if key not in self.functions:
+            whole = Matrix(count, count, [self.value(node.body, {**at, rows: i, columns: j}) for i, j in grid])
+            self.functions[key] = _OF_MATRICES[type(node)](whole)
+        found = self.functions[key]
+        return found[tuple(int(self.value(index, at)) for index in node.at)] if node.at else found
+
     def reduced(self, node: Reduction, at: Mapping[Axis, int]) -> Any:
         grid = list(itertools.product(*(range(self.length(a)) for a in node.axes)))
         parts = [self.value(node.body, {**at, **dict(zip(node.axes, place, strict=True))}) for place in grid]
@@ -186,9 +214,16 @@ _KINDS: dict[str, dict[str, bool]] = {"real": {"real": True}, "int": {"integer":
 _REDUCED: dict[type, Any] = {
     SumOver: sympy.Add, MeanOver: sympy.Add, ProdOver: sympy.Mul, MaxOver: sympy.Max, MinOver: sympy.Min,
 }  # fmt: skip
+_OF_MATRICES: dict[type, Any] = {
+    Inverse: lambda a: a.adjugate() / a.det(),
+    Determinant: lambda a: a.det(),
+    LogDeterminant: lambda a: sympy.log(sympy.Abs(a.det())),
+    Cholesky: lambda a: a.cholesky(hermitian=False),
+}
 _WRITTEN: tuple[tuple[Any, Any], ...] = (
     ((Entry, BoolEntry), _Explicit.entry),
     (Axis, _Explicit.letter),
+    (MatrixFunction, _Explicit.matrix),
     (Reduction, _Explicit.reduced),
     (Delta, _Explicit.delta),
     (Where, _Explicit.where),
@@ -197,4 +232,5 @@ _WRITTEN: tuple[tuple[Any, Any], ...] = (
     (Log1p, _Explicit.log1p),
     (Expm1, _Explicit.expm1),
     (Log1mexp, _Explicit.log1mexp),
+    (Logcosh, _Explicit.logcosh),
 )

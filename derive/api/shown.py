@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from derive.axes import AdjointOf, Tensor, definitions, free_axes, tensors_of
 from derive.formula import Formula
+from derive.notation import Notation
 from derive.notation.lines import unmarked
 from derive.notation.pages import TextPage
 from derive.notation.story import Block, Chain, Display, Inputs, Line, Words, upstreams
@@ -18,7 +19,7 @@ from .derivative import Derivative
 WHERE = "where "
 
 
-def definition_text(f: Formula, *, notation: str = "index", width: int = 80) -> str:
+def definition_text(f: Formula, *, notation: str | Notation = "index", width: int = 80) -> str:
     """Inputs with their shapes, every named part and the output, and what is assumed."""
     traced = f.trace()
     blocks: list[Block] = [Inputs(traced.inputs, traced.scalars)]
@@ -30,7 +31,7 @@ def definition_text(f: Formula, *, notation: str = "index", width: int = 80) -> 
     return TextPage(view_of(Derivation(f.name, ()), traced, TEXT, notation), width).page(blocks)
 
 
-def result_lines(d: Derivative, notation: str = "index", width: int = 80) -> Iterator[str]:
+def result_lines(d: Derivative, notation: str | Notation = "index", width: int = 80) -> Iterator[str]:
     """`∂L/∂w_io = Σ_b x_bi g_bo` for each variable, then the names that these use, each defined on its own line."""
     view = view_of(d.derivation, d.traced, TEXT, notation)
     yield from _lines(view, (chain for _, chain in _results(d)), width)
@@ -40,7 +41,7 @@ def result_lines(d: Derivative, notation: str = "index", width: int = 80) -> Ite
         yield (WHERE if number == 0 else " " * len(WHERE)) + line
 
 
-def result_latex(d: Derivative, notation: str = "index") -> dict[str, str]:
+def result_latex(d: Derivative, notation: str | Notation = "index") -> dict[str, str]:
     """The closed form for each variable in LaTeX: `\\frac{\\partial L}{\\partial w_{io}} = …` on one line."""
     view = view_of(d.derivation, d.traced, LATEX, notation)
     found = {}

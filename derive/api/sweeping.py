@@ -36,7 +36,7 @@ def stability(
     results: Mapping[str, Tensor] = {}
     upstreams: tuple[Tensor, ...] = ()
     if module._derived is not None:
-        results, upstreams = module._derived.results, module._derived.upstreams
+        results, upstreams = module.gradients, module._derived.upstreams
         scalar = len(traced.outputs) == 1 and not traced.outputs[0].axes and not traced.elementwise
         code = Code(module.forward, module.backward, module.value_and_grad if scalar else None)
     return sweep(

@@ -66,6 +66,16 @@ class Log1mexp(Function):
         return f"log1mexp({printer._print(self.args[0])})"
 
 
+class Logcosh(Function):
+    """log cosh(x), exact also where x is tiny; never overflows."""
+
+    nargs = 1
+    is_real = True
+
+    def _sympystr(self, printer: Any) -> str:
+        return f"logcosh({printer._print(self.args[0])})"
+
+
 class Delta(Expr):
     """δ(i, j): 1 where the two indices are equal, else 0 (Kronecker)."""
 

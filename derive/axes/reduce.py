@@ -31,11 +31,16 @@ class Reduction(Expr):
         return self.args[1:]
 
     @property
+    def at(self) -> tuple[Basic, ...]:
+        """Indices that stand outside of what is bound: those of a matrix function's entry."""
+        return ()
+
+    @property
     def free_symbols(self) -> set[Basic]:
         return self.body.free_symbols - set(self.axes)
 
-    def rebound(self, body: Basic, axes: Iterable[Axis]) -> Reduction:
-        """The same reduction of another body over other letters."""
+    def rebound(self, body: Basic, axes: Iterable[Axis], at: Iterable[Basic] | None = None) -> Reduction:
+        """The same reduction of another body over other letters, at other indices."""
         return self.func(body, *axes)
 
     def _latex(self, printer: Any, exp: str | None = None) -> str:
@@ -96,7 +101,7 @@ class ArgMaxOver(Reduction):
     def component(self) -> int:
         return int(self.args[-1])
 
-    def rebound(self, body: Basic, axes: Iterable[Axis]) -> Reduction:
+    def rebound(self, body: Basic, axes: Iterable[Axis], at: Iterable[Basic] | None = None) -> Reduction:
         return self.func(body, *axes, self.args[-1])
 
     def integer_bound(self) -> Expr:

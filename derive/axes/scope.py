@@ -6,6 +6,7 @@ Definitions are closed over their own letters, so renaming an entry touches its 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
 
 from sympy.core.basic import Basic
 
@@ -13,7 +14,7 @@ from .functions import Delta
 from .index import Axis, fresh_letter
 from .ranges import in_range, settled
 from .reduce import Reduction
-from .tensor import BoolEntry, Entry, PaddedBoolEntry, PaddedEntry, Tensor
+from .tensor import BoolEntry, Carried, Entry, PaddedBoolEntry, PaddedEntry, Tensor
 
 
 def free_axes(node: Basic) -> tuple[Axis, ...]:
@@ -28,6 +29,8 @@ def free_axes(node: Basic) -> tuple[Axis, ...]:
         inner = bound | set(part.axes) if isinstance(part, Reduction) else bound
         for child in part.args[:1] if isinstance(part, Reduction) else part.args:
             visit(child, inner)
+        for index in part.at if isinstance(part, Reduction) else ():
+            visit(index, bound)
 
     visit(node, frozenset())
     return tuple(found)
@@ -55,7 +58,7 @@ def rename(node: Basic, mapping: Mapping[Axis, Basic]) -> Basic:
                 inner[letter] = fresh_letter(letter, taken)
                 taken.add(inner[letter].name)
             bound.append(inner.get(letter, letter))
-        return node.rebound(rename(node.body, inner), bound)
+        return node.rebound(rename(node.body, inner), bound, [rename(index, mapping) for index in node.at])
     if not node.args:
         return node
     return rebuilt(node, [rename(child, mapping) for child in node.args])
@@ -107,16 +110,50 @@ def tensors_of(node: Basic) -> tuple[Tensor, ...]:
     return tuple(found)
 
 
+def cut_anew(
+    order: Iterable[Tensor],
+    axes: Callable[[Carried], Iterable[Axis]] = lambda c: c.axes,
+    names: Mapping[Tensor, str] | None = None,
+) -> dict[Tensor, Tensor]:
+    """For what definitions carry, new tensors of that kind: to be tied to the new definitions once those are made."""
+    found = dict.fromkeys(c for t in order if t.body is not None for c in tensors_of(t.body) if isinstance(c, Carried))
+    return {c: Carried((names or {}).get(c.target, c.name) if c.target else c.name, axes(c)) for c in found}
+
+
+def tied(cuts: Mapping[Tensor, Tensor], made: Mapping[Any, Tensor]) -> None:
+    """Close the cycles: each new carried tensor is the new definition of what the old one was."""
+    for old, new in cuts.items():
+        if isinstance(old, Carried) and isinstance(new, Carried) and old.target is not None:
+            new.target = made[old.target]
+
+
 def definitions(roots: Iterable[Basic]) -> tuple[Tensor, ...]:
-    """Every defined tensor that the roots refer to, each after what its body refers to; never recursive in depth."""
+    """Every defined tensor that the roots refer to, each after what its body refers to; never recursive in depth.
+
+    What a recurrence carries is followed, too, but is after nothing.
+    """
     done: dict[Tensor, None] = {}
+    waiting = list(roots)
+    while waiting:
+        carried = _define(waiting, done)
+        waiting = [c.target[c.target.axes] for c in carried if c.target is not None and c.target not in done]
+    return tuple(done)
+
+
+def _define(roots: Iterable[Basic], done: dict[Tensor, None]) -> list[Carried]:
+    """Enter the definitions that the roots refer to; what they carry."""
+    carried: dict[Carried, None] = {}
     stack: list[tuple[Tensor, Iterator[Tensor]]] = []
 
     def open_(tensor: Tensor) -> None:
-        stack.append((tensor, iter(tensors_of(tensor.body) if tensor.body is not None else ())))
+        parts = tensors_of(tensor.body) if tensor.body is not None else ()
+        carried.update(dict.fromkeys(part for part in parts if isinstance(part, Carried)))
+        stack.append((tensor, iter(parts)))
 
     for root in roots:
-        for start in tensors_of(root):
+        starts = tensors_of(root)
+        carried.update(dict.fromkeys(start for start in starts if isinstance(start, Carried)))
+        for start in starts:
             if start.body is None or start in done:
                 continue
             open_(start)
@@ -128,4 +165,4 @@ def definitions(roots: Iterable[Basic]) -> tuple[Tensor, ...]:
                     stack.pop()
                 else:
                     open_(following)
-    return tuple(done)
+    return list(carried)

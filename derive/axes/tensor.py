@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -148,6 +149,42 @@ class Tensor(AtomicExpr):
     def with_(self, **changes: Any) -> Tensor:
         args = {"name": self.name, "axes": self.axes, **self.__getnewargs_ex__()[1], **changes}
         return Tensor(args.pop("name"), args.pop("axes"), **args)
+
+
+class Carried(Tensor):
+    """A tensor that its own definition refers to, by an earlier or later entry: `target`, once that is made.
+
+    Recurrences are cycles; this is where each is cut, so that everything else stays a tree. A serial number, not the
+    target, makes its identity.
+    """
+
+    __slots__ = ("serial", "target")
+    serial: int
+    target: Tensor | None
+
+    def __new__(cls, name: str, axes: Iterable[Axis] = (), *, serial: int | None = None) -> Carried:
+        made: Any = Expr.__new__(cls)
+        made.name, made.axes = checked_identifier(name, "tensor"), tuple(axes)
+        made.dtype, made.body, made.role, made.bound, made.of = "real", None, "carried", None, ""
+        made.serial = next(_SERIAL) if serial is None else serial
+        made.target = None
+        hash(made)
+        return made
+
+    def __getnewargs_ex__(self) -> Any:
+        return (self.name, self.axes), {"serial": self.serial}
+
+    def with_(self, **changes: Any) -> Carried:
+        return Carried(changes.get("name", self.name), changes.get("axes", self.axes))
+
+    def __getstate__(self) -> Any:
+        return None, {"target": self.target}
+
+    def _hashable_content(self) -> tuple[Any, ...]:
+        return (*super()._hashable_content(), self.serial)
+
+
+_SERIAL = itertools.count()
 
 
 def _operand_of_tensor(name: str) -> Any:

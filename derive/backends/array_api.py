@@ -28,6 +28,7 @@ ARRAYS = {  # helpers on arrays: the library is their first argument
     for helper in (
         standard.padded, standard.windows, standard.gathered, standard.scattered, standard.overlapped,
         standard.firsts, standard.selected, standard.products, standard.contracted, standard.erf, standard.erfc,
+        standard.eigenvectors, standard.singular_vectors, standard.signs,
     )
 }  # fmt: skip
 PLAIN = {

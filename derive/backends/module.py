@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import cached_property
+from traceback import extract_tb
 from typing import Any, NoReturn
 
 import numpy as np
 
 from derive.lower import DeriveError, Function, NameProblem, Program, ShapeError, did_you_mean
 
-from . import runtime
+from . import matrices, runtime
 from .numpy import compiled, emit, printer_for
+from .selfcheck import Example
+
+GENERATED = "<lambdifygenerated"  # how SymPy calls the files of its functions
 
 
 class Module:
@@ -32,15 +36,19 @@ class Module:
     @cached_property
     def source(self) -> str:
         """A standalone module: the text of what the methods run."""
-        return emit(self.program)
+        return self.text()
+
+    def text(self, example: Example | None = None) -> str:
+        """The source; with an example, running it compares the gradients with differences there."""
+        return emit(self.program, example)
 
     def forward(self, **given: Any) -> tuple[Any, Any]:
         """The output (a tuple of several), and what backward needs."""
         arguments = self._arguments(given)
         try:
             made: tuple[Any, Any] = (self._compiled.get("forward") or self._function("forward"))(*arguments)
-        except ValueError as problem:  # a length or an index that does not fit
-            raise ShapeError(str(problem)) from None
+        except ValueError as problem:  # a length, an index or a matrix that does not fit
+            raise self._refused(problem) from None
         return made
 
     def backward(self, g: Any = None, saved: Any = None) -> dict[str, Any]:
@@ -54,7 +62,10 @@ class Module:
                 g = runtime.upstream(self.program.name, g, saved[-self._outputs :])
             except (TypeError, ValueError) as problem:
                 raise ShapeError(str(problem)) from None
-        gradients: dict[str, Any] = function(g, saved)
+        try:
+            gradients: dict[str, Any] = function(g, saved)
+        except np.linalg.LinAlgError as problem:
+            raise self._refused(problem) from None
         return gradients
 
     def value_and_grad(self, **given: Any) -> tuple[Any, dict[str, Any]]:
@@ -63,8 +74,16 @@ class Module:
         try:
             made: tuple[Any, dict[str, Any]] = function(*arguments)
         except ValueError as problem:
-            raise ShapeError(str(problem)) from None
+            raise self._refused(problem) from None
         return made
+
+    def _refused(self, problem: ValueError) -> Exception:
+        """What to raise for it: of a matrix that LAPACK refuses, the statement where it was refused."""
+        if not isinstance(problem, np.linalg.LinAlgError):
+            return ShapeError(str(problem))
+        said = matrices.REFUSED.get(str(problem), str(problem))
+        lines = [str(frame.line) for frame in extract_tb(problem.__traceback__) if frame.filename.startswith(GENERATED)]
+        return np.linalg.LinAlgError(": ".join((self.program.name, *lines[:1], said)))
 
     def compiled(self, name: str) -> Callable[..., Any]:
         """The function that `sympy.lambdify` made, without checks; arguments by position."""

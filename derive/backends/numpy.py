@@ -6,7 +6,7 @@ import inspect
 import json
 import math
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,17 +15,17 @@ from sympy import Symbol, lambdify
 
 from derive.lower import Array, Assign, Function, NameProblem, Program, Statement
 
-from . import runtime, selfcheck, windows
+from . import matrices, runtime, selfcheck, windows
 from .layout import INDENT, WIDTH, listed, wrapped
 from .printer import IN_BODY, LONGEST_TARGET, NumpyPrinter
 
 HELPERS: dict[str, Callable[..., Any]] = {
     helper.__name__: helper
     for helper in (
-        runtime.whole, runtime.refused, runtime.length, runtime.quotient, runtime.indices,
+        runtime.whole, runtime.refused, runtime.length, runtime.quotient, runtime.indices, runtime.erfc,
         windows.padded, windows.windows, windows.scattered, windows.overlapped,
-        windows.matrices, windows.products, windows.weighted, windows.correlated,
-        windows.folded, windows.firsts, windows.selected,
+        windows.matrices, windows.products, windows.spread, windows.weighted, windows.correlated,
+        windows.folded, windows.firsts, windows.selected, matrices.eigenvectors, matrices.singular_vectors,
     )
 }  # fmt: skip
 
@@ -37,7 +37,7 @@ class Printed:
     text: str
 
 
-def printer_for(program: Program, noted: bool = True) -> NumpyPrinter:
+def printer_for(program: Program, noted: bool = True, kind: type[NumpyPrinter] = NumpyPrinter) -> NumpyPrinter:
     """A printer whose modules do not clash with names of the program."""
     if "special" in program.taken:
         raise NameProblem(f"{program.name}: the name special is that of a module in emitted code; rename it")
@@ -49,7 +49,7 @@ def printer_for(program: Program, noted: bool = True) -> NumpyPrinter:
         while name in program.taken:
             name += "_"
         names[module] = name
-    return NumpyPrinter(names, noted)
+    return kind(names, noted)
 
 
 def paragraphs(body: Sequence[Statement], printer: NumpyPrinter) -> list[tuple[Printed, Printed]]:
@@ -79,9 +79,19 @@ def _joined(lines: Sequence[str]) -> str:
     return f"\n{INDENT}".join(lines)
 
 
-def compiled(function: Function, program: Program, printer: NumpyPrinter) -> Callable[..., Any]:
-    """The function, by `sympy.lambdify` with our printer: its `cse` hands over the program's own statements."""
-    namespace: dict[str, Any] = {printer.modules["np"]: np, printer.modules["math"]: math, "NAME": program.name}
+def compiled(
+    function: Function, program: Program, printer: NumpyPrinter, scope: Mapping[str, Any] | None = None
+) -> Callable[..., Any]:
+    """The function, by `sympy.lambdify` with our printer: its `cse` hands over the program's own statements.
+
+    `scope` has what the statements call besides the helpers.
+    """
+    namespace: dict[str, Any] = {
+        **(scope or {}),
+        printer.modules["np"]: np,
+        printer.modules["math"]: math,
+        "NAME": program.name,
+    }
     namespace |= {printer.modules.get(name, name): helper for name, helper in HELPERS.items()}
     namespace |= {"row_blocks": runtime.row_blocks}
     pairs = paragraphs(function.body, printer)
@@ -105,16 +115,27 @@ def emit(program: Program, example: selfcheck.Example | None = None) -> str:
 
     With an example, running the module compares its gradients with differences there.
     """
-    printer = printer_for(program)
-    functions = "\n\n\n".join(_function(f, program, printer) for f in program.functions)
+    return emitted(program, example, printer_for(program))
+
+
+def emitted(
+    program: Program,
+    example: selfcheck.Example | None,
+    printer: NumpyPrinter,
+    imports: Sequence[str] = (),
+    settings: str = "",
+    definitions: Sequence[str] = (),
+) -> str:
+    """The module's text. `imports`, `settings` and `definitions` are what the functions need besides the helpers."""
+    functions = "\n\n\n".join([*(_function(f, program, printer) for f in program.functions), *definitions])
     helpers: list[Callable[..., Any]] = [runtime.checked, *([runtime.upstream] if program.gradients else [])]
-    constants = f'NAME = "{program.name}"\n{declared(program)}'
-    if "row_blocks(" in functions or "products" in printer.helpers:
+    constants = f'{settings}NAME = "{program.name}"\n{declared(program)}'
+    if "row_blocks(" in functions or printer.helpers & {"products", "spread", "erfc"}:
         helpers.append(runtime.row_blocks)
         constants = f"{_block()}\n{constants}"
     helpers += [helper for name, helper in HELPERS.items() if name in printer.helpers]
     sources = "\n\n\n".join(source_of(helper, printer) for helper in helpers)
-    parts = [header(program), _imports(printer), constants, f"\n{functions}", f"\n{sources}"]
+    parts = [header(program), _imports(printer, imports), constants, f"\n{functions}", f"\n{sources}"]
     if example is not None and program.gradients:
         parts += [f"\n{source_of(selfcheck.compared, printer)}"]
         parts += [f"\n{selfcheck.block(example, program.gradients, printer.modules['np'])}"]
@@ -177,11 +198,15 @@ def header(program: Program, *notes: str) -> str:
     return f'"""{text}\n"""'
 
 
-def _imports(printer: NumpyPrinter) -> str:
+def _imports(printer: NumpyPrinter, also: Sequence[str] = ()) -> str:
     lines = ["from __future__ import annotations", ""]
     if "math" in printer.used:
         lines.append("import math" + ("" if printer.modules["math"] == "math" else f" as {printer.modules['math']}"))
-    lines += ["from typing import Any", "", f"import numpy as {printer.modules['np']}"]
+    plain, named = (
+        [line for line in also if line.startswith("import ")],
+        [line for line in also if line.startswith("from ")],
+    )
+    lines += ["from typing import Any", "", *plain, f"import numpy as {printer.modules['np']}", *named]
     if "special" in printer.used:
         lines.append("from scipy import special")
     return "\n".join(lines)

@@ -9,7 +9,7 @@ from typing import Any
 
 from sympy.printing.pycode import PythonCodePrinter
 
-from derive.lower import Assign, Code, Into, Num, Op, Require, Rows, Statement, Unsupported, Update, Var
+from derive.lower import Assign, Code, Into, Loop, Num, Op, Require, Rows, Statement, Unsupported, Update, Var
 
 from .layout import INDENT, WIDTH, listed, wrapped
 
@@ -54,6 +54,18 @@ OPERATIONS: dict[str, Row] = {
     "mT": Row("{0}.mT", ATOM, (ATOM,)),
     "vecdot": Row("np.vecdot({0}, {1})"),
     "vdot": Row("np.vdot({0}, {1})"),
+    "linalg.inverse": Row("np.linalg.inv({0})"),
+    "linalg.solve": Row("np.linalg.solve({0}, {1})"),
+    "linalg.determinant": Row("np.linalg.det({0})"),
+    "linalg.logdet": Row("np.linalg.slogdet({0})[1]"),
+    "linalg.cholesky": Row("np.linalg.cholesky({0})"),
+    "linalg.eigenvalues": Row("np.linalg.eigvalsh({0})"),
+    "linalg.singular_values": Row("np.linalg.svdvals({0})"),
+    "no_entries": Row("[]"),
+    "with_entry": Row("[*{0}, {1}]"),
+    "stacked": Row("np.stack({0})"),
+    "stacked_back": Row("np.stack({0}[::-1])"),
+    "further": Row("..."),
     "where": Row("np.where({0}, {1}, {2})"),
     "len": Row("len({0})"),
     "float": Row("float({0})"),
@@ -74,6 +86,7 @@ OPERATIONS: dict[str, Row] = {
     "none": Row("None"),
     "empty_": Row(""),
 }
+OWN = {"special.erfc": "erfc"}  # functions that the emitted module brings along
 METHODS = {"max": "max", "min": "min", "sum": "sum", "prod": "prod"}
 OPERATOR = {"add": "+", "subtract": "-", "multiply": "*", "divide": "/"}
 UNARY = frozenset(
@@ -164,6 +177,8 @@ class NumpyPrinter(PythonCodePrinter):
         return template.replace("np.", f"{self.modules['np']}.")
 
     def _call(self, op: str, args: Sequence[str]) -> str:
+        if op in OWN:
+            return self.helper(OWN[op], args)
         module, _, name = op.rpartition(".")
         self.used.add(module or "np")
         if module == "special":
@@ -264,6 +279,9 @@ class NumpyPrinter(PythonCodePrinter):
     def _op_sliced(self, op: Op) -> str:
         array, *slices = op.args
         texts = [self.bound(s, 0) for s in slices]
+        places = [k for k, s in enumerate(slices) if s != Op("slice")]
+        if op.attr == "gathered" and len(places) == 1 < len(slices):  # whole rows: faster than an index
+            return f"{self.bound(array, ATOM)}.take({texts[places[0]]}, axis={places[0]})"
         while len(texts) > 1 and texts[-1] == ":":
             texts.pop()
         return f"{self.bound(array, ATOM)}[{', '.join(texts)}]"
@@ -286,6 +304,11 @@ class NumpyPrinter(PythonCodePrinter):
         named = [f"loop={loop}", f"inner={inner}", *(["total=True"] if total else [])]
         return self.helper("products", [*self._all(op), *named])
 
+    def _op_spread(self, op: Op) -> str:
+        loop, inner, order = op.attr
+        self.helpers |= {"matrices", "overlapped"}
+        return self.helper("spread", [*self._all(op), f"order={order}", f"loop={loop}", f"inner={inner}"])
+
     def _op_folded(self, op: Op) -> str:
         name, count = op.attr
         step = {"max": "maximum", "min": "minimum", "sum": "add"}[name]
@@ -300,6 +323,15 @@ class NumpyPrinter(PythonCodePrinter):
 
     def _op_firsts(self, op: Op) -> str:
         return self.helper("firsts", self._all(op))
+
+    def _op_eigenvectors(self, op: Op) -> str:
+        return self.helper("eigenvectors", self._all(op))
+
+    def _op_left_vectors(self, op: Op) -> str:
+        return f"{self.helper('singular_vectors', self._all(op))}[0]"
+
+    def _op_right_vectors(self, op: Op) -> str:
+        return f"{self.helper('singular_vectors', self._all(op))}[1]"
 
     def _op_selected(self, op: Op) -> str:
         return self.helper("selected", self._all(op))
@@ -347,6 +379,10 @@ class NumpyPrinter(PythonCodePrinter):
                 error = self.helper("refused", ["NAME", f'"{text}"', *named])
                 head = wrapped(f"if not {self.bound(condition, COMPARE)}:", indent, IN_BODY)
                 return [*head, *wrapped(f"raise {error}", indent + INDENT, IN_BODY)]
+            case Loop(index, count, backwards, body):
+                steps = f"range({self.bound(count, 0)})"
+                head = [f"{indent}for {index} in {f'reversed({steps})' if backwards else steps}:"]
+                return [*head, *(line for inner in body for line in self.lines(inner, indent + INDENT))]
             case Rows(index, count, width, body):
                 head = [f"{indent}for {index} in row_blocks({self.bound(count, 0)}, {self.bound(width, 0)}):"]
                 return [*head, *(line for inner in body for line in self.lines(inner, indent + INDENT))]

@@ -47,9 +47,18 @@ def scattered(u: Any, lengths: Any, *places: Any) -> Any:
     values = u.reshape(count, width)
     if not inside.all():
         flat, values = flat[inside], values[inside]
+    shape = (*lengths, *u.shape[rank:])
+    if values.size > 1 << 14:
+        try:
+            from scipy import sparse
+        except ImportError:
+            pass  # all the same, four times as slow
+        else:  # a row of ones and zeros says where each row of u goes: their product takes rows in order
+            ones = np.ones(len(flat), u.dtype), flat, np.arange(len(flat) + 1)
+            return (sparse.csr_array(ones, shape=(len(flat), total)).T @ values).reshape(shape)
     out = np.zeros(total * width, u.dtype)
     np.add.at(out, (flat[:, None] * width + np.arange(width)).reshape(-1), values.reshape(-1))
-    return out.reshape(*lengths, *u.shape[rank:])
+    return out.reshape(shape)
 
 
 def overlapped(u: Any, *axes: Any, times: Any = None) -> Any:
@@ -122,10 +131,27 @@ def products(a: Any, b: Any, loop: int, inner: int, total: bool = False) -> Any:
     return out.reshape(*(() if total else head), *rows, *columns)
 
 
+def spread(a: Any, b: Any, *axes: Any, order: Any, loop: int, inner: int) -> Any:
+    """The sum into windows of products(a, b, loop, inner), its axes in this order, for blocks of the first axis.
+
+    It is what `overlapped` makes of all products at once, which take as many times the memory as there are taps.
+    """
+    rows, columns = a.shape[loop : a.ndim - inner], b.shape[loop + inner :]
+    a = matrices(a, loop, len(rows))
+    head = np.broadcast_shapes(a.shape[:loop], b.shape[:loop])
+    out: Any = None
+    for block in row_blocks(head[0], int(np.prod((*head[1:], *rows, *columns)))):
+        u = (a if len(a) < head[0] else a[block]) @ matrices(b if len(b) < head[0] else b[block], loop, inner)
+        summed = overlapped(u.reshape(*u.shape[:loop], *rows, *columns).transpose(order), *axes)
+        out = np.empty((head[0], *summed.shape[1:]), summed.dtype) if out is None else out
+        out[block] = summed
+    return out
+
+
 def folded(step: Any, x: Any, count: int) -> Any:
     """The maximum, minimum or sum of x over its first axes, which are the taps of windows, one tap after the other."""
     first, *rest = np.ndindex(*x.shape[:count])
-    out = x[first].copy()
+    out = step(x[first], x[rest.pop(0)]) if rest else x[first].copy()
     for tap in rest:
         step(out, x[tap], out=out)
     return out
@@ -135,10 +161,10 @@ def firsts(x: Any, best: Any) -> Any:
     """How many taps stand before the first at which x is `best`: its number in the order of the first axes."""
     *taps, _ = np.ndindex(*x.shape[: x.ndim - best.ndim])
     out = np.zeros(best.shape, np.min_scalar_type(len(taps)))
-    before = np.ones(best.shape, bool)
+    before, differs = np.ones(best.shape, bool), np.empty(best.shape, bool)
     for tap in taps:
-        before &= x[tap] != best
-        out += before
+        before &= np.not_equal(x[tap], best, out=differs)
+        out += before.view(np.uint8)
     return out
 
 
@@ -157,7 +183,11 @@ def selected(u: Any, first: Any, *axes: Any) -> Any:
     ]
     pads = iter(margins)
     shape = [n if axis is None else axis[0] + sum(next(pads)) for n, axis in zip(u.shape, axes, strict=True)]
-    out = np.zeros(shape, u.dtype)
+    # Windows that lie apart write each entry at one tap alone; tiles write every entry.
+    apart = all(step > jump * (number - 1) for _, _, (_, step), (number, jump), _ in rows)
+    tiled = all(t[0] == t[2][0] * t[2][1] and (t[1], *t[3]) == (0, t[2][1], 1) for t in rows)
+    out = np.empty(shape, u.dtype) if tiled else np.zeros(shape, u.dtype)
+    here = np.empty(first.shape, bool)
     for number, tap in enumerate(np.ndindex(*taps)):
         pads, target = iter(margins), []
         for axis in axes:
@@ -167,7 +197,10 @@ def selected(u: Any, first: Any, *axes: Any) -> Any:
             _, start, (count, step), (_, jump), order = axis
             begin = start + next(pads)[0] + jump * tap[order]
             target.append(slice(begin, begin + step * (count - 1) + 1, step))
-        out[tuple(target)] += u * (first == number)
+        if apart:
+            np.multiply(u, np.equal(first, number, out=here), out=out[tuple(target)])
+        else:
+            out[tuple(target)] += u * (first == number)
     pads = iter(margins)
     return out[
         tuple(

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import traceback
-from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
 
 from derive import __version__
 
+from .claiming import claim
+from .explaining import FORMATS, explained, format_of, run_plot
+from .latex import DECLARES, latex
+from .learning import USES, compare, train
+from .notation import Bold, FromOne, Kind, Layout, Ranges, Samples, Symbols, notation_of
 from .output import deliver, emit, emit_json, forget_stdout
 from .problems import DONE, FAULT, INTERRUPTED, BadInput, code_of, complain, one_of, words_of
 
 FORMS = ("closed", "staged")
-NOTATIONS, LATER_NOTATIONS = ("index", "matrix"), ("differential", "named")
+BACKENDS = ("numpy", "numba")
 DETAILS = ("brief", "normal", "full")
-FORMATS, LATER_FORMATS = ("text", "latex", "article", "markdown"), ("beamer", "html", "pdf", "notebook")
 DTYPES = {"float64": 8, "float32": 4}  # and the bytes of a number
-FORMAT_OF = {".tex": "article", ".md": "markdown"}  # for -o without --format
 
 TARGETS = """A TARGET is a name of the catalogue, or FILE.py:NAME for a formula of your own; NAME(option=value, …) fixes
 options, as in layer_norm(eps=1e-6), mse_loss(reduction=sum), linear(bias=true). Several, joined by >>, are a chain:
@@ -46,7 +47,6 @@ Wrt = Annotated[
         "--wrt", metavar="W", help="the input to differentiate for; several by commas [default: every real input]"
     ),
 ]
-Notation = Annotated[str, typer.Option(metavar="|".join(NOTATIONS), help="indices, or matrices where they reach")]
 Json = Annotated[bool, typer.Option("--json", help="JSON on stdout, for machines")]
 Out = Annotated[str | None, typer.Option("-o", "--output", metavar="FILE", help="write there, whole or not at all")]
 
@@ -98,7 +98,13 @@ def gradient(
     form: Annotated[
         str, typer.Option(metavar="|".join(FORMS), help="closed, or staged as backpropagation runs")
     ] = "closed",
-    notation: Notation = "index",
+    notation: Kind = "index",
+    layout: Layout = "mixed",
+    samples: Samples = "rows",
+    bold: Bold = False,
+    from_one: FromOne = False,
+    ranges: Ranges = False,
+    symbol: Symbols = None,
     as_json: Json = False,
 ) -> None:
     """Derive the gradient, in closed form, and print it.
@@ -107,14 +113,14 @@ def gradient(
     objects. "result" is in the language of formulas, with the letters of "axes" free.
     """
     one_of("--form", form, FORMS)
-    one_of("--notation", notation, NOTATIONS, LATER_NOTATIONS)
+    written = notation_of(notation, layout, samples, bold, from_one, ranges, symbol)
     d = _derived(target, wrt, form)
     from derive.api.shown import result_latex, result_lines
 
     if not as_json:
-        emit("\n".join(result_lines(d, notation)))
+        emit("\n".join(result_lines(d, written)))
         return
-    latex, laws = result_latex(d, notation), list(d.derivation.laws)
+    latex, laws = result_latex(d, written), list(d.derivation.laws)
     found = [
         {
             "name": d.formula.name, "wrt": name, "axes": [a.name for a in tensor.axes], "result": str(tensor.body),
@@ -142,7 +148,13 @@ def explain(
     target: Target,
     wrt: Wrt = None,
     detail: Annotated[str, typer.Option(metavar="|".join(DETAILS), help="how many of the steps")] = "normal",
-    notation: Notation = "index",
+    notation: Kind = "index",
+    layout: Layout = "mixed",
+    samples: Samples = "rows",
+    bold: Bold = False,
+    from_one: FromOne = False,
+    ranges: Ranges = False,
+    symbol: Symbols = None,
     format_: Annotated[
         str | None,
         typer.Option(
@@ -154,19 +166,42 @@ def explain(
     output: Out = None,
 ) -> None:
     """Explain the gradient: every step, and the law it uses."""
-    suffix = os.path.splitext(output or "")[1].lower()
-    chosen = format_ if format_ is not None else FORMAT_OF.get(suffix, "text")
-    one_of("--format", chosen, FORMATS, LATER_FORMATS)
+    chosen = format_of(format_, output)
     one_of("--detail", detail, DETAILS)
-    one_of("--notation", notation, NOTATIONS, LATER_NOTATIONS)
+    written = notation_of(notation, layout, samples, bold, from_one, ranges, symbol)
     d = _derived(target, wrt)
-    pages: dict[str, Callable[[], str]] = {
-        "text": lambda: d.explain(detail, notation),
-        "latex": lambda: d.latex(notation, detail),
-        "article": lambda: d.latex(notation, detail, document=True),
-        "markdown": lambda: d.markdown(notation, detail),
-    }
-    deliver(pages[chosen](), output)
+    deliver(explained(d, chosen, detail, written), output)
+
+
+@app.command(epilog=TARGETS)
+def plot(
+    target: Target,
+    output: Out = None,
+    seed: Annotated[int, typer.Option(min=0, metavar="S", help="of the random inputs")] = 0,
+) -> None:
+    """Plot a function or a loss with its derivatives, or a layer's Jacobian.
+
+    SVG, or by the name of FILE PDF or PNG. A function of one variable is drawn from -4 to 4, a loss along one entry
+    of an input, both with their first and second derivative; of a layer the Jacobian at a random input is drawn.
+    """
+    run_plot(target, output, seed)
+
+
+@app.command()
+def book(
+    output: Annotated[str, typer.Option("-o", "--output", metavar="DIR", help="the folder of the book")],
+    format_: Annotated[str, typer.Option("--format", metavar="html|pdf", help="pages, or one document")] = "html",
+    only: Annotated[list[str] | None, typer.Option("--only", metavar="NAME", help="these formulas alone")] = None,
+    jobs: Annotated[int | None, typer.Option(min=1, metavar="N", help="processes [default: one for each CPU]")] = None,
+) -> None:
+    """Make the book: a page for every formula of the catalogue.
+
+    Definition, derivation, closed form, code, cost, picture and checks, with chapters, a preface and an index of laws.
+    Pages whose content has not changed since the last run are kept as they are.
+    """
+    from .booking import run
+
+    run(output, format_, [name for given in only or () for name in given.split(",")], jobs)
 
 
 @app.command(epilog=TARGETS)
@@ -177,16 +212,22 @@ def code(
         bool,
         typer.Option("--array-api", help="for any library of the Python array API standard: PyTorch, JAX, Dask, …"),
     ] = False,
+    backend: Annotated[
+        str, typer.Option(metavar="|".join(BACKENDS), help="numba: fused parallel loops, compiled at the first call")
+    ] = "numpy",
 ) -> None:
     """Emit NumPy code for the formula and its gradients.
 
     It is a module of its own, which needs NumPy and nothing of derive; with --array-api, the library of its arrays.
     """
+    one_of("--backend", backend, BACKENDS)
+    if array_api and backend != "numpy":
+        raise BadInput(f"--array-api and --backend {backend} are two backends: give one")
     from derive.api import to_numpy
 
     from .target import Library
 
-    module = to_numpy(Library().formula(target))
+    module = to_numpy(Library().formula(target), backend=backend)
     deliver(module.array_api.source if array_api else module.source, output)
 
 
@@ -270,6 +311,12 @@ def stability(
 
     dtypes = tuple(DTYPES) if dtype == "both" else (dtype,)
     raise typer.Exit(run(targets or [], everything, Sweep(dtypes, points, seed, reach, strict), jobs, as_json))
+
+
+app.command(epilog=DECLARES)(latex)
+app.command(epilog=DECLARES)(claim)
+app.command(epilog=USES)(train)
+app.command(epilog=USES)(compare)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -45,21 +45,28 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def deliver(text: str, path: str | None) -> None:
-    """To the file at `path`, or to stdout where it is None or -."""
+def deliver(content: str | bytes, path: str | None) -> None:
+    """To the file at `path`, or to stdout where it is None or -; bytes never to a terminal."""
     if path is None or path == "-":
-        emit(text)
+        if isinstance(content, str):
+            emit(content)
+            return
+        if sys.stdout.isatty():
+            raise BadInput("the output is no text: name a file with -o FILE")
+        sys.stdout.buffer.write(content)
+        sys.stdout.flush()
         return
     try:
-        _write(Path(os.path.realpath(path)), text.rstrip("\n") + "\n")
+        write(Path(os.path.realpath(path)), content if isinstance(content, bytes) else content.rstrip("\n") + "\n")
     except OSError as problem:
         raise BadInput(f"-o {path}: cannot be written: {problem.strerror or problem}") from problem
 
 
-def _write(file: Path, text: str) -> None:
+def write(file: Path, content: str | bytes) -> None:
     """Written beside, then renamed: nothing half-written is left, whatever happens."""
+    data = content.encode("utf-8") if isinstance(content, str) else content
     if file.exists() and not file.is_file() and not file.is_dir():
-        file.write_text(text, encoding="utf-8")  # a device or a pipe, which a file must not replace
+        file.write_bytes(data)  # a device or a pipe, which a file must not replace
         return
     if file.is_dir():
         raise IsADirectoryError(0, "it is a directory")
@@ -69,8 +76,8 @@ def _write(file: Path, text: str) -> None:
         raise PermissionError(0, "it is write-protected")
     beside = file.with_name(f".{file.name[:200]}.{os.getpid()}.part")
     try:
-        with open(beside, "x", encoding="utf-8", newline="\n") as handle:
-            handle.write(text)
+        with open(beside, "xb") as handle:
+            handle.write(data)
         if file.exists():
             beside.chmod(file.stat().st_mode & 0o7777)
         os.replace(beside, file)

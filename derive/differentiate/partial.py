@@ -11,6 +11,8 @@ import sympy
 from derive.axes import Unsupported
 from derive.terms import Algebra, Head, Letter, Poly, Raw, Reader, number, tied
 
+from .matrix import KERNELS, kernel
+
 Partial = tuple[Head, tuple[Letter, ...], Raw]
 Rule = Callable[[Reader, Poly, Poly], Poly]
 
@@ -30,6 +32,7 @@ DERIVATIVES: dict[str, Rule] = {
     "tanh": lambda r, y, u: r.grouped(_less(1, r.raised(y, 2), r.algebra)),
     "sigmoid": lambda r, y, u: r.algebra.mul(y, r.grouped(_less(1, y, r.algebra))),
     "softplus": lambda r, y, u: r.apply("sigmoid", u),
+    "logcosh": lambda r, y, u: r.apply("tanh", u),
     "cosh": lambda r, y, u: r.algebra.mul(r.apply("tanh", u), y),
     "sin": lambda r, y, u: r.apply("cos", u),
     "cos": lambda r, y, u: Algebra.scaled(r.apply("sin", u), -1),
@@ -132,12 +135,23 @@ def _constant(reader: Reader, head: Head, letters: tuple[Letter, ...], cofactor:
     yield from ()
 
 
+def _through_matrix(reader: Reader, head: Head, letters: tuple[Letter, ...], cofactor: Raw) -> Iterator[Partial]:
+    """df = Σ_rc K[r, c] dA[r, c]."""
+    algebra = reader.algebra
+    outer, body, over = kernel(reader, head, letters)
+    for target, at, inner in partials(reader, algebra.raws(body)):
+        for part in algebra.raws(outer):
+            coefficient, factors, bound = algebra.product(cofactor, part, inner)
+            yield target, at, (coefficient, factors, bound | over)
+
+
 REDUCED: dict[str, Callable[[Reader, Head, tuple[Letter, ...], Raw], Iterator[Partial]]] = {
     "prod": _through_product,
     "max": _through_extremum,
     "min": _through_extremum,
     "argmax": _constant,
     "argmin": _constant,
+    **dict.fromkeys(KERNELS, _through_matrix),
 }
 
 

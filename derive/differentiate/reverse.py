@@ -19,6 +19,7 @@ class Backward:
     order: tuple[Head, ...]
     extra: tuple[Letter, ...] = ()
     label: str = "_bar"
+    token: object = field(default_factory=object)  # of this pass: its names are no other pass's
     adjoints: dict[int, Head] = field(default_factory=dict)
     pending: dict[int, list[tuple[Head, tuple[Letter, ...], Raw]]] = field(default_factory=dict)
 
@@ -30,7 +31,7 @@ class Backward:
         """The name of ∂L/∂head, defined by `value` over its slots."""
         algebra = self.reader.algebra
         made = algebra.head(
-            ("adjoint", self.label, id(self), head.id), "name", head.label + self.label,
+            ("adjoint", self.token, head.id), "name", head.label + self.label,
             tuple(algebra.letter_space[a] for a in self.slots(head)), slots=self.slots(head), args=(value,),
             role="adjoint", of=head.label,
         )  # fmt: skip

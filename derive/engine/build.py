@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from derive.axes import Axis, DeriveError, Entry, Tensor
 from derive.differentiate import reachable
 from derive.formula import Traced
+from derive.rewrite import Record
+from derive.stabilise import stabiliser
 from derive.steps import Derivation
 from derive.terms import Algebra, Head, Poly, Reader, hides
 
@@ -28,6 +30,7 @@ class Derived:
     results: dict[str, Tensor]
     outcome: Outcome = field(repr=False)
     of: Entry | None = None
+    prepared: tuple[tuple[Head, Record], ...] = ()
 
     @cached_property
     def derivation(self) -> Derivation:
@@ -50,9 +53,27 @@ class Setting:
         except DeriveError as problem:
             raise type(problem)(f"formula {traced.name}: {problem}") from None
         self.outputs = tuple(heads[output] for output in traced.outputs)
-        self.forward = (*(h for h in reachable(self.algebra, [h.definition for h in self.outputs])
-                          if h not in self.outputs), *self.outputs)  # fmt: skip
+        self.forward = self._forward()
         self.assumptions = tuple(self._equation(a.statement) for a in traced.assumptions if _is_equation(a.statement))
+
+    def _forward(self) -> tuple[Head, ...]:
+        carried = [self.reader.tensor(c.target) for c in self.reader.carried if c.target is not None]
+        inner = reachable(self.algebra, [h.definition for h in self.outputs])
+        inner = (*inner, *(h for h in (*reachable(self.algebra, [c.definition for c in carried]), *carried)
+                           if h not in inner))  # fmt: skip
+        return (*(h for h in inner if h not in self.outputs), *self.outputs)
+
+    def prepared(self) -> tuple[tuple[Head, Record], ...]:
+        """Definitions in the form whose derivative is safe, from here on; those that changed, and how."""
+        early, changed = stabiliser(self.reader, (a.statement for a in self.traced.assumptions), early=True), []
+        for head in self.forward:
+            record = Record()
+            if head.role != "auto" and (safe := early.stable(head.definition, record)) != head.definition:
+                head.args, head.positive = (safe,), head.positive or self.algebra.is_positive(safe)
+                changed.append((head, record))
+        if changed:
+            self.forward = self._forward()
+        return tuple(changed)
 
     def _equation(self, statement: object) -> Poly:
         left, right = statement.args  # type: ignore[attr-defined]
@@ -88,17 +109,19 @@ def upstreams_of(traced: Traced, always: bool = False) -> tuple[Tensor, ...]:
     )
 
 
-def gradient_of(traced: Traced, wrt: tuple[str, ...], *, staged: bool = False, always: bool = False) -> Derived:
-    """∂(Σ g·y)/∂x for each named input, by reverse accumulation."""
+def gradient_of(
+    traced: Traced, wrt: tuple[str, ...], *, staged: bool = False, always: bool = False, safe: bool = False
+) -> Derived:
+    """∂(Σ g·y)/∂x for each named input, by reverse accumulation; `safe`: of definitions made safe before, for code."""
     setting, upstreams = Setting(traced), upstreams_of(traced, always)
-    algebra = setting.algebra
+    prepared, algebra = setting.prepared() if safe else (), setting.algebra
     seeds: dict[int, Poly] = {}
     for head, g in zip(setting.outputs, upstreams, strict=bool(upstreams)):
         seeds[head.id] = algebra.atom(setting.reader.tensor(g), head.slots)
     if not upstreams:
         seeds[setting.outputs[0].id] = algebra.constant(1)
     task = Task(setting.reader, setting.forward, setting.inputs(wrt), seeds, (), setting.assumptions, staged)
-    return _presented(setting, derived(task), "gradient", upstreams)
+    return replace(_presented(setting, derived(task), "gradient", upstreams), prepared=prepared)
 
 
 def _presented(
@@ -155,8 +178,12 @@ def hessian_of(traced: Traced, wrt: str) -> Derived:
     head = algebra.head(("first", wrt), "name", f"{wrt}_bar", sheet.head.spaces, slots=sheet.slots,
                         args=(sheet.value,), role="adjoint", of=wrt)  # fmt: skip
     axes = traced.input(wrt).axes
-    forward = (*reachable(algebra, [head.definition]), head)
-    outcome = derived(_task_of_entries(setting, head, axes, forward, (wrt,)))
+    earlier = tuple((algebra.heads[name], sheet.bar) for name, sheet in first.carried.items() if sheet.bar is not None)
+    inner = reachable(algebra, [head.definition, *(bar.definition for _, bar in earlier)])
+    known = setting.forward if earlier else ()
+    forward = (*dict.fromkeys((*known, *inner, *(bar for _, bar in earlier))), head)
+    task = replace(_task_of_entries(setting, head, axes, forward, (wrt,)), earlier=earlier)
+    outcome = derived(task)
     named = Presentation(outcome, taken_names(traced, ()), full=False).tensor(head)
     assert named is not None
     gradient = named[axes]

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from fractions import Fraction
 from typing import Any
 
 from sympy import Add, Expr, Mul, exp, log
 
-from derive.axes import MeanOver, SumOver, Tensor, free_axes
+from derive.axes import Carried, MeanOver, SumOver, Tensor, free_axes
 from derive.rewrite import Record
 from derive.simplify import Rules
-from derive.stabilise import Stabiliser
+from derive.stabilise import drawn_out, stabiliser
 from derive.steps import Derivation, Equation, Step
-from derive.terms import Head, Letter, Poly, Writer
+from derive.terms import Head, Letter, Poly, Raw, Writer, number
 
 from .build import Derived, taken_names
 from .present import Presentation, names_in
+from .windows import solved
 
 
 @dataclass(eq=False)
@@ -48,6 +50,10 @@ def _is_multiple(term: Expr) -> bool:
     return isinstance(term, Mul) and len(term.args) == 2 and term.args[0].is_Number
 
 
+def _mentions(poly: Poly, head: int) -> bool:
+    return any(atom[0] == head for (factors, _), _ in poly for atom, _ in factors)
+
+
 @dataclass(eq=False)
 class CodeView:
     """Outputs and gradients as tensors whose bodies are ready to be lowered; `steps` certifies the changes."""
@@ -57,14 +63,19 @@ class CodeView:
     gradients: tuple[Tensor, ...] = ()
     _safe: dict[int, Safe] = field(default_factory=dict)
     _tensors: dict[int, Tensor] = field(default_factory=dict)
+    _products: dict[int, Safe] = field(default_factory=dict)  # names of sums that have become products
 
     def __post_init__(self) -> None:
         outcome = self.derived.outcome
         self._algebra = outcome.reader.algebra
-        self._stabiliser = Stabiliser(outcome.reader)
+        self._stabiliser = stabiliser(
+            outcome.reader, (a.statement for a in self.derived.traced.assumptions), exact=not self._summed(),
+            divided=frozenset(a[0] for h in outcome.forward for (f, _), _ in h.definition for a, p in f if p < 0),
+        )  # fmt: skip
         self._view = Presentation(outcome, taken_names(self.derived.traced, self.derived.upstreams), full=True)
         self._writer = Writer(self._algebra, lambda head: self._tensors.get(head.id))
         self._early = self._beneath_found()
+        self._cuts = self._cut()
         outputs = [outcome.reader.tensor(output) for output in self.derived.traced.outputs]
         results = list(outcome.results.values())
         for head in outputs:
@@ -72,13 +83,40 @@ class CodeView:
         polys = []
         for sheet in results:
             record = Record()
-            polys.append((self._stabiliser.stable(sheet.value, record), record))
-            self._need_all(polys[-1][0])
+            poly = self._stabiliser.stable(sheet.value, record)
+            self._need_all(poly)
+            polys.append((self._written_out(poly, record), record))
         self._results = [Safe(s.head, s.slots, poly, record) for s, (poly, record) in zip(results, polys, strict=True)]
+        self._tied()
         self.outputs = tuple(self._tensors[head.id] for head in outputs)
         self.gradients = tuple(
             self._tensor(safe, f"{safe.head.label}_bar", "adjoint", safe.head.label) for safe in self._results
         )
+
+    # What recurrences carry: each is the definition made here, or the adjoint.
+
+    def _cut(self) -> dict[int, Head]:
+        """What is carried → the definition that it is."""
+        outcome = self.derived.outcome
+        reader = outcome.reader
+        cuts = {reader.tensor(c).id: reader.tensor(c.target) for c in reader.carried if c.target is not None}
+        cuts |= {name: sheet.bar for name, sheet in outcome.carried.items() if sheet.bar is not None}
+        for name, head in cuts.items():
+            slots = next((s.slots for s in outcome.sheets if s.bar is head), head.slots)
+            names = self._view.names(next((s.head for s in outcome.sheets if s.bar is head), head), slots)
+            self._tensors[name] = Carried(self._label(head), [names[a] for a in slots])
+        return cuts
+
+    def _tied(self) -> None:
+        """Close the cycles that are used, with all that they need."""
+        waiting = dict(self._cuts)
+        while used := [n for n in waiting if any(_mentions(s.poly, n) for s in (*self._safe.values(), *self._results))]:
+            for name in used:
+                target = waiting.pop(name)
+                self._need(target)
+                carried = self._tensors[name]
+                assert isinstance(carried, Carried)
+                carried.target = self._tensors[target.id]
 
     # Definitions, each after what it needs; iterative, for deep networks.
 
@@ -99,8 +137,38 @@ class CodeView:
             if missing:
                 stack.extend(missing)
                 continue
-            self._tensors[top.id] = self._tensor(self._safe[top.id], self._label(top), self._role(top), top.of)
+            self._finish(self._safe[top.id])
             stack.pop()
+
+    def _finish(self, safe: Safe) -> None:
+        """The tensor of a definition. What has become a product with a number, 1 + tanh as 2σ, needs no name."""
+        safe.poly = self._written_out(safe.poly, safe.record)
+        head, poly = safe.head, safe.poly
+        single = len(poly) == 1 and poly[0][1] != 1 and not poly[0][0][1]
+        if single and head.role == "auto" and head.payload is None and len(head.definition) > 1:
+            self._products[head.id] = safe
+        self._tensors[head.id] = self._tensor(safe, self._label(head), self._role(head), head.of)
+
+    def _written_out(self, poly: Poly, record: Record) -> Poly:
+        """The poly with names of such products written out: numbers meet numbers."""
+        if not any(atom[0] in self._products for (factors, _), _ in poly for atom, _ in factors):
+            return poly
+        parts: list[Raw] = []
+        for coefficient, factors, bound in self._algebra.raws(poly):
+            made: Raw = (coefficient, {}, bound)
+            for atom, power in factors.items():
+                known = self._products.get(atom[0]) if isinstance(power, int) else None
+                part: Raw = (1, {atom: power}, frozenset())
+                if known is not None:
+                    (((inner, _), by),) = known.poly
+                    at = self._algebra.renamed(dict(inner), dict(zip(known.slots, atom[1], strict=True)))
+                    raised = {a: number(p * power) for a, p in at.items()}
+                    part = (number(Fraction(by) ** int(power)), raised, frozenset())
+                made = self._algebra.product(made, part)
+            parts.append(made)
+        after = self._algebra.poly(parts)
+        record.add("write out a product", poly, after, "a sum that has become a product needs no name")
+        return after
 
     def _made_safe(self, head: Head) -> Safe:
         record = Record()
@@ -108,6 +176,10 @@ class CodeView:
         if head in self.derived.outcome.forward and head.id not in self._early:
             poly = self._folded(head, poly, record)
         return Safe(head, head.slots, self._stabiliser.stable(poly, record), record)
+
+    def _summed(self) -> bool:
+        """Whether the formula has a reduction."""
+        return any(h.over or any(bound for p in h.args for (_, bound), _ in p) for h in self._algebra.heads)
 
     def _folded(self, head: Head, poly: Poly, record: Record) -> Poly:
         """Written through the names that were found: y = γx̂ + β."""
@@ -142,14 +214,19 @@ class CodeView:
 
     def _tensor(self, safe: Safe, label: str, role: str, of: str) -> Tensor:
         names = self._view.names(safe.head, safe.slots)
-        body = joined(self._writer.write(safe.poly, names))
+        factor = drawn_out(self._stabiliser, safe.head, safe.poly)
+        body = joined(self._writer.write(safe.poly, names, factor=factor))
+        if any(_mentions(safe.poly, name) for name in self._cuts):
+            body = solved(body)  # what is carried stands at t − 1: a loop needs no window
         return Tensor(label, [names[a] for a in safe.slots], body=body, role=role, of=of)
 
     # The certificate.
 
     def derivation(self) -> Derivation:
         """What stabilisation changed: every law with before and after."""
-        equations = [self._equation(safe) for safe in (*self._safe.values(), *self._results) if safe.record.entries]
+        prepared = [Safe(head, head.slots, head.definition, record) for head, record in self.derived.prepared]
+        every = (*prepared, *self._safe.values(), *self._results)
+        equations = [self._equation(safe) for safe in every if safe.record.entries]
         return Derivation(f"{self.derived.traced.name}: stable form", tuple(equations))
 
     def _equation(self, safe: Safe) -> Equation:

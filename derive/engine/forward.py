@@ -9,6 +9,7 @@ from derive.rewrite import Record
 from derive.simplify import Rules, normalised, oriented
 from derive.terms import Head, Letter, Poly, Raw, Reader
 
+from .recurrence import cuts_of, named
 from .search import Outcome, Sheet, domain_of, unfold
 
 
@@ -24,6 +25,10 @@ def pushed(
     rules = oriented(Rules(algebra, domain=domain_of(algebra, forward)), forward, assumptions)
     outcome = Outcome(reader, rules, forward, ())
     known: dict[int, Head] = dict(dots)
+    token = object()
+    cuts = {cut.target.id: cut for cut in cuts_of(reader, forward)}
+    for cut in cuts.values():
+        known[cut.carried.id] = named(algebra, f"{cut.target.label}_dot", cut.target.slots)
     for head in forward:
         raws = _tangent(reader, head, known)
         if not raws:
@@ -32,11 +37,13 @@ def pushed(
         sheet = Sheet(head, head.slots, raws, normalised(rules, algebra.poly(raws), record), record)
         if head in outputs:
             outcome.results[head.label] = sheet
-        sheet.bar = algebra.head(("tangent", id(outcome), head.id), "name", f"{head.label}_dot", head.spaces,
+        sheet.bar = algebra.head(("tangent", token, head.id), "name", f"{head.label}_dot", head.spaces,
                                  slots=head.slots, args=(sheet.value,), role="tangent", of=head.label)  # fmt: skip
         known[head.id] = sheet.bar
         if head not in outputs:
             outcome.sheets.append(sheet)
+        if head.id in cuts:
+            outcome.carried[known[cuts[head.id].carried.id].id] = sheet
     for head in outputs:  # an output that does not depend on the inputs has tangent 0
         outcome.results.setdefault(head.label, Sheet(head, head.slots, [], (), Record()))
     unfold(outcome)

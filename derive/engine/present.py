@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 
 from sympy import Expr
 
-from derive.axes import Axis, Tensor
+from derive.axes import Axis, Carried, Tensor
 from derive.simplify import cost
 from derive.terms import Algebra, Head, Letter, Poly, Writer
 
@@ -120,6 +120,10 @@ class Presentation:
         shown = self.outcome.sheets if self.full else self.outcome.kept()
         suffix = "_dot" if any(s.bar and s.bar.role == "tangent" for s in shown) else "_bar"
         self.labels.update({s.bar.id: self._unique(self.label(s.head) + suffix) for s in shown if s.bar is not None})
+        carried = {n: (s.bar, s.head, s.slots) for n, s in self.outcome.carried.items() if s in shown}
+        carried |= {name.id: (bar, bar, bar.slots) for name, bar in self.outcome.earlier}
+        cut = {name: self._carried(*given) for name, given in carried.items()}
+        self.tensors.update(cut)
         for head in (h for h in self.algebra.heads if h.id in self.shown and h.id not in bars):
             if head.kind == "op":
                 self.tensors[head.id] = self._placed(head)
@@ -128,6 +132,9 @@ class Presentation:
         for sheet in shown:
             assert sheet.bar is not None
             self.tensors[sheet.bar.id] = self._defined(sheet.bar, sheet.value, sheet.slots, sheet.bar.role, sheet)
+        for name, made in cut.items():
+            bar = carried[name][0]
+            made.target = self.tensors[bar.id] if bar is not None else None
 
     def label(self, head: Head) -> str:
         if head.payload is not None:
@@ -139,6 +146,12 @@ class Presentation:
         if head.id not in self.labels:
             self.labels[head.id] = self._unique(head.label or "u")
         return self.labels[head.id]
+
+    def _carried(self, bar: Head | None, head: Head, slots: tuple[Letter, ...]) -> Carried:
+        """An adjoint that its own definition refers to."""
+        assert bar is not None
+        names = self.names(head, slots)
+        return Carried(self.labels[bar.id], [names[a] for a in slots])
 
     def _defined(
         self, head: Head, poly: Poly, slots: tuple[Letter, ...], role: str, sheet: Sheet | None = None
@@ -173,9 +186,9 @@ class Presentation:
 
     def tensor(self, head: Head) -> Tensor | None:
         """The tensor by which a name is printed, or None where it is written out."""
-        if isinstance(head.payload, Tensor):
-            return head.payload
-        return self.tensors.get(head.id)
+        if head.id in self.tensors:
+            return self.tensors[head.id]
+        return head.payload if isinstance(head.payload, Tensor) else None
 
     def entry(self, head: Head, slots: tuple[Letter, ...]) -> Expr:
         """`head` at its own slots, as an entry of its tensor."""

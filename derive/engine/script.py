@@ -17,6 +17,10 @@ from .search import Outcome, Sheet
 from .windows import solved
 
 CHAIN_RULE = "chain rule"
+CHAINED = {
+    AdjointOf: "the sum over its uses: the derivative of each use, times the adjoint of what uses it",
+    TangentOf: "the sum over what it rests on: the derivative with respect to each part, times how that part moves",
+}
 CONTRACT = "contract δ"
 FACTOR = "factor"
 WRITE_OUT = "write out names"
@@ -87,7 +91,7 @@ class Script:
         target = self._target(sheet)
         raw = self._raw(sheet.raws, names)
         flat = self.algebra.poly(sheet.raws)
-        steps = [Step(CHAIN_RULE, target, raw, "each use of it, times the adjoint of what uses it")]
+        steps = [Step(CHAIN_RULE, target, raw, CHAINED[self.target_of])]
         reached = raw
         record: list[tuple[str, str, Any, tuple[Any, ...]]] = [
             (CONTRACT, "an index that is summed against δ takes the other's place", flat, ())

@@ -10,6 +10,8 @@ from derive.rewrite import Record
 from derive.simplify import Rules, affinely, cost, discovered, expanded, normalised, oriented
 from derive.terms import Algebra, Head, Letter, Poly, Raw, Reader
 
+from .recurrence import Cut, closed, cuts_of, opened
+
 NAMING = 0.8  # what one more name costs a reader
 CANCELLED = 1.5  # what it is worth that a term of an adjoint cancels in its users: nobody need read it
 PRODUCT = 1000.0  # a product without a sum, where several results share it, is written out in each
@@ -39,6 +41,8 @@ class Outcome:
     sheets: list[Sheet] = field(default_factory=list)  # in the order of derivation
     results: dict[str, Sheet] = field(default_factory=dict)
     extra: tuple[Letter, ...] = ()
+    carried: dict[int, Sheet] = field(default_factory=dict)  # names of adjoints that a recurrence carries
+    earlier: tuple[tuple[Head, Head], ...] = ()  # such names of an earlier pass, and the adjoints that they are
 
     @property
     def cost(self) -> float:
@@ -51,15 +55,15 @@ class Outcome:
 
     def kept(self) -> list[Sheet]:
         """The adjoints of intermediates that the results rest on, in order of derivation."""
-        by_bar = {s.bar.id: s for s in self.sheets if s.bar is not None}
+        by_bar = {s.bar.id: s for s in self.sheets if s.bar is not None} | self.carried
         needed: dict[int, Sheet] = {}
         stack = [s.value for s in self.results.values()]
         while stack:
             for (factors, _), _ in stack.pop():
                 for (head, _), _ in factors:
                     sheet = by_bar.get(head)
-                    if sheet is not None and head not in needed:
-                        needed[head] = sheet
+                    if sheet is not None and sheet.bar is not None and sheet.bar.id not in needed:
+                        needed[sheet.bar.id] = sheet
                         stack.append(sheet.value)
         return [s for s in self.sheets if s.bar is not None and s.bar.id in needed]
 
@@ -75,6 +79,7 @@ class Task:
     extra: tuple[Letter, ...] = ()
     assumptions: tuple[Poly, ...] = ()
     staged: bool = False
+    earlier: tuple[tuple[Head, Head], ...] = ()  # what an earlier pass carries: names, and what they are
 
 
 def derived(task: Task) -> Outcome:
@@ -110,9 +115,11 @@ def _attempt(task: Task, found: tuple[Head, ...]) -> Outcome:
     algebra = task.reader.algebra
     rules = Rules(algebra, domain=domain_of(algebra, task.forward))
     oriented(rules, (*task.forward, *found), task.assumptions)
-    outcome = Outcome(task.reader, rules, task.forward, found, extra=task.extra)
+    outcome = Outcome(task.reader, rules, task.forward, found, extra=task.extra, earlier=task.earlier)
     backward = Backward(task.reader, task.forward, task.extra)
-    relevant = _relevant(algebra, task.forward, task.wanted)
+    cuts = cuts_of(task.reader, task.forward, task.earlier)
+    relevant = _relevant(algebra, task.forward, task.wanted, cuts)
+    carried = opened(cuts, backward, relevant)
     statistics = _statistics(algebra, task.forward)
     inlined: dict[int, Sheet] = {}
     for head in reversed(task.forward):
@@ -122,9 +129,13 @@ def _attempt(task: Task, found: tuple[Head, ...]) -> Outcome:
             backward.push(head, algebra.raws(task.seeds[head.id]))
             continue
         sheet = _sheet(outcome, backward, head, inlined, task.seeds.get(head.id))
+        _shared(outcome, sheet)
         sheet.bar = backward.adjoint(head, sheet.value)
-        backward.push(head, [(1, {(sheet.bar.id, sheet.slots): 1}, frozenset())])
         outcome.sheets.append(sheet)
+        if head.id in carried:
+            outcome.carried[carried[head.id].id] = sheet
+            continue
+        backward.push(head, [(1, {(sheet.bar.id, sheet.slots): 1}, frozenset())])
         if head.id in statistics and not task.staged:
             inlined[sheet.bar.id] = sheet
     for head in task.wanted:
@@ -133,6 +144,17 @@ def _attempt(task: Task, found: tuple[Head, ...]) -> Outcome:
     if not task.staged:
         unfold(outcome)
     return outcome
+
+
+def _shared(outcome: Outcome, sheet: Sheet) -> None:
+    """An adjoint that equals an earlier one is written by its name."""
+    algebra = outcome.reader.algebra
+    for known in outcome.sheets if sheet.value and cost(algebra, sheet.value) > NAMING else ():
+        if known.value == sheet.value and known.slots == sheet.slots and known.bar is not None:
+            same = algebra.atom(known.bar, known.slots)
+            sheet.record.add("same adjoint", sheet.value, same, "it was found above", (known,))
+            sheet.value = same
+            return
 
 
 def _sheet(outcome: Outcome, backward: Backward, head: Head, inlined: Mapping[int, Sheet], seed: Poly | None) -> Sheet:
@@ -188,6 +210,9 @@ def unfold(outcome: Outcome) -> None:
     for again in (False, True):  # what was dear while it mentioned another adjoint may cancel once that is written out
         for sheet in reversed(outcome.sheets):
             assert sheet.bar is not None
+            if any(sheet is kept for kept in outcome.carried.values()):
+                mentions(sheet)
+                continue
             own = [user for user in users[sheet.bar.id].values() if _mentions(user.value, sheet.bar.id)]
             if own and _written_out(outcome, sheet, own, again):
                 for user in own:
@@ -269,13 +294,17 @@ def _alternatives(outcome: Outcome, value: Poly) -> Iterable[tuple[str, str, Pol
         yield "multiply out", "the brackets' terms cancel", normalised(outcome.rules, expanded(outcome.reader, start))
 
 
-def _relevant(algebra: Algebra, forward: Iterable[Head], wanted: Iterable[Head]) -> set[int]:
+def _relevant(
+    algebra: Algebra, forward: tuple[Head, ...], wanted: Iterable[Head], cuts: tuple[Cut, ...] = ()
+) -> set[int]:
     """Definitions that depend on what is wanted."""
     depends = {h.id for h in wanted}
-    for head in forward:
-        if depends & set(_atoms(algebra, head.args)):
-            depends.add(head.id)
-    return depends
+    while True:
+        for head in forward:
+            if depends & set(_atoms(algebra, head.args)):
+                depends.add(head.id)
+        if not closed(cuts, depends):
+            return depends
 
 
 def _atoms(algebra: Algebra, polys: Iterable[Poly]) -> Iterable[int]:

@@ -3,6 +3,7 @@
 from .again import as_formula
 from .core import CATALOGUE, REGISTRY, Formula, build, formula, kind_of, register
 from .instance import Instance, elementwise, instantiate
+from .scan import scan, zeros
 from .signature import Parameter
 from .trace import CURRENT, Assumption, Traced, Tracing, assume, let, told_apart, with_tensors
 
@@ -25,6 +26,8 @@ __all__ = [
     "kind_of",
     "let",
     "register",
+    "scan",
     "told_apart",
     "with_tensors",
+    "zeros",
 ]

@@ -8,7 +8,7 @@ from typing import Any
 
 from sympy.core.basic import Basic
 
-from derive.axes import Axis, BoolEntry, Entry, NameProblem, Tensor, did_you_mean, mapped
+from derive.axes import Axis, BoolEntry, Entry, NameProblem, Tensor, cut_anew, did_you_mean, mapped, tied
 
 from .core import Formula
 from .trace import Assumption, Traced
@@ -57,11 +57,14 @@ def _batched(traced: Traced, letter: Axis, keep: frozenset[str]) -> Traced:
             return node.func(new, *((letter,) if new.ndim > node.tensor.ndim else ()), *node.indices)
         return None
 
+    cuts = cut_anew(traced.definitions, lambda c: (letter, *c.axes))
+    wide.update(cuts)
     for tensor in traced.definitions:
         body = mapped(tensor.body, change)
         is_output = tensor in traced.outputs
         if body != tensor.body or is_output:
             wide[tensor] = tensor.with_(axes=(letter, *tensor.axes), body=body)
+    tied(cuts, wide)
     assumptions = tuple(Assumption(mapped(a.statement, change), a.sample) for a in traced.assumptions)
     outputs = tuple(wide[output] for output in traced.outputs)
     return replace(traced, inputs=inputs, outputs=outputs, assumptions=assumptions, elementwise=False)

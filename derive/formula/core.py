@@ -7,7 +7,7 @@ import itertools
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import sympy
 from sympy import Expr
@@ -47,10 +47,18 @@ class Formula:
     source: str
     tracer: Callable[[Mapping[str, Any]], Traced] = field(repr=False)
     _traces: dict[Any, Traced] = field(default_factory=dict, repr=False, compare=False)
+    # What Jupyter shows, as "latex" or "html": the package puts its printers here, of which this room knows nothing.
+    display: ClassVar[Callable[[Formula, str], str | None]] = lambda f, form: None
 
     def __repr__(self) -> str:
         inputs = ", ".join(f"{p.name}: {p.type or p.kind}" for p in self.parameters)
         return f"<formula {self.name}({inputs})>"
+
+    def _repr_latex_(self) -> str | None:
+        return type(self).display(self, "latex")
+
+    def _repr_html_(self) -> str | None:
+        return type(self).display(self, "html")
 
     @property
     def summary(self) -> str:

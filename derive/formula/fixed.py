@@ -11,7 +11,18 @@ import sympy
 from sympy import Float, Integer
 from sympy.core.basic import Basic
 
-from derive.axes import Axis, DeriveError, NameProblem, ShapeError, Size, Tensor, did_you_mean, mapped
+from derive.axes import (
+    Axis,
+    DeriveError,
+    NameProblem,
+    ShapeError,
+    Size,
+    Tensor,
+    cut_anew,
+    did_you_mean,
+    mapped,
+    tied,
+)
 
 from .core import Formula
 from .signature import Parameter
@@ -145,8 +156,11 @@ def _substituted(traced: Traced, numbers: Mapping[str, Any], name: str) -> Trace
     for t in traced.inputs:
         bound = None if t.bound is None else t.bound.xreplace(values)
         made[t] = t.with_(axes=[_axis(a, values) for a in t.axes], bound=bound)
+    cuts = cut_anew(traced.definitions, lambda c: [_axis(a, values) for a in c.axes])
+    made.update(cuts)
     for t in traced.definitions:
         made[t] = t.with_(axes=[_axis(a, values) for a in t.axes], body=_valued(mapped(t.body, change), name, values))
+    tied(cuts, made)
     outputs = tuple(made[t] for t in traced.outputs)
     stated = [replace(a, statement=mapped(a.statement, change)) for a in traced.assumptions]
     return replace(

@@ -20,12 +20,14 @@ from derive.axes import (
     ShapeError,
     Size,
     Tensor,
+    cut_anew,
     free_axes,
     fresh_letter,
     mapped,
     rename,
     scalar,
     settled,
+    tied,
     whole,
 )
 
@@ -125,9 +127,12 @@ def instantiate(
                 return _read(tensors[node.tensor.name], indices, isinstance(node, (PaddedEntry, PaddedBoolEntry)))
             return node.func(made[node.tensor], *indices)
         if isinstance(node, Reduction):
-            return node.rebound(mapped(node.body, change), [unify.letter(a) for a in node.axes])
+            letters, at = [unify.letter(a) for a in node.axes], [mapped(index, change) for index in node.at]
+            return node.rebound(mapped(node.body, change), letters, at)
         return values.get(node, unify.sizes.get(node))
 
+    cuts = cut_anew(traced.definitions, lambda c: [unify.letter(a) for a in c.axes])
+    made.update(cuts)
     for tensor in traced.definitions:
         letters = tuple(unify.letter(a) for a in tensor.axes)
         body = mapped(tensor.body, change)
@@ -135,6 +140,7 @@ def instantiate(
         made[tensor] = tensor.with_(axes=(*free, *letters), body=body, role="let")
         if free and made[tensor].axes != letters and tensor not in traced.outputs:
             raise DeriveError(f"call of {traced.name}: name the argument with let first")
+    tied(cuts, made)
     assumptions = tuple(Assumption(mapped(a.statement, change), a.sample) for a in traced.assumptions)
     return Instance(tuple(made[output] for output in traced.outputs), assumptions)
 
@@ -189,7 +195,8 @@ def instantiate_scalar(traced: Traced, entries: Mapping[str, Basic], scalars: Ma
         if isinstance(node, Reduction):
             taken = {a for e in entries.values() for a in free_axes(e)}
             clash = {a: fresh_letter(a, {t.name for t in taken}) for a in node.axes if a in taken}
-            return node.rebound(mapped(rename(node.body, clash), change), [clash.get(a, a) for a in node.axes])
+            letters, at = [clash.get(a, a) for a in node.axes], [mapped(index, change) for index in node.at]
+            return node.rebound(mapped(rename(node.body, clash), change), letters, at)
         return values.get(node)
 
     for tensor in traced.definitions:

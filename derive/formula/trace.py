@@ -20,10 +20,12 @@ from derive.axes import (
     Size,
     Tensor,
     checked_identifier,
+    cut_anew,
     definitions,
     free_axes,
     mapped,
     scalar,
+    tied,
 )
 
 
@@ -131,7 +133,7 @@ def told_apart(outputs: tuple[Tensor, ...], taken: Iterable[str]) -> tuple[Tenso
     reserved = set(taken)
     counts = Counter(tensor.name for tensor in order)
     used = reserved | {name for name, count in counts.items() if count == 1}
-    renamed: dict[Tensor, Tensor] = {}
+    names: dict[Tensor, str] = {}
     for tensor in order:
         name = tensor.name
         if counts[name] > 1 or name in reserved:
@@ -140,7 +142,12 @@ def told_apart(outputs: tuple[Tensor, ...], taken: Iterable[str]) -> tuple[Tenso
                 number += 1
             name = f"{tensor.name}_{number}"
         used.add(name)
-        renamed[tensor] = tensor.with_(name=name, body=with_tensors(tensor.body, renamed))
+        names[tensor] = name
+    cuts = cut_anew(order, names=names)
+    renamed = dict(cuts)
+    for tensor in order:
+        renamed[tensor] = tensor.with_(name=names[tensor], body=with_tensors(tensor.body, renamed))
+    tied(cuts, renamed)
     return tuple(renamed[output] for output in outputs)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from sympy import Expr, Symbol
 from sympy.core.basic import Basic
 
-from derive.axes import Axis, DeriveError, Scalar, ShapeError, Size, T, Tensor, TensorType, mapped
+from derive.axes import Axis, DeriveError, Scalar, ShapeError, Size, T, Tensor, TensorType, cut_anew, mapped, tied
 from derive.formula import (
     Assumption,
     Formula,
@@ -89,8 +89,11 @@ def _renamed(traced: Traced, symbols: Mapping[Basic, Basic]) -> Traced:
     made: dict[Basic, Tensor] = {}
     for t in traced.inputs:
         made[t] = t.with_(name=str(symbols.get(Symbol(t.name), t.name)), axes=[change(a) for a in t.axes])
+    cuts = cut_anew(traced.definitions, lambda c: [a for a in map(change, c.axes) if isinstance(a, Axis)])
+    made.update(cuts)
     for t in traced.definitions:
         made[t] = t.with_(axes=[change(a) for a in t.axes], body=mapped(t.body, change))
+    tied(cuts, made)
     return replace(
         traced,
         inputs=tuple(made[t] for t in traced.inputs),

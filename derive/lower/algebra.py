@@ -94,6 +94,11 @@ def operands(a: View, b: View) -> list[View]:
     return sorted((a, b), key=lambda v: (v.host, -len(v.letters), v.node.number, str(v.letters)))
 
 
+def factors(view: View) -> list[View]:
+    """The operands of an elementwise operation, with the letters of its result."""
+    return [View(arg, tuple(view.letters[k] for k in labels)) for arg, labels in view.node.args]
+
+
 def multiplied(g: Graph, a: View, b: View, hint: Hint) -> View:
     """a · b, the same node as b · a. The product of a condition and an array is the array where the condition holds."""
     if a.host and b.host:
@@ -101,11 +106,76 @@ def multiplied(g: Graph, a: View, b: View, hint: Hint) -> View:
     for one, other in ((a, b), (b, a)):
         if one.node.op == "number" and abs(one.node.attr) == 1:
             return other if one.node.attr == 1 else elementwise(g, "negative", [real(g, other)], hint)
+        if one.node.op in SCALED and (made := SCALED[one.node.op](g, one, other, hint)):
+            return made
     if a.node.kind == "int" or b.node.kind != "real":
         a = real(g, a)
     if b.node.kind == "int" or a.node.kind != "real":
         b = real(g, b)
     return elementwise(g, "multiply", operands(a, b), hint)
+
+
+# One entry a row: p − [c = t] changes p at t, and no array of zeros and ones is made
+
+
+def one_hot(g: Graph, letter: Axis, index: View, hint: Hint) -> View:
+    """[letter = index], for an index that is within the letter's axis wherever it is."""
+    every = {letter, *index.letters}
+    rank = {a: place for place, a in enumerate(hint)}
+    letters = sorted((letter, *index.letters), key=lambda a: rank.get(a, len(rank)))
+    assert len(every) == len(letters)
+    return g.make("one_hot", [index], letters, kind="bool")
+
+
+def _one_hot_factor(g: Graph, view: View) -> tuple[View, View] | None:
+    """(index, a) for [c = index]·a, where a has letters of the index alone."""
+    if view.node.op not in ("one_hot", "cast", "multiply"):
+        return None
+    args = factors(view)
+    if view.node.op != "multiply":
+        return (args[0], g.number(ONE)) if view.node.op == "one_hot" else _one_hot_factor(g, args[0])
+    for hot, amount in (args, args[::-1]):
+        found = _one_hot_factor(g, hot) if hot.node.op in ("one_hot", "cast") else None
+        if found is not None and set(amount.letters) <= set(found[0].letters):
+            return found[0], amount
+    return None
+
+
+def _spiked(g: Graph, terms: Sequence[Term], hint: Hint) -> tuple[int, View] | None:
+    """x ± [c = index]·a as x, changed at one entry a row."""
+    for place, (sign, view) in enumerate(terms):
+        found = _one_hot_factor(g, view)
+        if found is None or len(terms) == 1 or not found[0].letters:
+            continue
+        whole, x = added(g, [t for k, t in enumerate(terms) if k != place], hint)
+        if set(x.letters) == set(view.letters):
+            return whole, g.make("spike", [x, *found], x.letters, whole * sign)
+    return None
+
+
+def _scaled_spike(g: Graph, spike: View, by: View, hint: Hint) -> View | None:
+    """(e·r ± [c = index]·a)·s = e·(r·s) ± [c = index]·(a·s), for s with one entry a row: a pass less."""
+    x, index, amount = factors(spike)
+    if not set(by.letters) <= set(index.letters):
+        return None
+    if x.node.op == "multiply":
+        e, r = factors(x)
+        scaled = multiplied(g, e, multiplied(g, r, by, hint), hint) if len(r.letters) < len(x.letters) else None
+    else:
+        scaled = None
+    scaled = scaled or multiplied(g, x, by, hint)
+    return g.make("spike", [scaled, index, multiplied(g, amount, by, hint)], scaled.letters, spike.node.attr)
+
+
+def _scaled_tail(g: Graph, tail: View, by: View, hint: Hint) -> View | None:
+    """(a·erfc(c·x))·s = (a·s)·erfc(c·x), for a number s above zero."""
+    x, *numbers = factors(tail)
+    if len(numbers) < 2 or by.node.op != "number" or by.node.attr < 0:
+        return None
+    return elementwise(g, "special.erfc", [x, numbers[0], multiplied(g, numbers[1], by, hint)], hint)
+
+
+SCALED = {"spike": _scaled_spike, "special.erfc": _scaled_tail}  # what takes a factor into its own operands
 
 
 def divided(g: Graph, a: View, b: View, hint: Hint) -> View:
@@ -216,6 +286,8 @@ def _in_order(g: Graph, terms: list[Term], hint: Hint) -> View:
 def added(g: Graph, terms: Sequence[Term], hint: Hint) -> tuple[int, View]:
     """Σ ± term as (sign, view): the sign is −1 where all terms are negative, for the consumer to absorb."""
     live = [(s, real(g, v)) for s, v in terms if not (v.node.op == "number" and v.node.attr == 0)]
+    if (spike := _spiked(g, live, hint)) is not None:
+        return spike
     hosts = [(s, v) for s, v in live if v.host]
     arrays = [(s, v) for s, v in live if not v.host]
     if not arrays:

@@ -7,6 +7,7 @@ from fractions import Fraction
 
 from sympy import Expr
 
+from .matrix import MatrixCoder
 from .node import Labels, Node
 from .program import Code, Num, Op, Var
 from .window_code import Operand, WindowCoder, broadcast, turned
@@ -16,7 +17,7 @@ OF_CONDITIONS = {"max": "any", "min": "every"}
 RELATIONS = frozenset("greater greater_equal less less_equal equal not_equal".split())
 
 
-class Coder(WindowCoder):
+class Coder(WindowCoder, MatrixCoder):
     """Expressions of nodes. `operand` gives the name of what is not inlined, `size` that of a length.
 
     With `casting`, no operation is left to promote kinds, which not every library does: conditions are cast before they

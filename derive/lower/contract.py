@@ -17,9 +17,11 @@ from sympy import Expr
 
 from derive.axes import Axis
 
-from .algebra import ONE, Hint, Law, decide, divided, host_product, is_one, multiplied, operands, power, real
+from .algebra import HALF, ONE, Hint, Law, decide, divided, host_product, is_one, multiplied, operands, power, real
 from .images import matrices, tap_by_tap
+from .matrix import solved
 from .node import Graph, Node, View, ordered, union
+from .selection import not_negative, opposites
 
 TYPICAL = 64  # a symbolic length, when costs are compared
 MOST_EXACT = 6  # up to this many factors every pairwise order is tried
@@ -81,7 +83,11 @@ def product(g: Graph, p: Product, reduced: Sequence[Axis], hint: Hint) -> View:
         if own:
             factors[place] = summed(g, factor, own, g.number(ONE), inner)
             left = [a for a in left if a not in own]
+    factors = opposites(g, factors, hint)
+    if len(factors) == 1:
+        return _one_factor(g, factors[0], left, number, hint)
     factors, number = _number_absorbed(g, factors, left, number, hint)
+    factors = _gram(g, factors, left, hint)
     return multiplied(g, _pairwise(g, factors, left, inner), number, hint)
 
 
@@ -144,6 +150,25 @@ def _number_absorbed(
     return scaled, g.number(ONE)
 
 
+def _gram(g: Graph, factors: list[View], left: list[Axis], hint: Hint) -> list[View]:
+    """Σ_n X[n,i] s[n] X[n,j] = Σ_n A[n,i] A[n,j] with A = √s·X, where s ≥ 0: of AᵀA BLAS makes one triangle."""
+    for a, b in itertools.combinations(factors, 2):
+        shared = [x for x, y in zip(a.letters, b.letters, strict=False) if x == y]
+        same = a.node is b.node and len(a.letters) == len(set(a.letters + b.letters)) - 1 == 2
+        weights = [f for f in factors if f is not a and f is not b]
+        if same and shared == left and weights and all(_weighs(f, shared) for f in weights):
+            s, *others = weights
+            for other in others:
+                s = multiplied(g, s, other, hint)
+            root = multiplied(g, a, power(g, s, HALF, hint), hint)
+            return [root, View(root.node, tuple(b.letters[a.letters.index(x)] for x in root.letters))]
+    return factors
+
+
+def _weighs(s: View, letters: Sequence[Axis]) -> bool:
+    return list(s.letters) == list(letters) and not_negative(s.node)
+
+
 # In which order
 
 
@@ -197,6 +222,8 @@ def _order_cost(
         cost = 0.0
     elif len(result) > max(len(a), len(b)) and not now:
         cost *= 1.01  # an outer product only where nothing is as cheap
+    if len({x.size for x in result}) < len(result):
+        cost *= 1.01  # an array that grows with the square of a length: likewise
     if not rest or not deep:
         return cost
     following = [result, *rest]
@@ -340,6 +367,7 @@ def _einsum(g: Graph, m: Meeting) -> View | None:
 
 
 CONTRACTIONS = (
+    Law("solve", "a system is solved: an inverse is not formed to be multiplied with", solved),
     Law("dot", "vdot: one pass, no product array", _dot),
     Law(
         "tap by tap",

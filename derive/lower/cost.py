@@ -3,7 +3,8 @@
 What is counted is the calls of NumPy that the program makes. An operation on reals counts 1 for each entry of its
 result, comparisons too; a contraction 2 for each product of entries (it is multiplied and added); a reduction 1 for
 each entry that is reduced. A transcendental function (exp, log, tanh, a power, …) counts 1, and is counted apart as
-well. Copying, selecting, and arithmetic on indices, masks and Python's numbers count nothing.
+well. Functions of a matrix count LAPACK's leading terms. Copying, selecting, and arithmetic on indices, masks and
+Python's numbers count nothing.
 
 Moved is what the calls read and write: each operand once, with as many entries as it shows, and each result once.
 Views move nothing. What a cache keeps is not seen, nor copies that NumPy makes inside of a call. Integers have 8 bytes,
@@ -17,17 +18,17 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 
-from sympy import Expr, Integer, Symbol, expand
+from sympy import Expr, Integer, Rational, Symbol, expand, floor
 
 from derive.axes import DeriveError, NameProblem, did_you_mean
 
-from . import cost_rows, cost_windows
+from . import cost_matrices, cost_rows, cost_windows
 from .cost_table import table
 from .program import Assign, Code, Program, Var
 from .shapes import ITEMSIZE, Array, Host, Length, Value, made
 from .walk import Blocks, Tally, Walk
 
-ROWS = {**cost_rows.ROWS, **cost_windows.ROWS}
+ROWS = {**cost_rows.ROWS, **cost_windows.ROWS, **cost_matrices.ROWS}
 
 
 @dataclass(frozen=True)
@@ -124,9 +125,10 @@ class Cost:
     def _with(self, numbers: Mapping[Expr, Expr]) -> Cost:
         def put(expression: Expr) -> Expr:
             number = expression.xreplace(numbers).replace(Blocks, self._blocks)
-            if not number.is_Integer:
+            parts = 3 if any(a.q == 3 for a in expression.atoms(Rational)) else 1  # thirds of n³: LAPACK's
+            if not (parts * number).is_Integer:
                 raise DeriveError(f"{self.name}: a length is no whole number at these sizes")
-            return number
+            return floor(number)
 
         return replace(
             self, forward=self.forward.map(put), backward=self.backward and self.backward.map(put),

@@ -175,6 +175,7 @@ def _sliced(w: Walk, op: Op, args: Any) -> Array:
     array, *places = args
     if any(isinstance(p, Array) for p in places):
         return _gathered(w, array, places)
+    places += [()] * (len(array.shape) - len(places))  # the axes that are not spoken of stay as they are
     shape: list[Expr] = []
     strides: list[Expr] = []
     for place, n, stride in zip(places, array.shape, array.strides, strict=True):

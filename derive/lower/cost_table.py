@@ -20,7 +20,7 @@ COLUMN = 18  # where the polynomials begin
 ROWS = ("flops", "transcendental", "bytes moved", "bytes saved", "… of inputs")
 LEGEND = {
     Blocks: "blocks(n, k): how many blocks a loop over n rows of k entries takes; 1 where n·k ≤ {block}",
-    Pads: "pads(k): 1, but 0 for k = 0, where nothing is padded",
+    Pads: "pads(k): 1, but 0 for k = 0, where there is nothing to pad, or to add",
     ITEMSIZE: "itemsize: the bytes of a real, 8 for float64, 4 for float32",
 }
 

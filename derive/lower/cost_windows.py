@@ -92,6 +92,27 @@ def _products(w: Walk, op: Op, args: Any) -> Array:
     return made((*(() if total else head), *rows, *columns))
 
 
+def _spread(w: Walk, op: Op, args: Any) -> Array:
+    """Matrix products for a block of the first axis, summed into windows, and copied to their place."""
+    a, b, *axes = args
+    loop, inner, order = op.attr
+    rows, columns = a.shape[loop : len(a.shape) - inner], b.shape[loop + inner :]
+    matrix = _matrices(w, a, loop, len(rows))
+    head = tuple(m if n == 1 else n for m, n in zip(a.shape[:loop], b.shape[:loop], strict=True))
+    shapes: list[Any] = []
+
+    def block(count: Expr) -> None:
+        some = matrix if matrix.shape[0] == 1 else _block(matrix, count)
+        _product(w, some, _matrices(w, b if b.shape[0] == 1 else _block(b, count), loop, inner))
+        u = made((count, *head[1:], *rows, *columns)).axes(order)
+        summed = _overlapped(w, Op("overlapped", (), 1), (u, *axes))
+        w.tally.move(summed, summed)
+        shapes.append(summed.shape)
+
+    w.loop(head[0], Mul(*head[1:], *rows, *columns), block)
+    return made((head[0], *shapes[0][1:]))
+
+
 def _block(array: Array, count: Expr) -> Array:
     return Array((count, *array.shape[1:]), array.kind, array.strides)
 
@@ -120,11 +141,11 @@ def _correlated(w: Walk, op: Op, args: Any) -> Array:
 
 
 def _folded(w: Walk, op: Op, args: Any) -> Array:
-    """A copy of the first tap; then an operation for each entry of each other tap."""
+    """An operation for each entry of each tap but the first; one tap alone is copied."""
     (x,) = args
     _, count = op.attr
     taps, out = Mul(*x.shape[:count]), _without(x, count)
-    w.tally.add((taps - 1) * out.size, moved=(2 + 3 * (taps - 1)) * out.bytes)
+    w.tally.add((taps - 1) * out.size, moved=(3 * (taps - 1) + 2 * (1 - Pads(taps - 1))) * out.bytes)
     return out
 
 
@@ -152,9 +173,9 @@ def _firsts(w: Walk, op: Op, args: Any) -> Array:
 
 
 def _selected(w: Walk, op: Op, args: Any) -> Array:
-    """At each tap: where it is the first, its product with u, added to a slice."""
+    """At each tap: where it is the first, its product with u; in a slice, or added to it where windows overlap."""
     u, first, *axes = args
-    shape, taps = [], ONE
+    shape, taps, meet, gaps = [], ONE, ZERO, ZERO
     for n, axis in zip(u.shape, axes, strict=True):
         if isinstance(axis, Host):
             shape.append(n)
@@ -165,10 +186,12 @@ def _selected(w: Walk, op: Op, args: Any) -> Array:
         below = _beyond(-start)
         above = _beyond(start + step * (count - 1) + jump * (number - 1) - (length - 1))
         shape.append(_longer(w, length, below + above))
-    out = w.fresh(shape)
+        meet += _beyond(jump * (number - 1) - step + 1)
+        gaps += start**2 + (step - number) ** 2 + (jump - 1) ** 2 + (length - count * step) ** 2
+    out = made(shape)
     mask = made(first.shape, "bool")
-    each = first.bytes + mask.bytes + (u.bytes + mask.bytes + u.bytes) + 3 * u.bytes
-    w.tally.add(2 * taps * u.size, moved=taps * each)
+    each = first.bytes + mask.bytes + (u.bytes + mask.bytes + u.bytes) + 3 * u.bytes * Pads(meet)
+    w.tally.add((1 + Pads(meet)) * taps * u.size, moved=taps * each + out.bytes * Pads(gaps))
     return _cropped(w, out, axes)
 
 
@@ -219,6 +242,7 @@ ROWS: dict[str, Row] = {
     "padded": _padded,
     "windows": _windows,
     "products": _products,
+    "spread": _spread,
     "correlated": _correlated,
     "folded": _folded,
     "weighted": _weighted,

@@ -6,12 +6,12 @@ import math
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
-from sympy import Float, Mul, StrictGreaterThan, exp, log
+from sympy import Abs, Add, Float, Integer, Mul, Pow, Rational, StrictGreaterThan, StrictLessThan, exp, log, sinh
 
 from derive.axes import Expm1, Log1p, Unsupported, Where
 
 from . import selection
-from .algebra import ONE, Hint, added, elementwise, host_product, multiplied, real
+from .algebra import ONE, Hint, added, elementwise, factors, host_product, multiplied, real
 from .node import Graph, View
 
 if TYPE_CHECKING:
@@ -38,10 +38,22 @@ def function(r: Reader, term: Any, hint: Hint) -> View:
     if all(arg.host for arg in args):
         return r.graph.host("host_function", *args, attr=op)
     args = [selection.guarded(r, arg, op, hint) for arg in args]
+    if op == "special.erfc" and r.graph.in_place:
+        return _tail(r.graph, args[0], hint)
     made = args[0]
     for other in args[1:]:  # Max and Min of several
         made = elementwise(r.graph, op, [made, other], hint)
     return made if len(args) > 1 else elementwise(r.graph, op, args, hint)
+
+
+def _tail(g: Graph, x: View, hint: Hint) -> View:
+    """erfc(c·x) as one function of x and c: it takes numbers before and behind it into its own."""
+    inner = g.number(ONE)
+    if x.node.op in ("multiply", "negative"):
+        found = [*factors(x), g.number(-ONE)][:2]
+        if found[1].host:
+            x, inner = found
+    return elementwise(g, "special.erfc", [x, inner, g.number(ONE)], hint)
 
 
 def _decay(r: Reader, x: View, hint: Hint) -> View:
@@ -59,17 +71,28 @@ def _decay_of_number(g: Graph, x: View) -> View:
     return _called(g, "exp", host_product(g, -ONE, {_called(g, "absolute", x).node: ONE}))
 
 
+def _signed(argument: Any) -> tuple[bool, Any]:
+    """(whether it is −x, x): functions of x and of −x share exp(−|x|)."""
+    if isinstance(argument, Mul) and argument.args[0].is_number and argument.args[0].is_negative:
+        rest, number = argument.args[1:], -argument.args[0]
+        factors = rest if number == 1 else (number, *rest)
+        return True, factors[0] if len(factors) == 1 else Mul(*factors, evaluate=False)
+    return False, argument
+
+
 def sigmoid(r: Reader, term: Any, hint: Hint) -> View:
-    """σ(x) = 1/(1 + e) for x ≥ 0, else e/(1 + e), with e = exp(−|x|): keeps the tail."""
+    """σ(x) = 1/(1 + e) for x ≥ 0, else e/(1 + e), with e = exp(−|x|): keeps the tail. σ(−x) is the other way round."""
     g = r.graph
-    x = real(g, r.read(term.args[0], hint))
+    flipped, argument = _signed(term.args[0])
+    x = real(g, r.read(argument, hint))
     if x.host:
         below = added(g, [(1, _decay_of_number(g, x)), (1, g.number(ONE))], hint)[1]
+        x = host_product(g, -ONE, {x.node: ONE}) if flipped else x
         grown = _called(g, "exp", _called(g, "minimum", x, g.number(Fraction(0))))
         return host_product(g, ONE, {grown.node: ONE, below.node: -ONE})
     decay = _decay(r, x, hint)
-    positive = elementwise(g, "greater_equal", [x, g.number(Fraction(0))], hint, kind="bool")
-    top = elementwise(g, "where", [positive, g.number(ONE), decay], hint)
+    one = elementwise(g, "less" if flipped else "greater_equal", [x, g.number(Fraction(0))], hint, kind="bool")
+    top = elementwise(g, "maximum", [decay, real(g, one)], hint)  # e ≤ 1: a tenth of the time of a selection
     below = added(g, [(1, decay), (1, g.number(ONE))], hint)[1]
     return elementwise(g, "divide", [top, below], hint)
 
@@ -77,11 +100,13 @@ def sigmoid(r: Reader, term: Any, hint: Hint) -> View:
 def softplus(r: Reader, term: Any, hint: Hint) -> View:
     """log(1 + exp(x)) = max(x, 0) + log1p(exp(−|x|))."""
     g = r.graph
-    x = real(g, r.read(term.args[0], hint))
+    flipped, argument = _signed(term.args[0])
+    unsigned = real(g, r.read(argument, hint))
+    x = multiplied(g, g.number(-ONE), unsigned, hint) if flipped else unsigned
     if x.host:
         rest = _called(g, "log1p", _decay_of_number(g, x))
         return added(g, [(1, rest), (1, _called(g, "maximum", x, g.number(Fraction(0))))], hint)[1]
-    rest = elementwise(g, "log1p", [_decay(r, x, hint)], hint)
+    rest = elementwise(g, "log1p", [_decay(r, unsigned, hint)], hint)
     return added(g, [(1, rest), (1, elementwise(g, "maximum", [x, g.number(Fraction(0))], hint))], hint)[1]
 
 
@@ -91,3 +116,13 @@ def log1mexp(r: Reader, term: Any, hint: Hint) -> View:
     near = Log1p(Mul(-1, exp(argument, evaluate=False), evaluate=False))
     far = log(Mul(-1, Expm1(argument), evaluate=False), evaluate=False)
     return r.read(Where(StrictGreaterThan(argument, Float(-LOG2), evaluate=False), far, near), hint)
+
+
+def logcosh(r: Reader, term: Any, hint: Hint) -> View:
+    """log cosh(x) = log1p(2 sinh²(x/2)) where |x| < 1, else |x| + log(1 + exp(−2|x|)) − log 2."""
+    size = Abs(term.args[0], evaluate=False)
+    square = Pow(sinh(Mul(Rational(1, 2), size, evaluate=False), evaluate=False), 2, evaluate=False)
+    near = Log1p(Mul(2, square, evaluate=False))
+    decay = exp(Mul(-2, size, evaluate=False), evaluate=False)
+    far = Add(size, Log1p(decay), Float(-LOG2), evaluate=False)
+    return r.read(Where(StrictLessThan(size, Integer(1), evaluate=False), near, far), hint)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any
+from typing import Any, ClassVar
 
 from sympy import Expr, preorder_traversal
 
@@ -14,9 +14,11 @@ from derive.axes import Axis, Size, Tensor, definitions
 from .keywords import defaults, least, required
 from .lengths import Lengths, expressions
 from .node import Graph, Node, View, reachable
+from .parts import needs_dtype
 from .plan import SOURCES, VIEWS, is_host
-from .program import Array, Assign, Code, Function, Into, Op, Program, Require, Rows, Statement, Update, Var
+from .program import Array, Assign, Code, Function, Op, Program, Statement, Var
 from .read import Reader
+from .recur import cycles
 from .seed import seeded
 from .task import Task
 from .write import Body, Names
@@ -25,13 +27,14 @@ from .write import Body, Names
 RESERVED = frozenset(
     "NAME INPUTS BLOCK dtype shape template saved gradients row_blocks checked upstream forward backward "
     "value_and_grad float int len max min abs whole length quotient indices padded windows scattered overlapped "
-    "matrices products folded firsts selected weighted correlated refused".split()
+    "matrices products folded firsts selected weighted correlated refused eigenvectors singular_vectors "
+    "erfc spread".split()
 )
 RESERVED_STRAIGHT = RESERVED | frozenset("xp device math namespace device_of gathered contracted erf erfc".split())
-NEEDS_DTYPE = frozenset("ones full zeros empty eye typed cast".split())
 MOST_NOTED = 100  # nodes: to print more takes long
 # Arithmetic this cheap is done again in the backward pass, where its operands are at hand, instead of being kept.
 REPEATED = frozenset("multiply terms negative cast".split())
+DEEPEST = 2  # ... up to so many operations: x̂ = (x − μ)/σ from x
 SIMPLE = frozenset("multiply divide terms".split())  # ... and this is done in forward, where it is free of memory
 
 
@@ -57,6 +60,7 @@ def _definition(tensor: Tensor) -> str:
 
 @dataclass
 class _Lowering:
+    writes: ClassVar[bool] = True  # whether statements may write to arrays that others have made
     task: Task
     graph: Graph = field(default_factory=Graph)
     taken: set[str] = field(default_factory=set)
@@ -65,10 +69,12 @@ class _Lowering:
     arrays: dict[Node, str] = field(default_factory=dict)  # inputs
     flat: tuple[Axis, ...] = ()  # the axis of flattened arrays, in elementwise tasks
     kept: list[tuple[Node, str]] = field(default_factory=list)  # what forward saves, and what it is called
+    cycles: dict[Task, Mapping[Tensor, Any]] = field(default_factory=dict)
     unpacked: list[str] = field(default_factory=list)  # ... and the scalars and sizes saved with it
 
     def __post_init__(self) -> None:
         self.lengths = Lengths(self.task, self.graph)
+        self.graph.in_place = self.writes and not self.task.straight
 
     def program(self) -> Program:
         task = self.task
@@ -134,7 +140,14 @@ class _Lowering:
                 sources[t] = g.make("input", (), (*t.axes, *self.flat), t.name)
             else:
                 sources[t] = g.number(upstream) if upstream else g.host("scalar", attr=t.name)
-        return Reader(g, sources, task.name)
+        return Reader(g, sources, task.name, {**self._cycles(self.task), **self._cycles(task)})
+
+    def _cycles(self, task: Task) -> Mapping[Tensor, Any]:
+        """The definitions that recurrences carry along."""
+        if task not in self.cycles:
+            roots = [t.body for t in (*task.outputs, *task.gradients) if t.body is not None]
+            self.cycles[task] = cycles(task.name, definitions(roots))
+        return self.cycles[task]
 
     def _roots(self, tensors: Sequence[Tensor], reader: Reader, before: Sequence[Node] = ()) -> list[Node]:
         """The nodes of outputs or gradients: of the declared shape, each with memory of its own."""
@@ -180,6 +193,7 @@ class _Lowering:
         """What backward reads of inputs and forward values; cheap arithmetic on those is repeated instead."""
         forward = set(reachable(outputs))
         needed = reachable(gradients)
+        forward.update(n for n in needed if n.op == "kept" and n.args[0][0] in forward)
         forward.update(reachable(_early(needed, forward, outputs)))
         own = [n for n in needed if n not in forward]
         wanted = {a for n in own for a in _bases(n) if a in forward} | {n for n in gradients if n in forward}
@@ -187,11 +201,8 @@ class _Lowering:
         kept = [n for n in needed if n in wanted and n not in available]
         saved: set[Node] = {n for n in kept if n.op not in REPEATED and n.kind != "bool"}
         for node in kept:
-            if node in saved:
-                continue
-            cheap = len(node.args) <= 2 and all(a in available or a in saved for a, _ in node.args)
-            if not cheap:
-                saved.add(node)
+            again = _again(node, saved | available, DEEPEST)
+            saved |= {node} if again is None else again
         reads = reachable(gradients, dict.fromkeys(saved))
         inputs = [n for n in self.arrays if n in reads]
         return [*inputs, *(n for n in needed if n in saved)]
@@ -201,7 +212,7 @@ class _Lowering:
     def _body(self, known: Mapping[Node, str]) -> Body:
         self.lengths.used = {}
         names = Names({*self.taken, *known.values()})
-        return Body(known, self.labels, self.notes, names, self.lengths.code, self.task.straight)
+        return Body(known, self.labels, self.notes, names, self.lengths.code, straight=self.task.straight)
 
     def _parameters(self) -> tuple[str, ...]:
         return (*(t.name for t in self.task.inputs), *(s.name for s in self.task.parameters))
@@ -286,7 +297,7 @@ class _Lowering:
         at_hand = (*parameters, *(self.unpacked if name == "backward" else ()))
         start += self.lengths.unpacked(known, at_hand, derive=name != "backward")
         start += indices
-        if any(_needs_dtype(s) for s in body.statements):
+        if any(needs_dtype(s) for s in body.statements):
             unknown = Op("item", (Var("template"),), 1) if name == "backward" else Op("float64")
             start.append(Assign((Var("dtype"),), Op("dtype", (Var(real[0]),)) if real else unknown))
         return Function(name, parameters, (*start, *body.statements), result)
@@ -341,6 +352,17 @@ def _early(needed: Sequence[Node], forward: set[Node], outputs: Sequence[Node]) 
     return early
 
 
+def _again(node: Node, at_hand: set[Node], depth: int) -> set[Node] | None:
+    """What else must be kept for a value to be made again by cheap arithmetic: small values alone; or None."""
+    if node in at_hand:
+        return set()
+    if node.op not in REPEATED or node.kind == "bool" or len(node.args) > 2 or not depth:
+        return None
+    parts = [_again(a, at_hand, depth - 1) for a, _ in node.args]
+    kept = [{a} if part is None and a.rank < node.rank else part for part, (a, _) in zip(parts, node.args, strict=True)]
+    return None if None in kept else set().union(*(part for part in kept if part))
+
+
 def _bases(node: Node) -> Iterator[Node]:
     """The operands of a node; of those that are views, what they are views of."""
     for arg, _ in node.args:
@@ -359,31 +381,3 @@ def is_constant(node: Node) -> bool:
 
 def _one_or_tuple(codes: Sequence[Code]) -> Code:
     return codes[0] if len(codes) == 1 else Op("tuple", tuple(codes))
-
-
-def _parts(code: Any) -> Iterator[Code]:
-    yield code
-    if isinstance(code, Op):
-        for arg in code.args:
-            yield from _parts(arg)
-
-
-def _codes(statement: Statement) -> Iterator[Code]:
-    match statement:
-        case Assign(targets, value):
-            yield from (*targets, value)
-        case Update(_, target, value):
-            yield from (target, value)
-        case Into(value, out):
-            yield from (value, out)
-        case Require(condition, _, _):
-            yield condition
-        case Rows(_, count, width, body):
-            yield from (count, width)
-            for inner in body:
-                yield from _codes(inner)
-
-
-def _needs_dtype(statement: Statement) -> bool:
-    parts = [part for code in _codes(statement) for part in _parts(code)]
-    return any(part.name in NEEDS_DTYPE if isinstance(part, Op) else part == Var("dtype") for part in parts)

@@ -20,6 +20,7 @@ ENTRYWISE = frozenset(
     "arctanh absolute sign floor ceil log1p expm1 log2 log10 exp2 power maximum minimum arctan2 hypot "
     "special.erf special.erfc special.erfinv special.gamma special.gammaln special.digamma".split()
 )
+IN_PLACE = ENTRYWISE | {"spike"}
 NOT_OURS = VIEWS | {"pad", "merge"}  # padding by nothing is the operand itself
 FOREVER = 1 << 60
 
@@ -83,12 +84,12 @@ def memory(plan: Plan, targets: Sequence[Node], notes: Mapping[Node, str]) -> Me
         taken = next((a for a in _candidates(node, plan.inline) if a in chain and last[a] == place), None)
         if (plan.place[node], taken) in whole:
             taken = None  # other blocks of the loop read all of it
-        if taken is not None and node.op in ENTRYWISE:
+        if taken is not None and node.op in IN_PLACE:
             chain[node] = chain[taken]
             chain[node].members.append(node)
             continue
         chain[node] = Chain([node], plan.place[node])
-        if node.op in ENTRYWISE:
+        if node.op in IN_PLACE:
             _borrow(chain[node], open_, last, place, notes)
         open_.append(chain[node])
     for node, own in chain.items():

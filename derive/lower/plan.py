@@ -21,9 +21,15 @@ VIEWS = frozenset("diagonal permute window split stretch".split())
 REDUCTIONS = frozenset(
     "max min place gemm fold first weighted correlated prod sum vecdot vdot matmul einsum matvec tensordot".split()
 )
-BARRIERS = frozenset(
-    "tensordot matvec copy broadcast stretch pad window split merge running gather scatter overlap".split()
-) | frozenset("place gemm fold first selected widened weighted correlated".split())
+BARRIERS = (
+    frozenset("scan kept at_step carry".split())
+    | frozenset(
+        "inverse named_inverse determinant logdet cholesky eigenvalues eigenvectors solve "
+        "singular_values left_vectors right_vectors".split()
+    )
+    | frozenset("tensordot matvec copy broadcast stretch pad window split merge running gather scatter overlap".split())
+    | frozenset("place gemm fold first selected widened weighted correlated".split())
+)
 
 Segment = tuple[int, Expr | None]  # level, and the number of rows in a loop
 
@@ -54,6 +60,8 @@ def mode(node: Node) -> str:
         return ""  # indices: small, beside the arrays that they index
     if node.op == "matmul" and node.rank > 1:
         return ""  # a matrix product is fastest whole
+    if node.op == "spike" and 0 not in node.args[1][1]:
+        return ""  # its entries are one a column
     if node.rank and _only_first(node, 0):
         return "map"
     reduced = {label for _, labels in node.args for label in labels if label >= node.rank}
@@ -162,10 +170,11 @@ def passes(nodes: Sequence[Node], large: int) -> int:
     """How often the nodes go over large arrays."""
     count = 0
     for node in nodes:
-        if node.op in VIEWS:
+        if node.op in VIEWS or node.op == "spike":
             continue
         if node.rank >= large:
-            count += len(node.args) - 1 if node.op == "terms" else 1
+            several = len(node.args) - 1 if node.op == "terms" else FEWEST_PASSES
+            count += several if node.op in ("terms", "special.erfc") else 1
         elif node.op in REDUCTIONS and any(arg.rank >= large for arg, _ in node.args):
             count += 1
     return count
@@ -193,7 +202,7 @@ def plan(nodes: Sequence[Node], targets: Sequence[Node], named: Mapping[Node, st
         if segment[1] is not None:
             order[segment] = _reduced_early(group)
     sums = frozenset(n for n in nodes if levels.place[n][1] is not None and levels.modes[n] == "sum")
-    inline = _inlined(nodes, set(targets), named, levels.place, sums, users, large)
+    inline = _inlined(nodes, set(targets), named, levels.place, sums, users, large, straight)
     return Plan(tuple((s, tuple(g)) for s, g in order.items()), levels.place, sums, inline, large)
 
 
@@ -228,21 +237,33 @@ def _inlined(
     sums: frozenset[Node],
     users: Mapping[Node, Sequence[Node]],
     large: int,
+    straight: bool,
 ) -> frozenset[Node]:
     """Nodes written where they are used: numbers, views, and small values that one statement of their segment needs."""
     inline: set[Node] = set()
     size: dict[Node, int] = {}
+    blockwise = set() if straight else {n for n in nodes if n.op == "gemm" and _summed_in_blocks(n, users.get(n, []))}
     for node in nodes:
         size[node] = 1 + sum(size.get(arg, 0) for arg, _ in node.args if arg in inline and not is_host(arg))
         in_loop = any(place[user][1] is not None for user in users.get(node, []))
         view = node.op in VIEWS and node not in targets and not (in_loop and mode(node) != "map")
-        if is_host(node) or view:
+        use = users.get(node, [])
+        if is_host(node) or view or (node in blockwise and node not in targets):
             inline.add(node)
             continue
-        use = users.get(node, [])
+        if node.op in ("scan", "kept"):
+            continue
         small = node.rank < large or node.kind in ("bool", "int") or node.op == "cast"
         alone = len(use) == 1 and node not in targets and node not in named and node not in sums
         source = node.op in SOURCES and place[use[0]][1] is not None if alone else False
         if alone and small and place[use[0]] == place[node] and size[node] <= MOST_INLINED and not source:
             inline.add(node)
     return frozenset(inline)
+
+
+def _summed_in_blocks(gemm: Node, use: Sequence[Node]) -> bool:
+    """Whether matrix products, one an image, are only summed into windows: that is done image by image, too."""
+    if len(use) != 1 or use[0].op != "overlap" or len(use[0].args) != 1:
+        return False
+    (_, labels), (loop, *_), (specs, order) = use[0].args[0], gemm.attr[0], use[0].attr
+    return bool(loop) and labels[0] == order[0] == 0 and specs[0] is None and order != labels

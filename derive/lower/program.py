@@ -77,6 +77,16 @@ class Rows:
 
 
 @dataclass(frozen=True, slots=True)
+class Loop:
+    """The body, for each place along a letter, one after the other; `backwards` from the last to the first."""
+
+    index: str
+    count: Code
+    backwards: bool
+    body: tuple[Statement, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Require:
     """An error unless the condition holds: `text` states it, `sizes` are the numbers that it is about."""
 
@@ -85,7 +95,7 @@ class Require:
     sizes: tuple[tuple[str, Code], ...]
 
 
-Statement = Assign | Update | Into | Rows | Require
+Statement = Assign | Update | Into | Rows | Loop | Require
 
 
 @dataclass(frozen=True, slots=True)

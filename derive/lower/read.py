@@ -17,9 +17,12 @@ from derive.axes import (
     ArgMinOver,
     Axis,
     BoolEntry,
+    Carried,
     Delta,
     Entry,
     Log1mexp,
+    Logcosh,
+    MatrixFunction,
     MaxOver,
     MeanOver,
     MinOver,
@@ -36,12 +39,13 @@ from derive.axes import (
     Where,
     free_axes,
     fresh_letter,
+    in_range,
     letters_of,
     rename,
     whole,
 )
 
-from . import extrema, functions, running, selection
+from . import extrema, functions, matrix, running, selection
 from .algebra import ONE, Hint, Term, added, elementwise, multiplied, real
 from .contract import Product
 from .integer import integer
@@ -53,7 +57,10 @@ from .window import at, constant
 class Reader:
     """Reads index expressions into one graph. `sources` gives the view of each tensor that has no body."""
 
-    def __init__(self, graph: Graph, sources: Mapping[Tensor, View], where: str) -> None:
+    def __init__(
+        self, graph: Graph, sources: Mapping[Tensor, View], where: str, cycles: Mapping[Tensor, Any] | None = None
+    ) -> None:
+        self.cycles = cycles or {}
         self.graph = graph
         self.where = where
         self.defined: dict[Tensor, View] = dict(sources)
@@ -74,11 +81,16 @@ class Reader:
 
     def define(self, tensor: Tensor) -> View:
         """The view of a definition, over the tensor's own letters."""
+        if isinstance(tensor, Carried) and tensor.target is not None:
+            return self.define(tensor.target)
+        if tensor in self.cycles and tensor not in self.defined:
+            recur.lowered(self, self.cycles[tensor])
         if tensor not in self.defined:
             if tensor.body is None:
                 raise Unsupported(f"{self.where}: tensor {tensor.name} is neither an input nor defined")
             integers = tensor.dtype == "int" and whole(tensor.body)
-            read: Any = integer if integers else Reader.read
+            named = matrix.named if isinstance(tensor.body, MatrixFunction) else Reader.read
+            read: Any = integer if integers else named
             self.defined[tensor] = read(self, tensor.body, tensor.axes)
         return self.defined[tensor]
 
@@ -111,7 +123,9 @@ def _entry(r: Reader, entry: Any, hint: Hint) -> View:
             made = r.read(rename(tensor.body, given), hint)
             r.guards = outer
             return made
-    return at(r, r.define(tensor), given, hint, proved=not padded)
+    # of an integer tensor that indexes, a window may have moved the index out, where a condition around it is 0
+    proved = not padded and (tensor.dtype != "int" or all(in_range(i, a.size) for a, i in given.items()))
+    return at(r, r.define(tensor), given, hint, proved=proved)
 
 
 def _rational(r: Reader, number: Any, hint: Hint) -> View:
@@ -190,7 +204,7 @@ def _pow(r: Reader, term: Any, hint: Hint) -> View:
     base = real(r.graph, r.read(term.base, hint))
     if base.host and exponent.host:
         return r.graph.host("host_power", base, exponent)
-    return elementwise(r.graph, "power", [base, exponent], hint)
+    return elementwise(r.graph, "power", [base, real(r.graph, exponent)], hint)
 
 
 def _factors(r: Reader, term: Any, hint: Hint) -> Product:
@@ -332,6 +346,7 @@ READERS: tuple[tuple[type, Callable[[Reader, Any, Hint], View]], ...] = (
     (ArgMinOver, extrema.place("argmin")),
     (ArgMaxOver, extrema.place("argmax")),
     (ProdOver, _product),
+    (MatrixFunction, matrix.matrix),
     (Delta, _delta),
     (Where, selection.where),
     (Relational, selection.relation),
@@ -342,8 +357,12 @@ READERS: tuple[tuple[type, Callable[[Reader, Any, Hint], View]], ...] = (
     (Sigmoid, functions.sigmoid),
     (Softplus, functions.softplus),
     (Log1mexp, functions.log1mexp),
+    (Logcosh, functions.logcosh),
     (floor, _integer),
     (ceiling, _integer),
     (Mod, _integer),
     (Application, functions.function),
 )
+
+
+from . import recur  # noqa: E402 - its reader of one step is a Reader

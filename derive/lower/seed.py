@@ -8,7 +8,7 @@ from typing import Any
 
 from sympy import Add, Integer, Mul
 
-from derive.axes import Entry, MeanOver, SumOver, Tensor, Where, definitions
+from derive.axes import Carried, Entry, MeanOver, SumOver, Tensor, Where, cut_anew, definitions, tied
 
 from .task import Task
 
@@ -24,18 +24,26 @@ def seeded(task: Task) -> Task:
     upstream = Tensor("g" if "g" not in taken else f"g_{task.outputs[0].name}", (), role="upstream")
     scaled: dict[Tensor, Tensor] = {}
     roots = [gradient.body for gradient in task.gradients if gradient.body is not None]
-    for tensor in definitions(roots):
+    order = definitions(roots)
+    cuts = {c: new for c, new in cut_anew(order).items() if isinstance(c, Carried) and _is_adjoint(c.target)}
+    scaled.update(cuts)
+    for tensor in order:
         if tensor.role == "adjoint":
             scaled[tensor] = tensor.with_(body=_times(tensor.body, upstream, scaled))
+    tied(cuts, scaled)
     gradients = tuple(t.with_(body=_times(t.body, upstream, scaled)) for t in task.gradients)
     return replace(task, upstreams=(upstream,), gradients=gradients)
+
+
+def _is_adjoint(target: Tensor | None) -> bool:
+    return target is not None and target.role == "adjoint"
 
 
 def _times(body: Any, g: Tensor, scaled: dict[Tensor, Tensor]) -> Any:
     """g · body: through sums and into the one factor that is scaled already, else a new factor."""
     again: Callable[[Any], Any] = lambda part: _times(part, g, scaled)  # noqa: E731
     if isinstance(body, Entry) and body.tensor in scaled:
-        return Entry(scaled[body.tensor], *body.indices)
+        return body.func(scaled[body.tensor], *body.indices)
     if not any(t in scaled for t in _tensors(body)):
         return Mul(g[()], body, evaluate=False)
     if isinstance(body, Add):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from fractions import Fraction
+from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 from sympy import Add, Mul, Pow, exp, oo, true
@@ -17,7 +18,7 @@ from derive.axes import Delta, Entry, Where, free_axes, whole
 
 from .algebra import ONE, Hint, Law, decide, elementwise, multiplied, real
 from .integer import compared
-from .node import Node, View
+from .node import Graph, Node, View
 
 if TYPE_CHECKING:
     from .read import Reader
@@ -129,8 +130,41 @@ def positive(node: Node) -> bool:
 
 def not_negative(node: Node) -> bool:
     """Whether a node is at least zero by its form."""
-    square = node.op == "multiply" and node.args[0] == node.args[1]
-    return square or node.op == "absolute" or positive(node)
+    args = [arg for arg, _ in node.args]
+    match node.op:
+        case "absolute":
+            return True
+        case "multiply" if node.args[0] == node.args[1]:
+            return True
+        case "multiply" | "divide" | "sum" | "sqrt":
+            return all(map(not_negative, args))
+        case "where":
+            return all(map(not_negative, args[1:]))
+        case "maximum":
+            return any(map(not_negative, args))
+        case "cast":
+            return args[0].kind == "bool"
+        case "terms" if node.attr == (1, -1) and _aligned(node):  # p(1 − p) for p = a/(a + b)
+            return not_above(args[1], args[0])
+    return positive(node)
+
+
+def _aligned(node: Node) -> bool:
+    """Whether each entry is made of the same entry of every operand, or of numbers."""
+    return all(labels in ((), tuple(range(node.rank))) for _, labels in node.args)
+
+
+def not_above(node: Node, other: Node) -> bool:
+    """Whether a node is nowhere above another, both read entry by entry, by its form: a/(a + b) ≤ 1."""
+    args = [arg for arg, _ in node.args]
+    if not (_aligned(node) and _aligned(other)):
+        return False
+    if node.op == "where":
+        return all(not_above(arg, other) for arg in args[1:])
+    if node.op == "divide" and other.op == "number" and other.attr == 1:
+        return positive(args[1]) and not_above(*args)
+    parts = [arg for arg, _ in other.args] if other.op == "terms" and all(sign > 0 for sign in other.attr) else []
+    return node in parts and all(map(not_negative, parts))
 
 
 def not_positive(node: Node) -> bool:
@@ -154,6 +188,22 @@ def finite(node: Node) -> bool:
 def _bounded(node: Node) -> bool:
     """Numbers, conditions, and what lies between −1 and 1."""
     return node.kind in ("host", "bool") or node.op in ("tanh", "full", "cast")
+
+
+def opposites(g: Graph, factors: list[View], hint: Hint) -> list[View]:
+    """where(c, a, b)/s · where(c, b, a)/s = a b/s²: σ(x) σ(−x) = e/(1 + e)² with e = exp(−|x|), nothing selected."""
+    for one, other in combinations(factors, 2):
+        if one.node.op == other.node.op == "divide" and one.letters == other.letters:
+            (top, below), (second, same) = one.node.args, other.node.args
+            if below == same and top[1] == second[1] and top[0].op == second[0].op == "where":
+                (c, a, b), swapped = top[0].args, second[0].args
+                if (c, b, a) == swapped and _aligned(one.node) and _aligned(top[0]):
+                    first, last = (View(arg, one.letters[: len(labels)]) for arg, labels in (a, b))
+                    above = multiplied(g, first, last, hint)
+                    under = View(below[0], one.letters[: len(below[1])])
+                    made = elementwise(g, "divide", [above, multiplied(g, under, under, hint)], hint)
+                    return [made, *(f for f in factors if f is not one and f is not other)]
+    return factors
 
 
 # Conditions
@@ -212,7 +262,10 @@ def _extremum(r: Reader, term: Any, hint: Hint) -> View | None:
         return None
     for op, first, second in (("maximum", larger, smaller), ("minimum", smaller, larger)):
         if (then, otherwise) == (first, second):
-            return elementwise(r.graph, op, [real(r.graph, r.read(part, hint)) for part in (then, otherwise)], hint)
+            parts = [real(r.graph, r.read(part, hint)) for part in (then, otherwise)]
+            if all(part.host for part in parts):
+                return r.graph.host("host_function", *parts, attr=op)
+            return elementwise(r.graph, op, parts, hint)
     return None
 
 

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 
 from sympy import Expr
 
-from derive.axes import Axis, in_range, rename
+from derive.axes import Axis, Tensor, in_range, rename
 
-from .algebra import Hint, Law, decide, real
+from .algebra import Hint, Law, decide, one_hot, real
 from .contract import Product, product, without_exponents
 from .extrema import selected
 from .form import Form
-from .integer import compared, within
+from .integer import compared, integer, within
 from .node import View
 from .window import at, overlapped, scattered
 
@@ -140,6 +140,9 @@ class _Elimination:
         if isinstance(a, Axis) and isinstance(b, Axis) and r.graph.length(a) == r.graph.length(b):
             rank = {letter: place for place, letter in enumerate(hint)}
             return r.graph.make("eye", (), sorted((a, b), key=lambda x: rank.get(x, len(rank))))
+        for letter, index in ((a, b), (b, a)) if r.graph.in_place else ():
+            if isinstance(letter, Axis) and index.has(Tensor) and in_range(index, letter.size):
+                return one_hot(r.graph, letter, integer(r, index, hint), hint)
         return compared(r, "equal", a, b, hint)
 
     def _outer(self) -> View:

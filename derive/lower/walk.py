@@ -14,7 +14,7 @@ from sympy import Dummy, Expr, Function, Integer, Poly, Symbol
 
 from derive.axes import Size, Unsupported
 
-from .program import Assign, Code, Into, Num, Op, Require, Rows, Statement, Update, Var
+from .program import Assign, Code, Into, Loop, Num, Op, Require, Rows, Statement, Update, Var
 from .shapes import ONE, ZERO, Array, Host, Length, Value, entrywise, made, tidy
 
 RELATIONS = frozenset("greater greater_equal less less_equal equal not_equal".split())
@@ -116,10 +116,23 @@ class Walk:
                     self._update(op, target, self.value(value))
                 case Into(value, out):
                     self.into(value, self.value(out))
+                case Loop():
+                    self._loop(statement)
                 case Rows():
                     self._rows(statement)
                 case Require():
                     pass  # checks are not counted
+
+    def _loop(self, statement: Loop) -> None:
+        """Each turn costs the same; the second one is counted, for which what is carried has its shape."""
+        outer, self.tally = self.tally, Tally()
+        self.values[statement.index] = Host()
+        self.run(statement.body)
+        self.tally = Tally()
+        self.run(statement.body)
+        inner, self.tally = self.tally, outer
+        count = self.length(self.value(statement.count))
+        self.tally.add(*(count * e for e in (inner.flops, inner.moved, inner.transcendental)))
 
     def _rows(self, statement: Rows) -> None:
         def block(rows: Expr) -> None:
@@ -171,6 +184,8 @@ class Walk:
         held = self.value(target)
         if isinstance(held, Array):
             self.charge(op, [a for a in (held, value) if isinstance(a, Array)], held)
+            if isinstance(target, Op) and target.name == "sliced":  # entries that were gathered are put back
+                self.tally.move(held, held)
         else:
             assert isinstance(target, Var)
             self.values[target.name] = Host()  # a sum of Python numbers

@@ -119,6 +119,28 @@ class WindowCoder:
         parts = (next(found) if k else Op("slice") for k in advanced)
         return Op("sliced", (self.operand(array, labels), *parts), "gathered")
 
+    def _one_hot(self, node: Node) -> Code:
+        ((index, labels),) = node.args
+        (letter,) = set(range(node.rank)) - set(labels)
+        places = broadcast(Op("arange", (self.size(node.dims[letter]),)), (letter,), node.rank)
+        return Op("equal", (places, broadcast(self.operand(index, labels), labels, node.rank)))
+
+    def spike(self, node: Node, target: Code, block: bool) -> tuple[Code, Code]:
+        """The entries of the target that are changed, and by how much; of a block, whose rows are counted."""
+        (_, own), (index, labels), (amount, others) = node.args
+        (letter,) = set(own) - set(labels)
+        kept = [k for k in range(node.rank) if k != letter]
+
+        def along(code: Code, axes: Labels) -> Code:
+            return broadcast(code, tuple(kept.index(k) for k in axes), len(kept))
+
+        places = []
+        for k in range(node.rank):
+            count = Op("len", (target,)) if block and k == 0 else self.size(node.dims[k])
+            some = self.operand(index, labels) if k == letter else Op("arange", (count,))
+            places.append(along(some, labels if k == letter else (k,)))
+        return Op("sliced", (target, *places)), along(self.operand(amount, others), others)
+
     def _scatter(self, node: Node) -> Code:
         order, count = node.attr
         (u, labels), *indices = node.args
@@ -140,6 +162,8 @@ class WindowCoder:
             length, start, *parts = spec
             steps = [Op("tuple", tuple(map(self._number_of, part))) for part in parts]
             axes.append(Op("tuple", (self._number_of(length), self._number_of(start), *steps)))
+        if len(node.args) == 1 and (spread := _spread(self._along(*node.args[0], order), axes)):
+            return spread
         return Op(
             "overlapped", (*(self._along(arg, labels, order) for arg, labels in node.args), *axes), len(node.args)
         )
@@ -217,3 +241,13 @@ class WindowCoder:
 
     def _infinity(self, node: Node) -> Code:
         return Op("infinity", (), node.attr)
+
+
+def _spread(u: Code, axes: Sequence[Code]) -> Code | None:
+    """The sum into windows of products that are made here, for blocks of the first axis."""
+    order = u.attr if isinstance(u, Op) and u.name == "transpose" else None
+    made = u.args[0] if isinstance(u, Op) and order else None
+    if not (isinstance(made, Op) and made.name == "products"):
+        return None
+    loop, inner, _ = made.attr
+    return Op("spread", (*made.args, *axes), (loop, inner, order))

@@ -8,6 +8,7 @@ from fractions import Fraction
 
 from sympy import Expr
 
+from . import loops
 from .code import Coder
 from .memory import ENTRYWISE, Chain, Memory, memory, steps
 from .node import Labels, Node, reachable
@@ -62,13 +63,14 @@ class Body:
     notes: Mapping[Node, object]
     names: Names
     sizes: Callable[[Expr], Code]
+    rowless: bool = False  # without loops over rows
     straight: bool = False  # without loops, and without writing to any array
     statements: list[Statement] = field(default_factory=list)
 
     def write(self, targets: Sequence[Node]) -> dict[Node, Code]:
         """Statements that compute the targets, and what each is called at the end."""
         nodes = reachable(targets, self.known)
-        self.plan: Plan = plan(nodes, targets, self.labels, self.straight)
+        self.plan: Plan = plan(nodes, targets, self.labels, self.straight or self.rowless)
         self.memory: Memory = Memory() if self.straight else memory(self.plan, targets, self.labels)
         self.variable: dict[Node, str] = dict(self.known)
         self.chains: dict[Chain, str] = {}
@@ -137,11 +139,18 @@ class Body:
     # Statements
 
     def _straight(self, node: Node) -> None:
+        if node.op in ("scan", "kept"):
+            if node.op == "scan":
+                loops.written(self, node)
+            return
         chain = self.memory.chain.get(node)
         note = self.notes.get(node, "")
         name = self._name(node)
         if chain is not None and chain.before is not None and node is chain.members[0]:
             self._renamed(node, Var(self._chain_name(chain.before)), Var(name), note)
+            return
+        if node.op == "spike" and chain is not None:
+            self._spike(node, Var(name), node is chain.members[0] and chain.lender is None, note)
             return
         reuse = chain is not None and (node is not chain.members[0] or chain.lender is not None)
         if reuse:
@@ -153,8 +162,21 @@ class Body:
             copied = node.op in VIEWS and not self.straight  # a view with a name: its base may be written to
             self.statements.append(Assign((Var(name),), Op("copy", (code,)) if copied else code, note))
 
+    def _spike(self, node: Node, target: Code, new: bool, note: object) -> None:
+        """One entry a row is changed, of a copy where the array is not at hand."""
+        x = self._operand(*node.args[0])
+        if new:
+            self.statements.append(Assign((target,), Op("copy", (x,))))
+        elif x != target:
+            self.statements.append(Assign((Op("all", (target,)),), x))
+        entries, amount = self.coder.spike(node, target, self.row is not None)
+        self.statements.append(Update("add" if node.attr > 0 else "subtract", entries, amount, note))
+
     def _write_into(self, node: Node, out: Code, note: object) -> None:
         """The value of a node, into an array at hand."""
+        if node.op == "spike":
+            self._spike(node, out, False, note)
+            return
         if node.op == "terms":
             self._terms(node, out, out, note)
             return
@@ -170,6 +192,10 @@ class Body:
     def _renamed(self, node: Node, old: Code, target: Code, note: object) -> None:
         """The value of a node in the memory of `old`, under a name of its own."""
         rest: list[tuple[int, Code]] = []
+        if node.op == "spike":
+            self.statements.append(Assign((target,), old))
+            self._spike(node, target, False, note)
+            return
         if node.op == "terms":
             terms = self.coder.terms(node)
             place = next(k for k, (_, code) in enumerate(terms) if code == old)
@@ -279,6 +305,8 @@ class Body:
         elif node is chain.members[0] and chain.lender is None:
             if node.op == "terms":
                 self._terms(node, Var(name), None, note)
+            elif node.op == "spike":
+                self._spike(node, Var(name), True, note)
             else:
                 self.statements.append(Assign((Var(name),), self.coder.code(node), note))
         else:
@@ -291,6 +319,11 @@ class Body:
         return Var(self.local[name])
 
     def _first_of_whole(self, node: Node, name: str, note: object, before: list[Statement]) -> None:
+        if node.op == "spike":
+            local = self._allocate(node, name, before)
+            self.statements.append(Assign((local,), self._sliced(name)))
+            self._spike(node, local, False, note)
+            return
         code = self.coder.terms(node) if node.op == "terms" else None
         value = self.coder.code(node) if code is None else Op("add", ())
         local = self._allocate(node, name, before)

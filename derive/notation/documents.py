@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from derive.steps import Derivation
 
+from .choice import Notation
 from .pages import LatexPage, MarkdownPage, TextPage
 from .story import Told, story
 from .style import LATEX, TEXT
@@ -25,14 +26,14 @@ def explain_text(
     traced: Told,
     detail: str = "normal",
     *,
-    notation: str = "index",
+    notation: str | Notation = "index",
     summary: str = "",
     width: int = 80,
 ) -> str:
     """The derivation for a terminal, in `width` columns.
 
     `traced` is the formula's body as data; `summary` a line printed under the title; `detail` is brief, normal or
-    full; `notation` index or matrix. Raises Unsupported for a node, notation or detail without a row.
+    full; `notation` its kind, or a Notation. Raises Unsupported for a node, notation or detail without a row.
     """
     page = TextPage(view_of(derivation, traced, TEXT, notation), width)
     return page.page(story(derivation, traced, detail, summary))
@@ -43,7 +44,7 @@ def explain_latex(
     traced: Told,
     detail: str = "normal",
     *,
-    notation: str = "index",
+    notation: str | Notation = "index",
     document: bool = False,
     summary: str = "",
 ) -> str:
@@ -58,7 +59,7 @@ def explain_markdown(
     traced: Told,
     detail: str = "normal",
     *,
-    notation: str = "index",
+    notation: str | Notation = "index",
     summary: str = "",
 ) -> str:
     """The derivation in GitHub-flavoured Markdown, mathematics between dollars; arguments as above."""

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from sympy.core.basic import Basic
 
-from derive.axes import Axis, Unsupported, free_axes
+from derive.axes import Axis, free_axes
 
+from .choice import Notation, chosen
 from .lines import broken, text_width, unmarked
 from .matrix import Matrices
+from .named import NamedTensors
 from .names import Names
 from .printer import Printer
 from .style import LATEX, TEXT, Piece, Style
 
-NOTATIONS = ("index", "matrix", "differential", "named")
-
 
 class Printed(str):
-    """A printed expression; `notation` says which notation it came out in: "index" where no matrix form exists."""
+    """A printed expression; `notation` says which notation it came out in: "index" where it has no other form."""
 
     __slots__ = ("notation",)
     notation: str
@@ -29,18 +30,9 @@ class Printed(str):
         return made
 
 
-def checked_notation(notation: str) -> str:
-    """`notation` itself when it is supported, else Unsupported."""
-    if notation in {"index", "matrix"}:
-        return notation
-    if notation in NOTATIONS:
-        raise Unsupported(f"notation {notation!r} is not supported yet: expected 'index' or 'matrix'")
-    raise Unsupported(f"unknown notation {notation!r}: expected 'index' or 'matrix'")
-
-
 def text(
     expression: Basic,
-    notation: str = "index",
+    notation: str | Notation = "index",
     *,
     letters: Iterable[Axis] | None = None,
     names: Names | None = None,
@@ -57,7 +49,7 @@ def text(
 
 def latex(
     expression: Basic,
-    notation: str = "index",
+    notation: str | Notation = "index",
     *,
     letters: Iterable[Axis] | None = None,
     names: Names | None = None,
@@ -68,16 +60,21 @@ def latex(
 
 
 def _printed(
-    expression: Basic, notation: str, style: Style, letters: Iterable[Axis] | None, names: Names | None
+    expression: Basic, notation: str | Notation, style: Style, letters: Iterable[Axis] | None, names: Names | None
 ) -> tuple[Piece, str]:
-    free = free_axes(expression)
+    free, choice = free_axes(expression), chosen(notation)
     given = tuple(free if letters is None else letters)
-    known = Names.of([expression], [a for a in given if not _alias_of(a, given)]) if names is None else names
-    if checked_notation(notation) == "matrix":
-        piece = Matrices(known, style).show(expression, given)
-        if piece is not None:
-            return piece, "matrix"
-    return Printer(known, style, dict.fromkeys([*given, *free])).show(expression), "index"
+    declared = [a for a in given if not _alias_of(a, given)]
+    known = Names.of([expression], declared, choice=choice) if names is None else replace(names, choice=choice)
+    piece = None
+    if choice.by_matrices:
+        matrices = Matrices(known, style)
+        piece = matrices.show(expression, given, matrices.form(expression))
+    elif choice.kind == "named":
+        piece = NamedTensors(known, style).show(expression, given)
+    if piece is not None:
+        return piece, choice.kind
+    return Printer(known, style, dict.fromkeys([*given, *free])).whole(expression), "index"
 
 
 def _alias_of(letter: Axis, others: Iterable[Axis]) -> bool:

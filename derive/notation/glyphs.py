@@ -40,6 +40,7 @@ class Glyph:
     mark_text: str = ""
     mark: str = ""  # LaTeX
     primes: int = 0
+    of: Glyph | None = None  # x of dx
 
     @property
     def single(self) -> bool:
@@ -63,8 +64,34 @@ class Glyph:
         command = command if self.single else WIDE_ACCENTS[command]
         return replace(self, text=self.text + above, latex=f"{command}{{{self.latex}}}")
 
+    def moved(self) -> Glyph:
+        """The differential dx of x."""
+        return replace(self, text=f"d{self.text}", latex=rf"\mathrm{{d}}{self.latex}", of=self)
+
+    def bold(self) -> Glyph:
+        """The name in bold, as vectors and matrices are written."""
+        if self.of is not None:
+            return self.of.bold().moved()
+        text = "".join(_BOLD_FROM.get(char, char) for char in self.text)
+        return replace(self, text=text, latex=_bold_latex(self.latex))
+
     def primed(self, primes: int) -> Glyph:
         return replace(self, primes=primes)
+
+
+_BOLD_FROM = {chr(old + k): chr(new + k) for old, new in ((65, 0x1D400), (97, 0x1D41A)) for k in range(26)}
+_BOLD_FROM |= {chr(0x3B1 + k): chr(0x1D6C2 + k) for k in range(25)}
+
+
+def _bold_latex(latex: str) -> str:
+    """Bold within accents: \\hat{\\mathbf{x}}; Greek by \\boldsymbol, a word as \\mathbf."""
+    over = re.fullmatch(r"(\\(?:hat|bar|tilde|dot|widehat|overline|widetilde))\{(.*)\}", latex)
+    if over is not None:
+        return f"{over[1]}{{{_bold_latex(over[2])}}}"
+    word = re.fullmatch(r"\\mathrm\{(.*)\}", latex)
+    if word is not None:
+        return rf"\mathbf{{{word[1]}}}"
+    return rf"\boldsymbol{{{latex}}}" if latex.startswith("\\") else rf"\mathbf{{{latex}}}"
 
 
 def braced(latex: str) -> str:
@@ -77,10 +104,13 @@ def raw(name: str) -> Glyph:
     return Glyph(name, rf"\mathrm{{{name.replace('_', chr(92) + '_')}}}")
 
 
+_NUMBERED = re.compile(f"_(\\d+)({'|'.join(ACCENTS)})$")  # e_2hat is ê₂
+
+
 @lru_cache(maxsize=4096)
 def glyph(name: str) -> Glyph:
     """The written form of an identifier."""
-    head, *parts = [part for part in name.split("_") if part] or [name]
+    head, *parts = [part for part in _NUMBERED.sub(r"_\1_\2", name).split("_") if part] or [name]
     stem = _stem(head)
     if stem is None:
         if parts and all(part.isdigit() for part in parts):

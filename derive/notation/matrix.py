@@ -1,11 +1,12 @@
 """Index expressions of at most two letters as matrix expressions: Xᵀ G, 𝟏ᵀ G, P ⊙ (G − …), diag(r)⁻¹ A, tr(Aᵀ B).
 
 A tensor of two axes is a matrix with rows along its first, written as a capital; one of one axis is a column. Functions
-act entry by entry.
+act entry by entry. Where the reader's samples are columns, a matrix whose first axis counts samples stands transposed.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 import sympy
@@ -17,11 +18,13 @@ from derive.axes import (
     Axis,
     Delta,
     Entry,
+    MatrixFunction,
     MeanOver,
     PaddedEntry,
     Reduction,
     SumOver,
     TangentOf,
+    Tensor,
     Where,
     free_axes,
     fresh_letter,
@@ -31,11 +34,14 @@ from derive.axes import (
 
 from .factors import Factors, flattened, number_of
 from .glyphs import Glyph
+from .matrix_functions import function_factor, letters_at
 from .names import Names, key_of
 from .network import Factor, Forms, Matrix, Network, NoMatrixForm, transposed, turns
 from .printer import Printer, derivative
 from .style import Piece, Style, juxtaposed, sum_of
 from .table import FUNCTIONS, RELATIONS
+
+COLUMN, ROW, FREE = "column", "row", "free"
 
 
 class Matrices:
@@ -45,39 +51,98 @@ class Matrices:
         self.names, self.style, self.forms = names, style, Forms(style)
         self.scalars = Printer(names, style, (), of)
 
-    def show(self, node: Basic, letters: Sequence[Axis]) -> Piece | None:
+    def show(self, node: Basic, letters: Sequence[Axis], form: str = FREE) -> Piece | None:
         """`node` as an array over `letters` (row, column); None where no matrix form exists.
 
-        A vector that is a column sum is written as a row, 𝟏ᵀ G.
+        A vector is a COLUMN or a ROW; where that is FREE, one that is a column sum is written as a row, 𝟏ᵀ G.
         """
         if len(letters) > 2 or not set(free_axes(node)) <= set(letters):
             return None
         try:
             if isinstance(node, tuple(RELATIONS)):
-                return self._relation(node, letters)
-            return self._array(node, tuple(letters), top=True)
+                return self._relation(node, letters, form)
+            return self._array(node, tuple(letters), form)
         except NoMatrixForm:
             return None
 
-    def _array(self, node: Basic, letters: Sequence[Axis], top: bool = False) -> Piece:
+    def differential(self, node: Basic, entry: Entry, first: bool = False) -> Piece | None:
+        """tr(Mᵀ dX) for the array M of `node` over the letters of X; None where no matrix form exists.
+
+        `first`: as it comes from the chain rule, what is upstream first, tr(Gᵀ dX W); tr(W Gᵀ dX) is the same.
+        """
+        letters = self._letters(entry) if len(entry.indices) < 3 else ()
+        if len(letters) < len(entry.indices) or not set(free_axes(node)) <= set(letters):
+            return None
+        try:
+            moved = Factor(Piece(self.style.symbol(self._glyph(entry).moved())))
+            if isinstance(node, sympy.Add):
+                negative, above, below = False, list[Piece](), list[Piece]()
+                matrix: Matrix = (Factor(self._array(node, letters)),)
+            else:
+                negative, above, below, matrix = self._parts(node, letters)
+        except NoMatrixForm:
+            return None
+        inner = (*transposed(matrix), moved) if letters else (*matrix, moved)
+        if len(letters) == 2:
+            start = next((k for k, f in enumerate(inner) if f.upstream), 0) if first else 0
+            inner = (*inner[start:], *inner[:start])
+            above, inner = [*above, self.forms.named("tr", self.forms.piece(inner))], ()
+        piece = self._scaled(above, below, inner)
+        return sum_of([(True, piece)], self.style) if negative else piece
+
+    def over(self, node: Basic, letters: Sequence[Axis]) -> tuple[Axis, ...]:
+        """The letters of an array with the row first: as its entry says, else with the fewer transposes."""
+        given = tuple(letters)
+        if len(given) != 2:
+            return given
+        lead = node.args[0] if isinstance(node, sympy.Eq) else node
+        if isinstance(lead, (Entry, AdjointOf)):
+            try:
+                found = self._letters(lead)
+            except NoMatrixForm:
+                return given
+            return found if len(found) == 2 else given
+        ways = [(way, self.show(node, way)) for way in (given, given[::-1])]
+        mark = r"^\top" if self.style.is_latex else "ᵀ"
+        counted = [(piece.source.count(mark), place) for place, (_, piece) in enumerate(ways) if piece is not None]
+        return ways[min(counted)[1]][0] if counted else given
+
+    def form(self, target: Basic) -> str:
+        """Whether a vector is a column or a row, by the layout that the reader asked for."""
+        layout, of = self.names.choice.layout, self.scalars.of
+        row = layout == "numerator" and of is None and isinstance(target, AdjointOf)
+        return FREE if layout == "mixed" else ROW if row and not isinstance(target, TangentOf) else COLUMN
+
+    def _array(self, node: Basic, letters: Sequence[Axis], form: str = COLUMN) -> Piece:
+        if node == 0:
+            return Piece("0")
         terms = flattened(node, sympy.Add) if isinstance(node, sympy.Add) else [node]
-        shown = [self._term(term, letters, row_form=top and len(terms) == 1) for term in terms]
+        shown = [self._term(term, letters, COLUMN if form == FREE and len(terms) > 1 else form) for term in terms]
         if len(shown) == 1 and not shown[0][0]:
             return shown[0][1]
         return sum_of(shown, self.style)
 
-    def _term(self, node: Basic, letters: Sequence[Axis], row_form: bool) -> tuple[bool, Piece]:
+    def _term(self, node: Basic, letters: Sequence[Axis], form: str) -> tuple[bool, Piece]:
+        negative, above, below, matrix = self._parts(node, letters)
+        if form == ROW and len(letters) == 1:
+            matrix = transposed(matrix)
+        elif form == FREE and len(letters) == 1 and len(matrix) > 1 and matrix[-1] == self.forms.ones:
+            turned = transposed(matrix)
+            matrix = turned if turns(turned) <= turns(matrix) + 1 else matrix
+        return negative, self._scaled(above, below, matrix)
+
+    def _parts(self, node: Basic, letters: Sequence[Axis]) -> tuple[bool, list[Piece], list[Piece], Matrix]:
+        """The sign of a term, its scalars above and below the line, its matrix product."""
         network = Network(self.forms, tuple(letters))
         below: list[Piece] = []
         bound: dict[Axis, None] = {}
         negative = self._gather(node, set(letters), network, below, bound)
         network.reduce((letter, self.scalars.show(letter.size)) for letter in bound)
         matrix = network.result(letters)
-        if row_form and len(letters) == 1 and len(matrix) > 1 and matrix[-1] == self.forms.ones:
-            turned = transposed(matrix)
-            matrix = turned if turns(turned) <= turns(matrix) + 1 else matrix
         above = [piece for piece in network.above if piece.source != "1"]
-        return negative, self._scaled(above, below, matrix)
+        powers = Counter(below)
+        below = [p if n == 1 else self.style.power(p, Piece(str(n))) for p, n in powers.items()]
+        return negative, above, below, matrix
 
     def _scaled(self, above: list[Piece], below: list[Piece], matrix: Matrix) -> Piece:
         pieces = self.forms.pieces(matrix)
@@ -127,20 +192,38 @@ class Matrices:
         if not letters:
             scalars.append(self._scalar(factor))
             return
-        if not isinstance(factor, (Entry, AdjointOf)):
+        if not isinstance(factor, (Entry, AdjointOf, MatrixFunction)):
             letters = tuple(sorted(letters, key=lambda a: network.letters.index(a) if a in network.letters else 1))
         network.add(letters, (self._factor(factor, letters),), inverse)
 
     def _letters(self, factor: Basic) -> tuple[Axis, ...]:
         """The letters of a factor, row first; a derivative has the variable's letters last."""
+        if isinstance(factor, MatrixFunction):
+            return letters_at(factor)
+        layout, turned = self.names.choice.layout, False
         entries = [factor] if isinstance(factor, Entry) else []
+        if isinstance(factor, Entry):
+            turned = self.stands_turned(factor.tensor)
         if isinstance(factor, AdjointOf):
             of = None if isinstance(factor, TangentOf) else self.scalars.of
             entries = [factor.entry] if of is None else [of, factor.entry]
+            turned = of is None and self.stands_turned(factor.entry.tensor)
+            turned ^= not isinstance(factor, TangentOf) and layout == ("numerator" if of is None else "denominator")
         indices = [index for entry in entries for index in entry.indices]
         if any(not isinstance(index, Axis) for index in indices) or isinstance(factor, PaddedEntry):
             raise NoMatrixForm
-        return tuple(dict.fromkeys(indices)) if entries else free_axes(factor)
+        letters = tuple(dict.fromkeys(indices)) if entries else free_axes(factor)
+        return letters[::-1] if turned else letters
+
+    def stands_turned(self, tensor: Tensor) -> bool:
+        """Whether a tensor is written with its samples as columns."""
+        samples, axes = self.names.samples, tensor.axes
+        return (
+            samples is not None
+            and self.names.choice.samples == "columns"
+            and len(axes) == 2
+            and axes[0].size == samples.size != axes[1].size
+        )
 
     def _scalar(self, node: Basic) -> Piece:
         """An expression without free letters."""
@@ -156,6 +239,8 @@ class Matrices:
             return self._entry(node)
         if isinstance(node, AdjointOf):
             return self._derivative(node)
+        if isinstance(node, MatrixFunction):
+            return function_factor(self, node)
         if isinstance(node, (sympy.Add, SumOver, MeanOver)):
             return Factor(self._array(node, letters))
         if isinstance(node, sympy.Pow):
@@ -172,16 +257,24 @@ class Matrices:
         raise NoMatrixForm
 
     def _entry(self, node: Entry) -> Factor:
-        if any(not isinstance(index, Axis) for index in node.indices):
-            raise NoMatrixForm
+        if any(
+            not isinstance(i, Axis) or i.size != a.size for i, a in zip(node.indices, node.tensor.axes, strict=True)
+        ):
+            raise NoMatrixForm  # a part of the tensor has no name
+        if self.names.choice.from_one and node.tensor.dtype == "int":
+            raise NoMatrixForm  # whether it counts from 1 is seen in indices only
         piece = Piece(self.style.symbol(self._glyph(node)))
-        repeated = len(set(node.indices)) < node.tensor.ndim
-        return self.forms.diagonal_of(piece) if repeated else Factor(piece)
+        if len(set(node.indices)) < node.tensor.ndim:
+            return self.forms.diagonal_of(piece)
+        return Factor(piece, upstream=node.tensor.role in ("upstream", "adjoint"))
 
     def _derivative(self, node: AdjointOf) -> Factor:
         if isinstance(node, TangentOf):
-            return Factor(Piece(self.style.symbol(self._glyph(node.entry).accented("dot"))))
-        return Factor(derivative(self.scalars, node, self._symbol, r"^\top" if self.style.is_latex else "ᵀ"))
+            glyph, moved = self._glyph(node.entry), self.names.choice.kind == "differential"
+            return Factor(Piece(self.style.symbol(glyph.moved() if moved else glyph.accented("dot"))))
+        is_row = self.names.choice.layout == "numerator" and self.scalars.of is None and node.entry.tensor.ndim == 1
+        shown = derivative(self.scalars, node, self._symbol, r"^\top" if self.style.is_latex else "ᵀ")
+        return Factor(shown, transposed=is_row)
 
     def _symbol(self, entry: Entry) -> str:
         return self.style.symbol(self._glyph(entry))
@@ -205,7 +298,7 @@ class Matrices:
         raised = Piece(rf"\odot {shown}" if self.style.is_latex else f"⊙{shown}")
         return Factor(self.style.power(base, raised), square_of=base if exponent == 2 else None)
 
-    def _relation(self, node: Basic, letters: Sequence[Axis]) -> Piece:
+    def _relation(self, node: Basic, letters: Sequence[Axis], form: str = COLUMN) -> Piece:
         """A relation entry by entry; a number stands for itself."""
         if type(node) not in RELATIONS:
             raise NoMatrixForm
@@ -214,7 +307,7 @@ class Matrices:
         sides = [
             self.scalars.show(side)
             if side.is_number and (not equation or side == 0)
-            else self._array(side, letters, top=True)
+            else self._array(side, letters, form)
             for side in node.args
         ]
         return Piece(self.style.form(row).join(side.source for side in sides), row.level)

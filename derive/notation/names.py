@@ -13,17 +13,19 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from sympy import Expr, Symbol
+from sympy import Expr, S, Symbol
 from sympy.core.basic import Basic
 
-from derive.axes import Axis, PaddedBoolEntry, PaddedEntry, Size, Tensor
+from derive.axes import Axis, NameProblem, PaddedBoolEntry, PaddedEntry, Size, Tensor, did_you_mean
 
+from .choice import PLAIN, Notation
 from .glyphs import Glyph, glyph, raw
 
 Key = tuple[str, str]
 Written = tuple[str, str]
 Scope = Mapping[Axis, Glyph]
 
+UPSTREAM = "upstream"
 OVER = {"adjoint": "bar", "tangent": "dot"}
 # How the literature writes the parameters of windows, where no axis of the formula has that letter.
 USUAL: Mapping[str, tuple[str, ...]] = {
@@ -55,8 +57,8 @@ class Length(Size):
 
 
 def key_of(tensor: Tensor) -> Key:
-    """What makes two tensors the same to a reader: the name, and whose adjoint or tangent it is."""
-    return tensor.name, tensor.of if tensor.role in OVER else ""
+    """What makes two tensors the same to a reader: the name, whose adjoint or tangent it is, whether it is given."""
+    return tensor.name, tensor.of if tensor.role in OVER else UPSTREAM if tensor.role == UPSTREAM else ""
 
 
 def _free_of(candidates: Iterable[Glyph], used: set[Written]) -> Glyph:
@@ -72,9 +74,13 @@ def _forms(written: Glyph) -> frozenset[Written]:
     return frozenset({("text", written.in_text()), ("latex", written.as_index())})
 
 
-def _of_tensor(tensor: Tensor) -> tuple[Glyph, Glyph]:
+def _of_tensor(tensor: Tensor, choice: Notation) -> tuple[Glyph, Glyph]:
     if tensor.role in OVER and tensor.of:
-        return glyph(tensor.of).accented(OVER[tensor.role]), raw(tensor.name)
+        base = choice.own.get(tensor.of) or glyph(tensor.of)
+        moved = choice.kind == "differential" and tensor.role == "tangent"
+        return base.moved() if moved else base.accented(OVER[tensor.role]), raw(tensor.name)
+    if tensor.role == UPSTREAM:  # also where a part of the formula is called g
+        return glyph(tensor.name), glyph(f"{tensor.name}_{tensor.of or 'y'}")
     return glyph(tensor.name), raw(tensor.name)
 
 
@@ -103,7 +109,9 @@ def _of_length(name: str) -> list[Glyph]:
 
 
 def _capital(plain: Glyph) -> Glyph:
-    """X of x and X̂ of x̂; a name without a Latin stem stays."""
+    """X of x, X̂ of x̂ and dX of dx; a name without a Latin stem stays."""
+    if plain.of is not None:
+        return _capital(plain.of).moved()
     text, latex = re.sub(r"^[a-z]", lambda m: m[0].upper(), plain.text), plain.latex
     inner = re.fullmatch(r"((?:\\[a-z]+\{)*)([a-z])(\}*)", latex)
     if inner is None:
@@ -124,10 +132,20 @@ class Names:
     lengths: Mapping[Expr, Length] = field(default_factory=dict)  # lengths that are expressions, and their names
     padded: Mapping[Key, Glyph] = field(default_factory=dict)
     order: tuple[Axis, ...] = ()  # which letters stand first in an index: those of the output, as in s h + r
+    choice: Notation = PLAIN
+    samples: Axis | None = None  # what counts samples: the first axis of the first input that has two
 
     @staticmethod
-    def of(expressions: Iterable[Basic], letters: Iterable[Axis] = (), tensors: Iterable[Tensor] = ()) -> Names:
-        """Names for all that occurs; `letters` are those the reader knows, `tensors` those mentioned besides."""
+    def of(
+        expressions: Iterable[Basic],
+        letters: Iterable[Axis] = (),
+        tensors: Iterable[Tensor] = (),
+        choice: Notation = PLAIN,
+    ) -> Names:
+        """Names for all that occurs; `letters` are those the reader knows, `tensors` those mentioned besides.
+
+        Raises NameProblem where a symbol of the reader's is for nothing that occurs, or is taken.
+        """
         met: dict[Basic, None] = dict.fromkeys([*tensors, *letters])
         beyond: dict[Key, None] = {}
         for expression in expressions:
@@ -135,13 +153,21 @@ class Names:
         entered: dict[Key, Tensor] = {}
         for tensor in (t for t in met if isinstance(t, Tensor)):
             entered.setdefault(key_of(tensor), tensor)
-        used: set[Written] = set()
+        used = _own_forms(choice, met)
+        used |= _forms(Glyph("π", r"\pi")) if S.Pi in met else set()
         is_loss = any(t.name == "L" and t.role == "output" and not t.axes for t in entered.values())
         loss = LOSSES[0] if is_loss or not any(t.name == "L" for t in entered.values()) else LOSSES[1]
         if not is_loss:
             loss = _free_of([loss, *LOSSES[1:]], used)
         plain = sorted(entered.items(), key=lambda item: item[1].role in OVER)
-        written = {key: _free_of(_of_tensor(tensor), used) for key, tensor in plain}
+        own = {name: form for name, form in choice.own.items() if name != "L" or not is_loss}
+        loss = own.get("L", loss) if all(t.name != "L" for t in entered.values()) else loss
+        written = {
+            key: own[key[0]]
+            if key[0] in own and (not key[1] or (key[0], "") not in entered)
+            else _free_of(_of_tensor(tensor, choice), used)
+            for key, tensor in plain
+        }
         symbols: dict[Basic, Glyph] = {}
         lengths = {size: Length(letter.upper(), size) for size, letter in _derived(met).items()}
         owners = {letter.size: _stem(letter) for node in met for letter in _axes(node)}
@@ -150,16 +176,17 @@ class Names:
         for symbol in dict.fromkeys([*scalars, *_sizes(met), *lengths.values()]):
             usual = [g for g in map(glyph, _usual(symbol, owners)) if not _forms(g) & taken]
             plain_names = [glyph(symbol.name), raw(symbol.name)] if symbol in scalars else _of_length(symbol.name)
-            symbols[symbol] = _free_of([*usual, *plain_names], used)
+            symbols[symbol] = choice.own.get(symbol.name) or _free_of([*usual, *plain_names], used)
         padded = {key: _free_of([written[key].accented("tilde"), raw(f"padded_{key[0]}")], used) for key in beyond}
         return Names(tuple(dict.fromkeys(letters)), written, symbols, loss, {k: t.ndim for k, t in entered.items()},
-                     frozenset(a for a in met if isinstance(a, Axis)), lengths, padded)  # fmt: skip
+                     frozenset(a for a in met if isinstance(a, Axis)), lengths, padded, choice=choice)  # fmt: skip
 
     @cached_property
     def known(self) -> Scope:
         """The declared letters; of two with one name and different lengths the second gets a prime."""
         used: set[Written] = {form for symbol in self.symbols.values() for form in _forms(symbol)}
-        return {letter: _free_of([glyph(letter.name)], used) for letter in self.declared}
+        own = self.choice.own
+        return {letter: own.get(letter.name) or _free_of([glyph(letter.name)], used) for letter in self.declared}
 
     @cached_property
     def matrices(self) -> Mapping[Key, Glyph]:
@@ -169,9 +196,11 @@ class Names:
         own = {g.in_text() for g in self.tensors.values()}
         found: dict[Key, Glyph] = {}
         for key, plain in self.tensors.items():
-            capital = _capital(plain)
+            capital = _capital(plain) if key[0] not in self.choice.own and key[1] not in self.choice.own else plain
             clash = capital.in_text() in used or (capital != plain and capital.in_text() in own)
             found[key] = plain if self.ranks[key] != 2 or clash else capital
+            if self.choice.bold and self.ranks[key] and key[0] not in self.choice.own:
+                found[key] = found[key].bold()
         return found
 
     @cached_property
@@ -204,7 +233,7 @@ class Names:
 
     def _base(self, letter: Axis) -> Glyph:
         original = self._original(letter)
-        return self.known.get(original) or glyph(original.name)
+        return self.known.get(original) or self.choice.own.get(original.name) or glyph(original.name)
 
     def _original(self, letter: Axis) -> Axis:
         """The letter of which this one is an alias, if the document has it."""
@@ -230,11 +259,31 @@ def _collect(expression: Basic, met: dict[Basic, None], beyond: dict[Key, None])
         if id(node) in seen:
             continue
         seen.add(id(node))
-        if isinstance(node, (Symbol, Tensor)):
+        if isinstance(node, (Symbol, Tensor)) or node is S.Pi:
             met.setdefault(node)
         if isinstance(node, (PaddedEntry, PaddedBoolEntry)):
             beyond.setdefault(key_of(node.tensor))
         stack.extend(reversed(node.args))
+
+
+def _own_forms(choice: Notation, met: Iterable[Basic]) -> set[Written]:
+    """What the reader's symbols are written like; each is for something that occurs, no two are alike."""
+    nodes = list(met)
+    letters = {_stem(letter) for node in nodes for letter in _axes(node)}
+    tensors = {node.name for node in nodes if isinstance(node, Tensor) and node.role not in OVER}
+    named = tensors | {node.name for node in nodes if isinstance(node, Symbol) and not isinstance(node, Axis)}
+    named |= {size.name for size in _sizes(nodes)} | {letter.upper() for letter in _derived(nodes).values()}
+    used: dict[Written, str] = {}
+    for name, form in choice.own.items():
+        if name not in named | letters | {"L"}:
+            known = ", ".join(sorted(named | letters))
+            raise NameProblem(f"symbols: no {name!r} here{did_you_mean(name, named | letters)} (there are {known})")
+        for written in _forms(form):
+            if written in used:
+                raise NameProblem(f"symbols: {used[written]} and {name} would both be written {written[1]}")
+        if name not in letters:  # an index stands below: it may look like a tensor
+            used |= dict.fromkeys(_forms(form), name)
+    return set(used)
 
 
 def _axes(node: Basic) -> tuple[Axis, ...]:

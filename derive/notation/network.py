@@ -30,6 +30,8 @@ class Factor:
     symmetric: bool = False
     square_of: Piece | None = None
     diagonal_of: Piece | None = None
+    upstream: bool = False  # a derivative of the loss
+    turned: Piece | None = None  # how it is written transposed, where that has a sign of its own: A⁻ᵀ
 
 
 Matrix = tuple[Factor, ...]  # a matrix product; a vector is a column
@@ -109,6 +111,8 @@ class Forms:
     def factor(self, factor: Factor) -> Piece:
         if not factor.transposed:
             return factor.piece
+        if factor.turned is not None:
+            return factor.turned
         base = factor.piece if factor.piece.level == ATOM else self.style.paren(factor.piece)
         return Piece(base.source + self._one_of("ᵀ", r"^\top"), POW, 0, base.tall)
 
@@ -142,7 +146,8 @@ class Forms:
         fewer = sum(map(turns, turned.parts + turned.below)) < sum(map(turns, edge.parts + edge.below))
         if fewer and len(edge.parts + edge.below) > 1:
             return transposed(self.entrywise(turned.parts, turned.below))
-        return self.entrywise(edge.parts, edge.below)
+        ones = (self.ones, *transposed((self.ones,)))
+        return self.entrywise(edge.parts or (ones,), edge.below)
 
 
 @dataclass

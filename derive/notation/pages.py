@@ -9,7 +9,7 @@ from sympy.core.basic import Basic
 
 from .lines import broken, latex_width, text_width, unmarked
 from .prose import escaped
-from .story import Block, Display, Heading, Inputs, Loss, Reason, Words
+from .story import Block, Display, Heading, Inputs, Part, Reason, Words
 from .view import Row, Shown, View
 
 LINE = 33.0  # em: the width of a line of mathematics in LaTeX; an article at 10 points has 34.5
@@ -38,8 +38,9 @@ class TextPage:
 
     def block(self, block: Block) -> str:
         if isinstance(block, Heading):
-            title = self._words(block.words)
-            return f"{title}\n{('=' if block.level == 1 else '-') * text_width(title)}"
+            title = self._wrapped(self._words(block.words).replace(_TIED, " "), "")
+            line = ("=" if block.level == 1 else "-") * max(map(text_width, title.splitlines()))
+            return f"{title}\n{line}"
         if isinstance(block, Words):
             return self._wrapped(self._words(block.words), "")
         if isinstance(block, Inputs):
@@ -48,7 +49,7 @@ class TextPage:
             line for chain in block.chains for shown in self.view.chains(chain) for line in self.chain(shown)
         )
 
-    def _words(self, words: Iterable[str | Basic | Loss]) -> str:
+    def _words(self, words: Iterable[Part]) -> str:
         return "".join(part if isinstance(part, str) else _kept(self.view.source(part)) for part in words)
 
     def _wrapped(self, words: str, indent: str) -> str:
@@ -62,16 +63,14 @@ class TextPage:
 
     def _inputs(self, block: Inputs) -> Iterable[str]:
         for tensor in block.tensors:
-            name = self.view.entry(tensor)
-            if self.view.notation == "matrix" and self.view.tensor(tensor) != name:
-                name = f"{self.view.tensor(tensor)} = ({name})"
-            shape = " × ".join(self.view.source(axis.size) for axis in tensor.axes)
-            yield f"  {name}: {_kind(tensor.dtype, tensor.bound, shape, self.view)}"
+            kind = _kind(tensor.dtype, tensor.bound, self.view.shape(tensor), self.view)
+            yield f"  {self.view.declared(tensor)}: {kind}"
         for scalar in block.scalars:
             yield f"  {self.view.parameter(scalar)}: a number"
         yield from (f"  {name}: {words}" for name, words in self.view.parameters())
         yield from (f"  {length}" for length in self.view.lengths())
         yield from (f"  {beyond}: {plain}, and 0 outside" for beyond, plain in self.view.paddings())
+        yield from (self._wrapped(f"  ({words})", "  ").removeprefix("  ") for words in self.view.conventions())
 
     def chain(self, shown: Shown) -> Iterable[str]:
         """`target = …`, each link on a line of its own, its reason below."""
@@ -123,22 +122,20 @@ class LatexPage:
             return self._inputs(block)
         return self._display([shown for chain in block.chains for shown in self.view.chains(chain)])
 
-    def words(self, words: Iterable[str | Basic | Loss]) -> str:
+    def words(self, words: Iterable[Part]) -> str:
         return "".join(escaped(part) if isinstance(part, str) else f"${self.view.source(part)}$" for part in words)
 
     def _inputs(self, block: Inputs) -> str:
         items = []
         for tensor in block.tensors:
-            name = self.view.entry(tensor)
-            if self.view.notation == "matrix" and self.view.tensor(tensor) != name:
-                name = f"{self.view.tensor(tensor)} = ({name})"
-            shape = r" \times ".join(self.view.source(axis.size) for axis in tensor.axes)
+            shape = self.view.shape(tensor)
             kind = _kind(tensor.dtype, tensor.bound, f"${shape}$" if shape else "", self.view)
-            items.append(rf"\item ${name}$: {kind}")
+            items.append(rf"\item ${self.view.declared(tensor)}$: {kind}")
         items += [rf"\item ${self.view.parameter(scalar)}$: a number" for scalar in block.scalars]
         items += [rf"\item ${name}$: {words}" for name, words in self.view.parameters()]
         items += [rf"\item ${length}$" for length in self.view.lengths()]
         items += [rf"\item ${beyond}$: ${plain}$, and 0 outside" for beyond, plain in self.view.paddings()]
+        items += [rf"\item {words}" for words in self.view.conventions()]
         return "\n".join([r"\begin{itemize}", r"\setlength{\itemsep}{0pt}", *items, r"\end{itemize}"]) if items else ""
 
     def _display(self, chains: Sequence[Shown]) -> str:
@@ -202,7 +199,8 @@ def _kind(dtype: str, bound: Basic | None, shape: str, view: View) -> str:
     if dtype == "int":
         below = view.source(bound) if bound is not None else ""
         below = f"${below}$" if below and view.style.is_latex else below
-        return (f"{shape}, " if shape else "") + "integers" + (f" below {below}" if below else "")
+        within = f" from 1 to {below}" if view.choice.from_one else f" below {below}"
+        return (f"{shape}, " if shape else "") + "integers" + (within if below else "")
     if dtype == "bool":
         return (f"{shape}, " if shape else "") + "conditions"
     return shape or "a number"
@@ -237,7 +235,7 @@ class MarkdownPage(LatexPage):
             return self._display(shown)
         return super().block(block)
 
-    def words(self, words: Iterable[str | Basic | Loss]) -> str:
+    def words(self, words: Iterable[Part]) -> str:
         return "".join(
             _plain(part) if isinstance(part, str) else f"${_guarded(self.view.source(part))}$" for part in words
         )

@@ -17,6 +17,7 @@ from derive.axes import (
     BoolEntry,
     Delta,
     Entry,
+    MatrixFunction,
     MeanOver,
     PaddedBoolEntry,
     PaddedEntry,
@@ -27,10 +28,12 @@ from derive.axes import (
     Where,
 )
 
+from . import counting
 from .conditions import bounds, chained, conditioned, conjuncts, equation, says_all, within
 from .factors import Factors, flattened, number_of
 from .glyphs import Glyph
 from .lines import deeper, unmarked
+from .matrices import matrix_function
 from .names import Names, key_of
 from .style import NO_FACTOR, SHORT_EXPONENT, Piece, Style, sum_of, width_of
 from .table import ADD, ATOM, CONNECTIVES, CONSTANTS, FENCES, FUNCTIONS, MUL, POW, REDUCTIONS, REL, RELATIONS, REMAINDER
@@ -47,6 +50,11 @@ class Printer:
         self.taken = tuple(self.scope.values())  # also of binders whose letter is bound again further in
         self.integers = Integers(names, style, self.show)
         self.met: set[Basic] = set()  # what was printed of symbols, and of tensors beyond their edges
+        self.choice = names.choice
+
+    def whole(self, node: Basic) -> Piece:
+        """A whole expression, its indices counted as the reader does."""
+        return self.show(counting.shown(node) if self.choice.from_one else node)
 
     def show(self, node: Basic) -> Piece:
         """The printed expression; Unsupported for a node without a row."""
@@ -134,6 +142,8 @@ class Printer:
 
     def glyph_of(self, tensor: Tensor) -> Glyph:
         """How a tensor is written."""
+        if key_of(tensor) not in self.names.tensors:
+            raise Unsupported(f"{self.language} printer: tensor {tensor.name} has no name in this document")
         return self.names.tensors[key_of(tensor)]
 
     def _entry(self, node: Basic) -> Piece:
@@ -147,7 +157,8 @@ class Printer:
 
     def _indices(self, nodes: Sequence[Basic]) -> tuple[list[str], bool]:
         units = all(isinstance(n, Axis) and self._glyph_of_letter(n).single for n in nodes)
-        return [unmarked(self.integers.show(n).source) for n in nodes], units
+        placed = [counting.place(n) for n in nodes] if self.choice.from_one else nodes
+        return [unmarked(self.integers.show(n).source) for n in placed], units
 
     def _glyph_of_letter(self, letter: Axis) -> Glyph:
         return self.scope.get(letter) or self.names.letter(letter, self.taken)
@@ -157,7 +168,8 @@ class Printer:
 
     def _tangent(self, node: Basic) -> Piece:
         indices, units = self._indices(node.entry.indices)
-        return self.style.entry(self.glyph_of(node.entry.tensor).accented("dot"), indices, units)
+        glyph, moved = self.glyph_of(node.entry.tensor), self.choice.kind == "differential"
+        return self.style.entry(glyph.moved() if moved else glyph.accented("dot"), indices, units)
 
     def _delta(self, node: Basic) -> Piece:
         if "δ" in self.names.written or not all(isinstance(index, Axis) for index in node.args):
@@ -200,14 +212,26 @@ class Printer:
         body = body if body.level >= MUL else self.style.paren(body)
         gap = r"\, " if self.style.is_latex and body.level == ATOM and body.source.startswith(r"\mathbf") else " "
         alone = says_all(conditions, node.axes)
-        below = self.style.conditions(stated) if alone else self.style.letters(bound, stated)
-        head = self.style.form(REDUCTIONS[type(node)]) + below
+        if self.choice.ranges:
+            head = self.style.ranged(self.style.form(REDUCTIONS[type(node)]), self._ranges(node.axes, bound), stated)
+        else:
+            below = self.style.conditions(stated) if alone else self.style.letters(bound, stated)
+            head = self.style.form(REDUCTIONS[type(node)]) + below
         if isinstance(node, MeanOver) and self.style.is_latex:
             head = self._count(node.axes) + head
         piece = Piece(head + gap + body.source, MUL, max(body.open, NO_FACTOR), 2)
         if isinstance(node, ArgMaxOver) and len(bound) > 1:
             return Piece(self.style.paren(piece).source + self.style.letters([bound[node.component]]), POW, tall=2)
         return piece
+
+    def _ranges(self, letters: Sequence[Axis], bound: Sequence[Glyph]) -> list[tuple[str, str, str]]:
+        """Each bound letter with the first and the last value that it takes."""
+        first = 1 if self.choice.from_one else 0
+        lasts = [letter.size - 1 + first for letter in letters]
+        return [
+            (self.style.symbol(written), str(first), unmarked(self.integers.show(last).source))
+            for written, last in zip(bound, lasts, strict=True)
+        ]
 
     def _count(self, letters: Sequence[Axis]) -> str:
         """1 over the number of entries of a mean."""
@@ -314,6 +338,7 @@ NODES: Mapping[type, Callable[[Printer, Any], Piece]] = {
     Where: Printer._where,
     sympy.Not: Printer._not,
     sympy.Mod: Printer._remainder,
+    MatrixFunction: matrix_function,
     **dict.fromkeys(REDUCTIONS, Printer._reduction),
     **dict.fromkeys(FUNCTIONS, Printer._function),
     **dict.fromkeys(FENCES, Printer._fenced),

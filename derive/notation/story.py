@@ -14,6 +14,14 @@ from derive.steps import Derivation, Equation, Step, Subject
 
 DETAILS = ("brief", "normal", "full")
 NAMING = {"definition", "found"}
+NAMED = {"found", "adjoint", "tangent"}  # roles of names that the formula did not give
+# Laws that a textbook does not print by themselves: each shares the line of the law before it.
+TRIVIAL = {"contract δ", "factor", "write out names", "add exponents", "fold within brackets"}
+# What tells most of how a result came about, first things first; brief explanations say MOST of them.
+IDEAS = ("chain rule", "assumption", "use a fact", "fold a definition", "use symmetry", "collect a named sum",
+         "insert an adjoint", "contract δ")  # fmt: skip
+CITING = {"assumption", "use a fact", "use symmetry"}
+MOST = 3
 
 
 class Told(Subject, Protocol):
@@ -25,11 +33,20 @@ class Told(Subject, Protocol):
 
 @dataclass(frozen=True)
 class Loss:
-    """The letter of the scalar that is differentiated."""
+    """The letter of the scalar that is differentiated, L; `moved`: its differential dL."""
+
+    moved: bool = False
 
 
-LOSS = Loss()
-Part: TypeAlias = str | Basic | Loss
+@dataclass(frozen=True)
+class Shape:
+    """The lengths of a tensor, B × I."""
+
+    tensor: Tensor
+
+
+LOSS, MOVED_LOSS = Loss(), Loss(moved=True)
+Part: TypeAlias = str | Basic | Loss | Shape
 
 
 @dataclass(frozen=True)
@@ -56,6 +73,7 @@ class Chain:
     target: tuple[Basic, ...]
     lines: tuple[Line, ...]
     letters: tuple[Axis, ...]
+    again: bool = False  # it was told before: only what came out
 
     @property
     def free(self) -> tuple[Axis, ...]:
@@ -122,6 +140,8 @@ def _definition(derivation: Derivation, subject: Told, detail: str) -> Iterator[
     shown = derivation.equations if detail != "brief" else _used(derivation.equations)
     if any(e.tensor is not None and e.kind == "adjoint" for e in shown):
         yield Words(("A bar marks an adjoint: the derivative with respect to what stands under it.",))
+    if detail != "brief":
+        yield from _differentials(derivation, subject)
 
 
 def _defined(tensor: Tensor) -> Chain:
@@ -159,6 +179,19 @@ def _differentiated(derivation: Derivation, subject: Told) -> Iterator[Block]:
         yield Words(("The formula holds entry by entry: arrays of any shape, the indices left out.",))
 
 
+def _differentials(derivation: Derivation, subject: Told) -> Iterator[Block]:
+    """The differential of the scalar, then those of the definitions that it rests on."""
+    if not derivation.differentials:
+        return
+    yield Heading(("Differentials",))
+    terms = [g[g.axes] * TangentOf(y[y.axes]) for g, y in upstreams(derivation, subject)]
+    axes = [y.axes for _, y in upstreams(derivation, subject)]
+    sums = [SumOver(term, *over) if over else term for term, over in zip(terms, axes, strict=True)]
+    if sums:
+        yield Words((MOVED_LOSS, " = ", *_joined(sums, " + "), ", where"))
+    yield Display(tuple(Chain((e.target,), (Line(e.result),), e.tensor.axes) for e in derivation.differentials))
+
+
 def _joined(parts: Sequence[Basic], between: str) -> list[Part]:
     found: list[Part] = []
     for part in parts:
@@ -186,7 +219,7 @@ def expressions_in(derivation: Derivation) -> Iterator[Basic]:
     """Everything that a document about the derivation may print."""
     if derivation.of is not None:
         yield derivation.of
-    for equation in derivation.equations:
+    for equation in (*derivation.equations, *derivation.differentials):
         yield equation.target
         if equation.tensor is not None:
             yield equation.tensor
@@ -220,21 +253,48 @@ def _brief(derivation: Derivation, equations: Iterable[Equation]) -> Iterator[Bl
     if used:
         yield Words(("Here",))
         yield Display(tuple(_result(e, derivation) for e in used))
+    yield from _ideas(derivation)
     if derivation.laws:
         yield Words(("Laws used: ", ", ".join(derivation.laws), "."))
 
 
+def _ideas(derivation: Derivation) -> Iterator[Block]:
+    """The laws that matter most, each in its own words, with what it rests on."""
+    steps = [step for equation in derivation.equations for step in equation.steps]
+    told: list[Step] = []
+    for law in IDEAS:
+        used = next((step for step in steps if step.law == law and step.why), None)
+        if used is not None and len(told) < MOST:
+            told.append(used)
+    words: list[Part] = []
+    for step in told:
+        cites = [c for c in _reason(step).cites if step.law in CITING]
+        shown = [" (", *_joined(cites, "; "), ")"] if cites else []
+        words += ["; " if words else "The ideas: ", f"{step.law} – {step.why}", *shown]
+    if words:
+        yield Words((*words, "."))
+
+
 def _used(equations: Sequence[Equation]) -> list[Equation]:
-    """The equations of the names that the results mention, directly or through others."""
-    named = {e.tensor: e for e in equations if e.kind != "result" and e.tensor is not None}
-    used: dict[Tensor, None] = {}
+    """The equations of the names that the results mention, directly or through others.
+
+    A name is the same in every equation, also where one reader of it knows more names than another: what has no
+    equation is told by its own body.
+    """
+    named = {e.tensor.name: e for e in equations if e.kind != "result" and e.tensor is not None}
+    used: dict[str, Equation] = {}
     stack: list[Basic] = [e.result for e in equations if e.kind == "result"]
     while stack:
         for tensor in sorted(stack.pop().atoms(Tensor), key=lambda t: t.name):
-            if tensor in named and tensor not in used:
-                used[tensor] = None
-                stack.append(named[tensor].result)
-    return [e for tensor, e in named.items() if tensor in used]
+            if tensor.name in used or (tensor.name not in named and tensor.role not in NAMED):
+                continue
+            if tensor.name not in named and tensor.body is not None:
+                target = tensor[tensor.axes]
+                named[tensor.name] = Equation("found", target, tensor, (Step("name", target, tensor.body),))
+            if tensor.name in named:
+                used[tensor.name] = named[tensor.name]
+                stack.append(used[tensor.name].result)
+    return [e for name, e in named.items() if name in used]
 
 
 def _result(equation: Equation, derivation: Derivation) -> Chain:
@@ -276,19 +336,24 @@ def _told(derivation: Derivation, equations: Iterable[Equation], detail: str) ->
     results = [e for e in equations if e.kind == "result"]
     if len(results) > 1 or (shorten and results and len(equations) > 1):
         yield Heading(("Results" if len(results) > 1 else "Result",))
-        yield Display(tuple(_result(e, derivation) for e in results))
+        yield Display(tuple(replace(_result(e, derivation), again=True) for e in results))
 
 
 def _title(equation: Equation, derivation: Derivation) -> tuple[Part, ...]:
     target = equation.target
     if isinstance(target, TangentOf):
-        return ("Derivative along the direction of ", target.entry.tensor)
+        return ("Derivative along the direction of ", *_with_shape(target.entry.tensor))
     if equation.kind == "adjoint" and isinstance(target, AdjointOf):
-        return ("Adjoint of ", target.entry.tensor)
+        return ("Adjoint of ", *_with_shape(target.entry.tensor))
+    if isinstance(target, AdjointOf) and derivation.of is None:
+        return ("Gradient with respect to ", *_with_shape(target.entry.tensor))
     if isinstance(target, AdjointOf):
-        word = "Gradient" if derivation.of is None else "Derivative"
-        return (f"{word} with respect to ", target.entry.tensor)
+        return ("Derivative with respect to ", target.entry.tensor)
     return ("Result: ", target)
+
+
+def _with_shape(tensor: Tensor) -> tuple[Part, ...]:
+    return (tensor, ": ", Shape(tensor)) if tensor.axes else (tensor,)
 
 
 def _chain(equation: Equation, derivation: Derivation, told: set[tuple[str, str]], detail: str) -> Chain:
@@ -312,16 +377,16 @@ def _reason(step: Step) -> Reason:
 
 
 def _merged(steps: Sequence[Step]) -> Iterator[tuple[Step, tuple[Reason, ...]]]:
-    """Steps for a reader in a hurry: one law applied repeatedly is one step, and a law that needs no reason joins the
-    next."""
+    """Steps as a textbook prints them: a law applied again and again is one step, and a trivial one shares the line of
+    the law before it, its name alone."""
     waiting: list[Reason] = []
-    for law, run in groupby(steps, key=lambda s: s.law):
-        members = list(run)
-        cites = tuple(dict.fromkeys(c for s in members for c in _reason(s).cites))
-        why = next((s.why for s in members if s.why), "")
-        waiting.append(Reason(law, why, cites))
-        if why or members[-1] is steps[-1]:
-            yield members[-1], tuple(waiting)
+    runs = [list(run) for _, run in groupby(steps, key=lambda s: s.law)]
+    for place, run in enumerate(runs):
+        cites = tuple(dict.fromkeys(c for s in run for c in _reason(s).cites))
+        why = next((s.why for s in run if s.why), "")
+        waiting.append(Reason(run[0].law, "" if waiting and run[0].law in TRIVIAL else why, cites))
+        if place + 1 == len(runs) or runs[place + 1][0].law not in TRIVIAL:
+            yield run[-1], tuple(waiting)
             waiting = []
 
 

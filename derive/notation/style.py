@@ -47,6 +47,7 @@ class Style(Protocol):
     def derivative(self, above: str, below: Sequence[str]) -> Piece: ...
     def letters(self, written: Sequence[Glyph], conditions: Sequence[str] = ()) -> str: ...
     def conditions(self, stated: Sequence[str]) -> str: ...
+    def ranged(self, head: str, ranges: Sequence[tuple[str, str, str]], stated: Sequence[str]) -> str: ...
     def float(self, digits: str, exponent: str) -> Piece: ...
 
 
@@ -159,7 +160,8 @@ class TextStyle:
     def cases(self, rows: Sequence[tuple[Piece, Piece]], last: Piece) -> Piece:
         source = last.source
         for condition, value in reversed(rows):
-            source = deeper(f"where({condition.source}, {value.source}, {source})")
+            inside = (condition.source, value.source, source)
+            source = deeper(f"where({f',{AT_CONDITION} '.join(inside)})")
         return Piece(source)
 
     def derivative(self, above: str, below: Sequence[str]) -> Piece:
@@ -174,6 +176,11 @@ class TextStyle:
 
     def conditions(self, stated: Sequence[str]) -> str:
         return f"_{{{self._listed(stated)}}}"
+
+    def ranged(self, head: str, ranges: Sequence[tuple[str, str, str]], stated: Sequence[str]) -> str:
+        inside = self._listed([f"{letter}={first}…{last.replace(' ', '')}" for letter, first, last in ranges])
+        inside += f" : {self._listed(stated)}" if stated else ""
+        return f"{head}_{{{inside}}}"
 
     def _listed(self, stated: Sequence[str]) -> str:
         return f",{AT_CONDITION} ".join(stated)
@@ -266,6 +273,13 @@ class LatexStyle:
     def conditions(self, stated: Sequence[str]) -> str:
         rows = r" \\ ".join(stated)
         return f"_{{{rows}}}" if len(stated) == 1 else rf"\limits_{{\substack{{{rows}}}}}"  # also within fractions
+
+    def ranged(self, head: str, ranges: Sequence[tuple[str, str, str]], stated: Sequence[str]) -> str:
+        """A Σ for each letter; with conditions, or for a function such as max, everything below one."""
+        if stated or not head.startswith((r"\sum", r"\prod")):
+            rows = [rf"{first} \le {letter} \le {last}" for letter, first, last in ranges]
+            return head + self.conditions([*rows, *stated])
+        return r"\, ".join(rf"{head}_{{{letter}={first}}}^{{{last}}}" for letter, first, last in ranges)
 
     def float(self, digits: str, exponent: str) -> Piece:
         if not exponent:

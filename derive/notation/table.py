@@ -16,6 +16,7 @@ from derive.axes import (
     Expm1,
     Log1mexp,
     Log1p,
+    Logcosh,
     MaxOver,
     MeanOver,
     MinOver,
@@ -70,6 +71,7 @@ FUNCTIONS: Mapping[Any, FunctionRow] = {
     sympy.sech: _named("sech", raised=True),
     sympy.coth: _named("coth", raised=True),
     sympy.atan: _named("arctan"),
+    sympy.asinh: _named("arsinh"),
     sympy.erf: _named("erf"),
     sympy.erfc: _named("erfc"),
     sympy.sign: _named("sgn"),
@@ -83,6 +85,7 @@ FUNCTIONS: Mapping[Any, FunctionRow] = {
     Log1p: _named("log1p"),
     Expm1: _named("expm1"),
     Log1mexp: _named("log1mexp"),
+    Logcosh: _named("logcosh"),
 }
 
 FENCES: Mapping[Any, FenceRow] = {

@@ -5,21 +5,30 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from sympy import Eq, Expr, Symbol
+from sympy import Eq, Expr, Mul, Symbol
 from sympy.core.basic import Basic
 
-from derive.axes import Axis, Entry, Size, Tensor, free_axes
+from derive.axes import AdjointOf, Axis, Entry, Size, SumOver, TangentOf, Tensor, free_axes
 from derive.steps import Derivation
 
-from .expression import checked_notation
+from .choice import Notation, chosen
 from .glyphs import raw
 from .lines import unmarked
 from .matrix import Matrices
+from .named import NamedTensors
 from .names import Names, key_of
 from .printer import Printer
-from .story import Chain, Line, Loss, Reason, Told, expressions_in, upstreams
+from .story import Chain, Line, Loss, Reason, Shape, Told, expressions_in, upstreams
 from .style import Piece, Style, width_of
 
+# Said once in a document, where a chain is in indices, and where its last form follows in the notation asked for.
+WITHOUT = {
+    "matrix": "no matrix form; in indices",
+    "differential": "no matrix form; in indices",
+    "named": "no form by axes' names; in indices",
+}
+WITH = {"matrix": "in matrix form", "differential": "in matrix form", "named": "by axes' names"}
+CYCLIC = Reason("the trace is cyclic", "tr(A B) = tr(B A) moves the differential to the end")
 LONG_CITATION = {False: 44, True: 20.0}  # columns, em: a longer cited definition is cited by its name
 
 
@@ -42,37 +51,67 @@ class Shown:
 
 
 class View:
-    """Prints the parts of one document."""
+    """Prints the parts of one document, in the notation that its names are for."""
 
-    def __init__(
-        self, names: Names, style: Style, notation: str = "index", of: Entry | None = None, sizes: Iterable[Size] = ()
-    ) -> None:
+    def __init__(self, names: Names, style: Style, of: Entry | None = None, sizes: Iterable[Size] = ()) -> None:
         """`sizes` are the formula's own parameters: a stride, a padding, a number of heads."""
-        self.names, self.style, self.notation, self.of = names, style, checked_notation(notation), of
+        self.names, self.style, self.of = names, style, of
+        self.choice, self.notation = names.choice, names.choice.kind
         self.sizes = tuple(sizes)
         self.matrices = Matrices(names, style, of)
+        self.named = NamedTensors(names, style, of)
         self.met: set[Basic] = set()  # what was printed under a name that has to be explained
+        self.noted: set[str] = set()  # notes are made once in a document
 
-    def source(self, node: Basic | Loss, free: Iterable[Axis] | None = None) -> str:
+    def source(self, node: Basic | Loss | Shape, free: Iterable[Axis] | None = None) -> str:
         """An expression within a sentence; a bare tensor prints as its name."""
+        if isinstance(node, Shape):
+            return self.shape(node.tensor)
         if isinstance(node, Loss):
-            return self.style.symbol(self.names.loss)
+            return self.differential() if node.moved else self.style.symbol(self.names.loss)
         if isinstance(node, Tensor):
             return self.tensor(node)
         letters = tuple(free_axes(node) if free is None else free)
-        if self.notation == "matrix" and (piece := self.matrices.show(node, letters)) is not None:
+        if (piece := self._whole(node, letters)) is not None:
             return unmarked(piece.source)
         return unmarked(self._index(node, letters).source)
 
+    def _whole(self, node: Basic, letters: Sequence[Axis]) -> Piece | None:
+        """An expression without indices; None where that cannot be had, or is not wanted."""
+        if self.choice.by_matrices:
+            lead = node.args[0] if isinstance(node, AdjointOf) else node  # G = (∂L/∂Y)ᵀ in numerator layout
+            over = self.matrices.over(lead, letters) if len(letters) < 3 else letters
+            return self.matrices.show(node, over, self.matrices.form(lead))
+        return self.named.show(node, letters) if self.notation == "named" else None
+
     def tensor(self, tensor: Tensor) -> str:
         """A tensor's name without indices."""
-        if self.notation == "matrix":
+        if self.notation != "index":
             return self.style.symbol(self.names.matrices[key_of(tensor)])
         return self.style.entry(self.names.tensors[key_of(tensor)], (), True).source
 
     def entry(self, tensor: Tensor) -> str:
         """A tensor with the letters of its declaration."""
         return self._index(tensor[tensor.axes], tensor.axes).source
+
+    def declared(self, tensor: Tensor) -> str:
+        """`x_bi`, or `X = (x_bi)` where it is mentioned without its indices."""
+        entry, plain = self.entry(tensor), self.tensor(tensor)
+        if self.notation == "index" or plain == entry:
+            return entry
+        turned = self.choice.by_matrices and self.matrices.stands_turned(tensor)
+        mark = (r"^\top" if self.style.is_latex else "ᵀ") if turned else ""
+        return f"{plain} = ({entry}){mark}"
+
+    def shape(self, tensor: Tensor) -> str:
+        """`B × I`; in named tensor notation `b[B] × i[I]`."""
+        axes = tensor.axes
+        if self.choice.by_matrices and self.matrices.stands_turned(tensor):
+            axes = axes[::-1]
+        sizes = [self.source(axis.size) for axis in axes]
+        if self.notation == "named":
+            sizes = [f"{self.named.axis(axis)}[{size}]" for axis, size in zip(axes, sizes, strict=True)]
+        return (r" \times " if self.style.is_latex else " × ").join(sizes)
 
     def parameters(self) -> Iterator[tuple[str, str]]:
         """The sizes that are the formula's parameters, each with its kind in words."""
@@ -121,6 +160,21 @@ class View:
             told += [f"{pair[0]} is {pair[1]}, and 0 outside"] if key in keys else []
         return told
 
+    def conventions(self) -> Iterator[str]:
+        """What must be known to read this notation, in words."""
+        choice = self.choice
+        if choice.from_one:
+            yield "indices start at 1"
+        if choice.kind == "named":
+            yield "tensors stand without indices: axes are aligned by their names, not by their places"
+        if choice.kind == "differential" and self.of is None:
+            yield "d marks a differential; what stands before that of a variable is its derivative, transposed"
+        if choice.by_matrices and choice.samples == "columns":
+            yield "samples are the columns of a matrix"
+        if choice.by_matrices and choice.layout != "mixed":
+            first = "output's" if choice.layout == "numerator" else "variable's"
+            yield f"derivatives are in {choice.layout} layout: the {first} axis comes first"
+
     def paddings(self) -> Iterator[tuple[str, str]]:
         """What is read beyond its edges, and by itself: x̃ and x."""
         for key, beyond in self.names.padded.items():
@@ -130,22 +184,61 @@ class View:
         return self._show(Printer(self.names, self.style, letters, self.of), node)
 
     def _show(self, printer: Printer, node: Basic) -> Piece:
-        piece = printer.show(node)
+        piece = printer.whole(node)
         self.met |= printer.met
         return piece
 
     def chains(self, chain: Chain) -> list[Shown]:
-        """The chain; where matrix notation does not reach, in indices, with the last form in matrices or a note."""
+        """The chain; where the notation does not reach, in indices, with the last form in it or a note."""
         if self.notation == "index":
             return [self._in_indices(chain)]
-        targets = [self.matrices.show(t, chain.letters) for t in chain.target]
-        rows = [self.matrices.show(line.expression, chain.letters) for line in chain.lines]
+        last = chain.target[-1]
+        gradient = isinstance(last, AdjointOf) and not isinstance(last, TangentOf) and self.of is None
+        if self.notation == "differential" and gradient:
+            return self._differentials(chain)
+        targets, rows = self._arrays(chain)
         if None not in targets and None not in rows:
             return [self._shown(chain, targets, rows)]
         if None in targets or not rows or rows[-1] is None:
-            return [self._in_indices(chain, "no matrix form; in indices")]
-        last = Chain(chain.target, chain.lines[-1:], chain.letters)
-        return [self._in_indices(chain), self._shown(last, targets, rows[-1:], "in matrix form")]
+            return [self._in_indices(chain, WITHOUT[self.notation])]
+        end = Chain(chain.target, chain.lines[-1:], chain.letters)
+        return [self._in_indices(chain), self._shown(end, targets, rows[-1:], WITH[self.notation])]
+
+    def _arrays(self, chain: Chain) -> tuple[list[Piece | None], list[Piece | None]]:
+        """Targets and lines without indices, over the letters of the chain."""
+        if not self.choice.by_matrices:
+            show = [self.named.show(t, chain.letters) for t in chain.target]
+            return show, [self.named.show(line.expression, chain.letters) for line in chain.lines]
+        lead = chain.target[0]
+        letters, form = self.matrices.over(lead, chain.letters), self.matrices.form(lead)
+        targets = [self.matrices.show(t, letters, form) for t in chain.target]
+        return targets, [self.matrices.show(line.expression, letters, form) for line in chain.lines]
+
+    def _differentials(self, chain: Chain) -> list[Shown]:
+        """dL = tr(Gᵀ X dW), step by step; then what stands before dW, transposed: ∂L/∂W = Xᵀ G."""
+        last = chain.lines[-1:]
+        plain = Chain(chain.target, tuple(Line(line.expression) for line in last), chain.letters)
+        targets, results = self._arrays(plain)
+        if None in targets or None in results:
+            return [self._in_indices(chain, WITHOUT[self.notation])]
+        read = self._shown(plain, targets, results)
+        entry = chain.target[-1].args[0]
+        assert isinstance(entry, Entry)
+        moves = [self.matrices.differential(line.expression, entry) for line in chain.lines]
+        if chain.again:
+            return [read]
+        if None in moves:
+            moves = [self._index(_moved(line, entry), ()) for line in chain.lines]
+        shown = self._shown(chain, [Piece(self.differential())], moves)
+        first = self.matrices.differential(chain.lines[-1].expression, entry, first=True)
+        if first is not None and first.source != shown.rows[-1].source:
+            before = Row(first.source, shown.rows[-1].reasons)
+            shown = replace(shown, rows=(*shown.rows[:-1], before, Row(shown.rows[-1].source, (CYCLIC,))))
+        return [shown, read]
+
+    def differential(self) -> str:
+        """dL."""
+        return self.style.symbol(self.names.loss.moved())
 
     def _in_indices(self, chain: Chain, note: str = "") -> Shown:
         printer = Printer(self.names, self.style, chain.free, self.of)
@@ -160,11 +253,13 @@ class View:
         rows: list[Row] = []
         for piece, line in zip(pieces, chain.lines, strict=True):
             source = piece.source if piece is not None else ""
-            reasons = () if note == "in matrix form" else line.reasons
+            reasons = () if note and note == WITH.get(self.notation) else line.reasons
             if rows and rows[-1].source == source:
                 rows[-1] = Row(source, tuple(dict.fromkeys((*rows[-1].reasons, *reasons))))
             else:
                 rows.append(Row(source, reasons))
+        note = "" if note in self.noted else note
+        self.noted.add(note)
         return Shown(target, tuple(rows), chain.free, note)
 
     def clause(self, reason: Reason) -> list[tuple[bool, str]]:
@@ -185,7 +280,13 @@ class View:
         return width_of(source, self.style) > LONG_CITATION[self.style.is_latex]
 
 
-def view_of(derivation: Derivation, subject: Told, style: Style, notation: str) -> View:
+def _moved(line: Line, entry: Entry) -> Basic:
+    """Σ M dX over the letters of X."""
+    term = Mul(line.expression, TangentOf(entry), evaluate=False)
+    return SumOver(term, *entry.indices) if entry.indices else term
+
+
+def view_of(derivation: Derivation, subject: Told, style: Style, notation: str | Notation) -> View:
     """The view of a whole document: names told apart over everything it prints."""
     defined = subject.definitions
     ups = [g for g, _ in upstreams(derivation, subject)] if derivation.of is None else []
@@ -194,10 +295,14 @@ def view_of(derivation: Derivation, subject: Told, style: Style, notation: str) 
     bodies = [t.body for t in defined if t.body is not None]
     stated = [a.statement for a in subject.assumptions]
     names = Names.of(
-        [*subject.scalars, *subject.sizes, *bodies, *stated, *expressions_in(derivation)], letters, tensors
+        [*subject.scalars, *subject.sizes, *bodies, *stated, *expressions_in(derivation)],
+        letters,
+        tensors,
+        chosen(notation),
     )
+    samples = next((t.axes[0] for t in subject.inputs if len(t.axes) == 2), None)
     order = tuple(dict.fromkeys([*(a for t in subject.outputs for a in t.axes), *letters]))
-    return View(replace(names, order=order), style, notation, derivation.of, subject.sizes)
+    return View(replace(names, order=order, samples=samples), style, derivation.of, subject.sizes)
 
 
 __all__ = ["Line", "Row", "Shown", "View", "view_of"]

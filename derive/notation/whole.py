@@ -66,8 +66,9 @@ class Integers:
         short = shortened(self.names, node)
         if not isinstance(short, Add):
             return self.show(short)
-        terms = sorted(enumerate(flattened(short, Add)), key=lambda item: (self._place(item[1]), item[0]))
-        return sum_of([self._term(term) for _, term in terms], self.style)
+        terms = [term for term in flattened(short, Add) if 0 not in Factors(term).above] or [Integer(0)]
+        placed = sorted(enumerate(terms), key=lambda item: (self._place(item[1]), item[0]))
+        return sum_of([self._term(term) for _, term in placed], self.style)
 
     def _place(self, term: Basic) -> Key:
         """Letters, lengths, numbers; then in turn what is taken away, letters last."""

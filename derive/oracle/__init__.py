@@ -1,14 +1,16 @@
 """The oracle: what an index expression is worth, by direct evaluation; slow, obvious, and shared with nobody."""
 
-from .evaluate import BATCH, Evaluator, Scope, evaluate, evaluate_at, joined, number, spread, unknown
+from .evaluate import BATCH, Evaluator, Scope, evaluate, evaluate_at, joined, number, same, spread, unknown
 from .exact import known, ratio
 from .functions import FUNCTIONS, first, picked, sign
+from .matrix import MATRICES
 from .point import Array, Point, extent, length, point_from_arrays
 
 __all__ = [
     "Array",
     "BATCH",
     "FUNCTIONS",
+    "MATRICES",
     "Evaluator",
     "Point",
     "Scope",
@@ -23,6 +25,7 @@ __all__ = [
     "picked",
     "point_from_arrays",
     "ratio",
+    "same",
     "sign",
     "spread",
     "unknown",

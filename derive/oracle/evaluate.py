@@ -24,6 +24,7 @@ from derive.axes import (
     ArgMinOver,
     Axis,
     BoolEntry,
+    Carried,
     Delta,
     Entry,
     MeanOver,
@@ -40,13 +41,16 @@ from derive.axes import (
     definitions,
     did_you_mean,
     free_axes,
+    tensors_of,
 )
 from derive.axes import whole as is_whole
 
 from .exact import FOLDS, ROUNDED, ratio, settled
 from .functions import COMPARISONS, FUNCTIONS, JOINS, REDUCTIONS, first, near, picked, sign
+from .matrix import MATRICES
 from .point import Array, Point, extent, length
 
+MOST_SWEEPS = 10_000
 MOST = 4_000_000  # entries of one array under a reduction
 BATCH = 2000  # points evaluated together
 
@@ -107,6 +111,7 @@ class Evaluator:
     """
 
     functions: Mapping[type, Callable[..., Any]] = FUNCTIONS
+    of_matrices: Mapping[type, Callable[[Array], Array]] = MATRICES
 
     def __init__(self, points: Sequence[Point]) -> None:
         self.points, self.point = points, points[0]
@@ -144,6 +149,54 @@ class Evaluator:
         self.values[tensor] = self.over(self.point.readings.get(tensor, tensor.body), tensor.axes)
         if len(self.points) == 1:
             self.point._values[tensor] = self.values[tensor]
+
+    def define_all(self, order: Sequence[Tensor]) -> None:
+        """Definitions, each after what it refers to; those of a recurrence again and again, until nothing changes.
+
+        Each sweep makes one more entry right along the letter that is scanned over, from the first or the last on.
+        """
+        recurring, carried = self._recurring(order)
+        if carried and all(tensor in self.values for tensor in (*recurring, *carried)):
+            recurring, carried = [], []  # known at this point already
+        for c in carried:
+            self.settle(c, None)
+        for tensor in order:
+            if tensor not in recurring:
+                self.define(tensor)
+        for _ in range(MOST_SWEEPS if carried else 0):
+            for tensor in recurring:
+                self.forget(tensor)
+            for tensor in recurring:
+                self.define(tensor)
+            if not [c for c in carried if c.target is not None and self.settle(c, c.target)]:
+                self.point._values.update({c: self.values[c] for c in carried} if len(self.points) == 1 else {})
+                return
+        if carried:
+            raise Unsupported(f"a recurrence does not settle: {', '.join(c.name for c in carried)}")
+
+    def _recurring(self, order: Sequence[Tensor]) -> tuple[list[Tensor], list[Carried]]:
+        """The definitions that rest on what a recurrence carries, and that."""
+        read = definitions([self.point.readings[tensor] for tensor in order if tensor in self.point.readings])
+        bodies = {tensor: self.point.readings.get(tensor, tensor.body) for tensor in (*read, *order)}
+        parts = {tensor: tensors_of(body) for tensor, body in bodies.items()}
+        carried = dict.fromkeys(part for found in parts.values() for part in found if isinstance(part, Carried))
+        recurring: dict[Tensor, None] = {}
+        while more := [t for t, found in parts.items() if t not in recurring and _any(found, carried, recurring)]:
+            recurring.update(dict.fromkeys(more))
+        return list(recurring), list(carried)
+
+    def forget(self, tensor: Tensor) -> None:
+        if tensor not in self.point.held:
+            self.values.pop(tensor, None)
+            self.point._values.pop(tensor, None)
+
+    def settle(self, carried: Carried, target: Tensor | None) -> bool:
+        """Give what is carried its target's value, at first 0; whether that is new."""
+        if target is None:
+            self.values[carried] = np.zeros((1, *map(len, self.ranges(carried.axes))))
+            return True
+        old, self.values[carried] = self.values[carried], self.array(target)
+        return old.shape != self.values[carried].shape or not same(old, self.values[carried])
 
     def over(self, node: Basic, letters: Sequence[Axis]) -> Array:
         """The node's value for every combination of the letters, points first."""
@@ -252,6 +305,21 @@ class Evaluator:
         place = picked(places, first(best, self.point.ties))
         return np.unravel_index(place, [len(r) for r in self.ranges(node.axes)])[node.component]
 
+    def matrices(self, node: Any, scope: Scope) -> Array:
+        """The matrix of a matrix function: its letters along two last dimensions."""
+        ranges = self.ranges(node.axes)
+        return spread(self.value(node.body, scope.inner(node.axes, ranges)), scope.depth, ranges)
+
+    def matrix(self, node: Any, scope: Scope) -> Array:
+        """An entry of a function of a matrix."""
+        return self.picked(node, self.of_matrices[type(node)](self.matrices(node, scope)), scope)
+
+    def picked(self, node: Any, array: Array, scope: Scope) -> Array:
+        """The entry of `array` at the node's indices, its first dimensions those of the scope."""
+        places = [self.exact(index, scope) for index in node.at]
+        grid = [scope.along(k, range(array.shape[k])) for k in range(scope.depth)]
+        return np.asarray(array[(*grid, *places)])
+
     def derivative(self, node: Any, scope: Scope) -> Array:
         tensor = node.entry.tensor
         whole = node.func(tensor[tensor.axes])
@@ -267,11 +335,21 @@ NODES: dict[type, Callable[[Evaluator, Any, Scope], Any]] = {
     **dict.fromkeys(COMPARISONS, Evaluator.comparison),
     **dict.fromkeys((*ROUNDED, *(FOLDS.keys() - FUNCTIONS.keys())), Evaluator.exact),
     **dict.fromkeys((ArgMaxOver, ArgMinOver), Evaluator.first_extreme),
+    **dict.fromkeys(MATRICES, Evaluator.matrix),
     **dict.fromkeys((AdjointOf, TangentOf), Evaluator.derivative),
     Axis: lambda evaluator, letter, scope: scope.letter(letter),
     Delta: Evaluator.delta,
     sympy.sign: lambda evaluator, node, scope: sign(evaluator.value(node.args[0], scope), evaluator.point.ties),
 }
+
+
+def _any(parts: Sequence[Tensor], *known: Mapping[Any, Any]) -> bool:
+    return any(part in found for part in parts for found in known)
+
+
+def same(one: Array, two: Array) -> bool:
+    """Whether two arrays are equal, NaN to NaN."""
+    return bool(np.all((one == two) | ((one != one) & (two != two))))
 
 
 def joined(value: Any, scope: Scope, inner: Scope) -> Array:
@@ -292,8 +370,7 @@ def evaluate_at(expression: Basic, points: Sequence[Point], letters: Sequence[Ax
         return np.concatenate([evaluate_at(expression, batch, letters) for batch in batches])
     with np.errstate(all="ignore"):  # a branch that is not selected may overflow or divide by zero
         evaluator = Evaluator(points)
-        for tensor in definitions([expression]):
-            evaluator.define(tensor)
+        evaluator.define_all(definitions([expression]))
         value = evaluator.over(expression, letters)
     value = value.astype(float) if value.dtype.kind in "iu" else value
     return np.broadcast_to(value, (len(points), *value.shape[1:]))

@@ -11,7 +11,20 @@ from typing import Any
 import numpy as np
 import sympy
 
-from derive.axes import Expm1, Log1mexp, Log1p, MaxOver, MeanOver, MinOver, ProdOver, Sigmoid, Softplus, SumOver, Where
+from derive.axes import (
+    Expm1,
+    Log1mexp,
+    Log1p,
+    Logcosh,
+    MaxOver,
+    MeanOver,
+    MinOver,
+    ProdOver,
+    Sigmoid,
+    Softplus,
+    SumOver,
+    Where,
+)
 
 from .point import Array
 
@@ -63,6 +76,7 @@ FUNCTIONS: dict[type, Callable[..., Any]] = {
     Softplus: _softplus,
     Log1p: np.log1p,
     Expm1: np.expm1,
+    Logcosh: lambda x: np.log(np.cosh(x)),
     Log1mexp: lambda x: np.log(-np.expm1(x)),
     Where: np.where,
     sympy.And: _fold(np.logical_and),

@@ -35,3 +35,24 @@ def _opened(algebra: Algebra, raw: Raw) -> list[Raw]:
 def _is_bracket(algebra: Algebra, head: int) -> bool:
     kind = algebra.heads[head]
     return kind.kind == "name" and kind.role == "auto" and len(kind.args[0]) > 1
+
+
+def multiplied_out(algebra: Algebra, poly: Poly) -> Poly:
+    """The same with brackets and grouped sums written out in arguments, too: exp(−Σ(a − b)²) is exp(−Σ(b − a)²)."""
+    return algebra.add(*(_written_out(algebra, raw) for raw in algebra.raws(poly)))
+
+
+def _written_out(algebra: Algebra, raw: Raw) -> Poly:
+    coefficient, factors, bound = raw
+    parts = [algebra.constant(coefficient)]
+    for (name, letters), power in factors.items():
+        head = algebra.heads[name]
+        if head.kind == "name" and head.role == "auto" and power in (1, 2):
+            parts += [multiplied_out(algebra, head_at) for head_at in algebra.arguments(head, letters)] * int(power)
+        elif head.kind == "op" and not head.over:
+            arguments = (multiplied_out(algebra, p) for p in algebra.arguments(head, letters))
+            ((((atom, _),), _), _) = algebra.op(head.label, *arguments, payload=head.payload)[0]
+            parts.append(algebra.term(1, {atom: power}, ()))
+        else:
+            parts.append(algebra.term(1, {(name, letters): power}, ()))
+    return algebra.summed(algebra.mul(*parts), bound)

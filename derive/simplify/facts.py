@@ -11,8 +11,10 @@ from derive.terms import Factors, Head, Poly, Power, Term, number
 
 from .collect import collected
 from .exponents import merged
+from .matrix import defining, inherited
 from .rules import Fact, Rules
 from .symmetry import ASSUMED, symmetrised, symmetry
+from .within import within_once
 
 
 def _fold(rules: Rules, poly: Poly) -> tuple[Poly, tuple[object, ...]] | None:
@@ -20,7 +22,7 @@ def _fold(rules: Rules, poly: Poly) -> tuple[Poly, tuple[object, ...]] | None:
 
 
 def _within(rules: Rules, poly: Poly) -> tuple[Poly, tuple[object, ...]] | None:
-    found = rules.within_once(poly)
+    found = within_once(rules, poly)
     return None if found is None else (found[0], ())
 
 
@@ -65,6 +67,8 @@ def oriented(rules: Rules, definitions: Iterable[Head], assumptions: Iterable[Po
     _promote(rules)
     equations = [(ASSUMED, poly) for poly in assumptions if not symmetry(rules, poly)]
     equations += [(head.id, _equation(rules, head)) for head in heads if _reduces(head.definition)]
+    inherited(rules, heads, lambda poly: normalised(rules, poly))
+    equations += defining(rules, heads)
     for source, equation in equations:
         direct = normalised(rules, equation)
         _enter(rules, source, direct)

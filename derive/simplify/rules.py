@@ -12,7 +12,18 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 
-from derive.terms import Algebra, Atom, Factors, Head, Letter, Poly, Power, Raw, Term, number
+from derive.terms import (
+    Algebra,
+    Atom,
+    Factors,
+    Head,
+    Letter,
+    Poly,
+    Power,
+    Raw,
+    Term,
+    number,
+)
 
 
 @dataclass(frozen=True)
@@ -286,42 +297,6 @@ class Rules:
         """Enter a fact."""
         self.facts.append(fact)
         self.by_head.setdefault(max(atom[0] for atom, _ in fact.pattern), []).append(fact)
-
-    def within_once(self, poly: Poly) -> tuple[Poly, tuple[int, ...]] | None:
-        """Grouped sums with their own terms folded: 1 − tanh²(a) is 1 − h² where h names tanh(a)."""
-        parts: list[Poly] = []
-        used: dict[int, None] = {}
-        for term, coefficient in poly:
-            folded = [(a, p) for a, p in term[0] if self._regrouped(a[0]) is not None]
-            if not folded:
-                parts.append(((term, coefficient),))
-                continue
-            factors, bound = self.algebra.opened(term)
-            for atom, power in list(factors.items()):
-                other = self._regrouped(atom[0])
-                if other is not None:
-                    head = self.algebra.heads[atom[0]]
-                    scale, (name, letters) = other
-                    at = dict(zip(head.slots, atom[1], strict=True))
-                    del factors[atom]
-                    new = (name, tuple(at[a] for a in letters))
-                    factors[new] = number(factors.get(new, 0) + power)
-                    coefficient = number(Fraction(coefficient) * Fraction(scale) ** int(power))
-                    used.setdefault(atom[0])
-            parts.append(self.algebra.term(coefficient, factors, bound))
-        return (self.algebra.add(*parts), tuple(used)) if used else None
-
-    def _regrouped(self, name: int) -> tuple[Power, Atom] | None:
-        """A grouped sum that was not the author's, written through the folds; None where nothing changes."""
-        if name not in self.regrouped:
-            head, found = self.algebra.heads[name], None
-            grouped = head.kind == "name" and head.role == "auto" and len(head.args[0]) > 1
-            if grouped and name not in self.own and not any(bound for (_, bound), _ in head.definition):
-                folded = self.fold_once(head.definition, self.folds)
-                if folded is not None and len(folded[0]) > 1:
-                    found = self.algebra.named(folded[0])
-            self.regrouped[name] = found if found is not None and found[1][0] != name else None
-        return self.regrouped[name]
 
     def fact_once(self, poly: Poly) -> tuple[Poly, tuple[Fact, ...]] | None:
         """One fact applied to one term."""

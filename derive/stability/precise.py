@@ -20,6 +20,8 @@ from derive.axes import Delta, Entry, Expm1, Log1p, MaxOver, MinOver, Sigmoid, S
 from derive.oracle import FUNCTIONS, Array, Evaluator, Point, Scope
 from derive.verify.subject import whole
 
+from .matrices import of_matrices
+
 FARTHEST = 4096  # bits before the point: exp of more is 0 or ∞ as far as any float can tell, sin of it has no digits
 SINGLE = np.float32
 Number = Any  # mpmath's, which are untyped
@@ -32,6 +34,7 @@ class Digits:
 
     context: Any
     functions: Mapping[type, Callable[..., Any]] = field(repr=False)
+    matrices: Mapping[type, Callable[[Array], Array]] = field(repr=False)
 
     def array(self, values: Array) -> Array:
         """The same numbers, exactly; integers and truth values stay what they are."""
@@ -70,7 +73,7 @@ def digits(count: int) -> Digits:
     context = mpmath.MPContext()
     context.dps = count
     rows = {kind: _lifted(function, context) for kind, function in _table(context).items()}
-    return Digits(context, {**FUNCTIONS, **rows, **FOLDED})
+    return Digits(context, {**FUNCTIONS, **rows, **FOLDED}, of_matrices(context))
 
 
 def _lifted(function: Callable[..., Number], context: Any) -> Callable[..., Any]:
@@ -182,6 +185,7 @@ class Precise(Evaluator):
     def __init__(self, points: Sequence[Point], numbers: Digits, noise: Noise | None = None) -> None:
         super().__init__(points)
         self.numbers, self.functions, self.noise = numbers, numbers.functions, noise
+        self.of_matrices = numbers.matrices
         self.constants: dict[Basic, Any] = {}
         self.work = 0
 
@@ -216,8 +220,7 @@ def evaluated(
     evaluator = Precise([_exactly(point, numbers, noise) for point in points], numbers, noise)
     roots = [whole(tensor) for tensor in tensors]
     with np.errstate(all="ignore"):
-        for tensor in definitions(roots):
-            evaluator.define(tensor)
+        evaluator.define_all(definitions(roots))
         found = [evaluator.over(root, tensor.axes) for root, tensor in zip(roots, tensors, strict=True)]
     full = [np.broadcast_to(numbers.converted(value), (len(points), *value.shape[1:])) for value in found]
     return full, evaluator.work // len(points)

@@ -128,13 +128,16 @@ class _Sweep:
     def _quiet(
         self, bound: Bound, points: Sequence[Drawn], true: Sequence[Truth], given: Sequence[Answers]
     ) -> Row:  # fmt: skip
-        """Nothing is raised; and where every true number is a float, NumPy has nothing to warn of."""
+        """Nothing is raised, but of a matrix that has no finite answer; where every true number is a float, NumPy has
+        nothing to warn of."""
         counts = dict.fromkeys(COUNTS, 0)
         worst: dict[str, tuple[float, Case]] = {}
         for at, (drawn, answer) in enumerate(zip(points, given, strict=True)):
             plain = all(part.settled[at] and bound.holds(part.value[at]) for part in true)
             counts["compared" if plain else "beyond"] += 1
-            for fault in (*([answer.raised] if answer.raised else ()), *(answer.warned if plain else ())):
+            refused = answer.raised.startswith("LinAlgError") and not plain
+            raised = [answer.raised] if answer.raised and not refused else []
+            for fault in (*raised, *(answer.warned if plain else ())):
                 counts["failed"] += 1
                 case = Case(fault, np.nan, "", np.inf, 0.0, 0.0, "the code", drawn.recipe.words, _given(drawn))
                 if fault not in worst or drawn.size < worst[fault][0]:

@@ -3,6 +3,7 @@
 from .algebra import Algebra
 from .data import UNIT, ZERO, Atom, Factors, Head, Letter, Poly, Power, Raw, Term, absolute, number
 from .factor import Node, factored
+from .matrix import INDICES, entries, matrix_function, matrix_of, turned
 from .read import Reader, hides
 from .windows import tied
 from .write import Writer, plus, times
@@ -12,6 +13,7 @@ __all__ = [
     "Atom",
     "Factors",
     "Head",
+    "INDICES",
     "Letter",
     "Node",
     "Poly",
@@ -23,10 +25,14 @@ __all__ = [
     "Writer",
     "ZERO",
     "absolute",
+    "entries",
     "factored",
     "hides",
+    "matrix_function",
+    "matrix_of",
     "number",
     "plus",
     "tied",
     "times",
+    "turned",
 ]

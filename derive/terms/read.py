@@ -16,10 +16,13 @@ from derive.axes import (
     ArgMaxOver,
     Axis,
     BoolEntry,
+    Carried,
     Delta,
     Entry,
     Expm1,
     Log1p,
+    Logcosh,
+    MatrixFunction,
     MaxOver,
     MeanOver,
     MinOver,
@@ -41,6 +44,7 @@ from derive.axes import (
 from .algebra import Algebra
 from .data import UNIT, ZERO, Head, Letter, Poly, number
 from .indices import Env, Indices, Ties
+from .matrix import matrix_function
 
 # Functions of one argument that the algebra carries as they are: SymPy class → label.
 FUNCTIONS: dict[Any, str] = {
@@ -53,6 +57,7 @@ FUNCTIONS: dict[Any, str] = {
     sympy.sign: "sign",
     Sigmoid: "sigmoid",
     Softplus: "softplus",
+    Logcosh: "logcosh",
     sympy.atan: "atan",
     sympy.asin: "asin",
     sympy.asinh: "asinh",
@@ -67,6 +72,7 @@ class Reader(Indices):
     def __init__(self, algebra: Algebra, expand: bool = False) -> None:
         super().__init__(algebra, expand)
         self.tensors: dict[Tensor, Head] = {}
+        self.carried: list[Carried] = []  # what recurrences carry: heads without a definition, each tied to one
 
     # Tensors.
 
@@ -76,6 +82,8 @@ class Reader(Indices):
             return self.tensors[tensor]
         if tensor.body is not None:
             return self.define(tensor)
+        if isinstance(tensor, Carried):
+            self.carried.append(tensor)
         spaces = self._spaces(tensor)
         self.tensors[tensor] = self.algebra.head(
             ("tensor", tensor), "tensor", tensor.name, spaces, slots=self.algebra.slots_for(spaces), payload=tensor
@@ -234,6 +242,12 @@ class Reader(Indices):
             return algebra.mul(*lengths, algebra.summed(body, over))
         return algebra.op(node.name, self.flat(body), over=over)
 
+    def matrix(self, node: Any, env: Env) -> Poly:
+        """An entry of a function of a matrix."""
+        inner, over = self._opened(node.axes, env)
+        at = [self.letter_of(index, env) for index in node.at]
+        return matrix_function(self.algebra, node.name, self.flat(self.read(node.body, inner)), over, at)
+
     def extremum(self, node: Any, env: Env) -> Poly:
         """max, min, or where the first of them stands; `where(c, a, -oo)` looks only where c holds."""
         condition, body = masked(node.body, node.name.endswith("max"))
@@ -293,7 +307,7 @@ class Reader(Indices):
 
     def _mask(self, node: Any, env: Env, holds: bool) -> Poly:
         """[mask]; beyond the edge a padded mask is false."""
-        pair, ties = self._tests(("mask", node.tensor), self._spaces(node.tensor), node.tensor), Ties()
+        pair, ties = self.tests(("mask", node.tensor), self._spaces(node.tensor), node.tensor), Ties()
         letters = self.indexed(node.tensor.axes, node.indices, env, ties)
         within = holds or isinstance(node, PaddedBoolEntry)
         found = self.algebra.poly([ties.raw({(pair[0 if within else 1].id, letters): 1})])
@@ -302,7 +316,7 @@ class Reader(Indices):
     def _less_from_one(self, poly: Poly) -> Poly:
         return self.algebra.add(self.algebra.constant(1), self.algebra.scaled(poly, -1))
 
-    def _tests(self, key: Any, spaces: tuple[int, ...], payload: Any, **more: Any) -> tuple[Head, Head]:
+    def tests(self, key: Any, spaces: tuple[int, ...], payload: Any, **more: Any) -> tuple[Head, Head]:
         """The head of a condition and of its complement."""
         yes = self.algebra.head((key, True), "test", "yes", spaces, payload=payload, **more)
         no = self.algebra.head((key, False), "test", "no", spaces, payload=payload, **more)
@@ -327,7 +341,7 @@ class Reader(Indices):
         slots = tuple(sorted({a for p in bodies for a in algebra.free(p)}))
         spaces = tuple(algebra.letter_space[s] for s in slots)
         seen = "flipped" if flip else ""
-        yes, no = self._tests((label, bodies), spaces, label, args=bodies, slots=slots, of=seen)
+        yes, no = self.tests((label, bodies), spaces, label, args=bodies, slots=slots, of=seen)
         return algebra.atom(yes if holds != negate else no, letters)
 
 
@@ -369,6 +383,7 @@ _READERS: dict[Any, Callable[[Reader, Any, Env], Poly]] = {
     Entry: Reader.entry,
     (SumOver, MeanOver, ProdOver): Reader.reduction,
     (MaxOver, MinOver, ArgMaxOver): Reader.extremum,
+    MatrixFunction: Reader.matrix,
     sympy.Add: Reader.sum_of,
     sympy.Mul: Reader.product,
     sympy.Pow: Reader.power,

@@ -15,16 +15,26 @@ from derive.axes import (
     ArgMinOver,
     Axis,
     BoolEntry,
+    Cholesky,
     Delta,
+    Determinant,
+    Eigenvalue,
+    Eigenvector,
     Entry,
     Expm1,
+    Inverse,
+    LeftVector,
     Log1mexp,
     Log1p,
+    Logcosh,
+    LogDeterminant,
     MaxOver,
     MeanOver,
     MinOver,
     ProdOver,
+    RightVector,
     Sigmoid,
+    SingularValue,
     Softplus,
     SumOver,
     Tensor,
@@ -35,6 +45,7 @@ from derive.axes import (
 from .algebra import MOST_COMMON, Algebra
 from .data import Atom, Head, Letter, Poly, Power
 from .factor import MEAN, Node, factored, flat
+from .matrix import entries
 from .windows import PLAIN, Form
 
 CALLS: dict[str, Any] = {
@@ -50,6 +61,8 @@ CALLS: dict[str, Any] = {
     "log1p": Log1p,
     "expm1": Expm1,
     "log1mexp": Log1mexp,
+    "logcosh": Logcosh,
+    "erfc": sympy.erfc,
     "exp": sympy.exp,
     "log": sympy.log,
     "atan": sympy.atan,
@@ -74,6 +87,20 @@ REDUCTIONS: dict[str, Any] = {
     "min": MinOver,
     "argmax": ArgMaxOver,
     "argmin": ArgMinOver,
+}
+MATRICES: dict[str, Any] = {
+    kind.name: kind
+    for kind in (
+        Inverse,
+        Determinant,
+        LogDeterminant,
+        Cholesky,
+        Eigenvalue,
+        Eigenvector,
+        SingularValue,
+        LeftVector,
+        RightVector,
+    )
 }
 Names = Mapping[Letter, Axis]
 
@@ -242,7 +269,7 @@ class Writer:
         head, letters = self.algebra.heads[atom[0]], atom[1]
         at = tuple(names[a] for a in letters)
         if head.kind == "tensor":
-            return raised(Entry(head.payload, *at), power)
+            return raised(Entry(self.tensor_of(head) or head.payload, *at), power)
         if head.kind == "symbol":
             return raised(head.payload, power)
         if head.kind == "index":
@@ -289,6 +316,11 @@ class Writer:
 
     def call(self, head: Head, letters: tuple[Letter, ...], names: Names) -> Expr:
         polys, over = self.algebra.unbound(head, letters)
+        if head.label in MATRICES:
+            scope = dict(names)
+            self._bind(Node(1, (), frozenset(over)), scope)
+            at = (names[a] for a in entries(head, letters)[1])
+            return MATRICES[head.label](self.write(polys[0], scope), *(scope[a] for a in over), *at)
         if head.label in REDUCTIONS:
             scope = dict(names)
             self._bind(Node(1, (), frozenset(over)), scope)
@@ -301,6 +333,8 @@ class Writer:
         arguments = [self.write(p, names) for p in polys]
         if head.label == "max2":
             return Where(sympy.StrictGreaterThan(*arguments, evaluate=False), *arguments)
+        if head.label == "case":
+            return Where(sympy.Ne(arguments[0], 0, evaluate=False), *arguments[1:])
         if head.label == "pow":
             return Pow(*arguments, evaluate=False)
         return CALLS[head.label](*arguments, evaluate=False)

@@ -7,7 +7,7 @@ unit length   equals(sum_over(d, x[b, d] ** 2), 1)
 symmetric     equals(A[n, m], A[m, n])
 orthogonal    equals(sum_over(k, Q[n, k] * Q[m, k]), one_hot(n, m))
 triangular    equals(where(m > n, A[n, m], 0), 0), or equals(A[n, m], where(m <= n, A[n, m], 0)): any pattern of zeros
-definite      sum_over((n, m), v[n] * A[n, m] * v[m]) > 0 for some input v; sampled symmetric as well
+definite      definite(A), or sum_over((n, m), v[n] * A[n, m] * v[m]) > 0 for some input v; sampled symmetric as well
 bounds        x[b, d] > 0, p < 1, 1 - p > 0, 0 <= p: affine in one input or Scalar; two bounds make an interval
 sizes         p <= y.size, 2 * p <= r.size, equals(...): restrict which lengths and parameters are drawn
 
@@ -29,6 +29,7 @@ from derive.axes import (
     Axis,
     BoolEntry,
     Delta,
+    Eigenvalue,
     Entry,
     Scalar,
     SumOver,
@@ -145,8 +146,11 @@ KINDS: tuple[Callable[[Basic, Basic], tuple[Entry, Repair] | None], ...] = (
 
 
 def definite(statement: Basic) -> tuple[Entry, Repair] | None:
-    """Σ v[n] A[n, m] v[m] > 0: a symmetric matrix with eigenvalues of at least 1/10."""
+    """λ_k(A) > 0, or Σ v[n] A[n, m] v[m] > 0: a symmetric matrix with eigenvalues of at least 1/10."""
     form, zero = statement.args if isinstance(statement, (sympy.Gt, sympy.Ge)) else reversed(statement.args)
+    if zero == 0 and isinstance(form, Eigenvalue):
+        entries = [e for e in form.body.atoms(Entry) if e.tensor.body is None and set(form.axes) <= set(e.indices)]
+        return (entries[0], _definite(entries[0], form.axes)) if len({e.tensor for e in entries}) == 1 else None
     if zero != 0 or not isinstance(form, SumOver) or len(form.axes) != 2:
         return None
     factors = _factors(form.body)
@@ -156,14 +160,19 @@ def definite(statement: Basic) -> tuple[Entry, Repair] | None:
         return None
     if rename(others[0], dict(zip(form.axes, reversed(form.axes), strict=True))) != others[1]:
         return None
-    places = tuple(pairs[0].indices.index(letter) for letter in form.axes)
+    return pairs[0], _definite(pairs[0], form.axes)
+
+
+def _definite(entry: Entry, letters: tuple[Axis, ...]) -> Repair:
+    """A Aᵀ + 1/10, for these two letters of the entry."""
+    places = tuple(entry.indices.index(letter) for letter in letters)
 
     def repair(array: Array) -> Array:
         matrices = np.moveaxis(array, places, (-2, -1))
         made = matrices @ np.swapaxes(matrices, -2, -1) + np.eye(matrices.shape[-1]) / 10
         return np.moveaxis(made, (-2, -1), places)
 
-    return pairs[0], repair
+    return repair
 
 
 @dataclass(frozen=True)

@@ -17,11 +17,13 @@ from sympy.core.basic import Basic
 
 from derive.axes import (
     Axis,
+    Carried,
     Delta,
     Entry,
     Expm1,
     Log1mexp,
     Log1p,
+    Logcosh,
     MaxOver,
     MeanOver,
     MinOver,
@@ -46,10 +48,13 @@ from derive.oracle import (
     first,
     joined,
     picked,
+    same,
     sign,
     spread,
     unknown,
 )
+
+from .matrix import TANGENTS
 
 Pair = tuple[Any, Any]  # a value and its tangent; the tangent is the number 0.0 where nothing varies
 
@@ -75,6 +80,7 @@ SLOPES: dict[type, Callable[[Any, Any], Any]] = {
     Softplus: lambda v, y: FUNCTIONS[Sigmoid](v),
     Log1p: lambda v, y: 1 / (1 + v),
     Expm1: lambda v, y: np.exp(v),
+    Logcosh: lambda v, y: np.tanh(v),
     Log1mexp: lambda v, y: 1 / (1 - np.exp(-v)),
 }
 
@@ -104,6 +110,19 @@ class Dual(Evaluator):
         if tensor not in self.held and tensor not in self.tangents:
             body = self.point.readings.get(tensor, tensor.body)
             self.values[tensor], self.tangents[tensor] = self.pair_over(body, tensor.axes)
+
+    def forget(self, tensor: Tensor) -> None:
+        if tensor not in self.held:
+            super().forget(tensor)
+            self.tangents.pop(tensor, None)
+
+    def settle(self, carried: Carried, target: Tensor | None) -> bool:
+        if target is None:
+            self.tangents[carried] = 0.0
+            return super().settle(carried, target)
+        old, self.tangents[carried] = self.tangents[carried], self.tangents[target]
+        moved = np.shape(old) != np.shape(self.tangents[target]) or not same(old, self.tangents[target])
+        return super().settle(carried, target) or moved
 
     def pair_over(self, node: Basic, letters: Sequence[Axis]) -> Pair:
         ranges = self.ranges(letters)
@@ -195,6 +214,17 @@ def _selected(dual: Dual, node: Basic, scope: Scope) -> Pair:
     return np.where(condition, a, b), 0.0 if constant else np.where(condition, da, db)
 
 
+def _matrix(dual: Dual, node: Any, scope: Scope) -> Pair:
+    """f(A)′, by what defines f, linearised."""
+    ranges = dual.ranges(node.axes)
+    value, tangent = dual.pair(node.body, scope.inner(node.axes, ranges))
+    if _constant(tangent):
+        return dual.value(node, scope), 0.0
+    value, tangent = (spread(part, scope.depth, ranges) for part in np.broadcast_arrays(value, tangent))
+    found = TANGENTS[type(node)](value, tangent)
+    return dual.picked(node, found[0], scope), dual.picked(node, found[1], scope)
+
+
 PAIRS: dict[type, Callable[[Dual, Any, Scope], Pair]] = {
     Entry: _entry,
     PaddedEntry: _entry,
@@ -203,6 +233,7 @@ PAIRS: dict[type, Callable[[Dual, Any, Scope], Pair]] = {
     sympy.Mul: _product,
     sympy.Pow: _power,
     Where: _selected,
+    **dict.fromkeys(TANGENTS, _matrix),
 }
 
 
@@ -247,8 +278,7 @@ def tangents_at(
         return np.concatenate(values), np.concatenate(tangents)
     with np.errstate(all="ignore"):
         dual = Dual(points, directions)
-        for tensor in definitions([expression]):
-            dual.define(tensor)
+        dual.define_all(definitions([expression]))
         value, tangent = dual.pair_over(expression, letters)
     shape = (len(points), *value.shape[1:])
     return np.broadcast_to(value, shape), np.broadcast_to(tangent, shape)

@@ -9,16 +9,17 @@ import sympy
 from sympy.core.basic import Basic
 from sympy.core.relational import Relational
 
-from derive.axes import ArgMaxOver, ArgMinOver, Entry, MaxOver, MinOver, free_axes
-from derive.oracle import Array, Point, first, picked
+from derive.axes import ArgMaxOver, ArgMinOver, Entry, MatrixFunction, MaxOver, MinOver, free_axes
+from derive.oracle import Array, Point, evaluate, first, picked
 
 from .dual import tangents_at
+from .matrix import clearance
 from .subject import bodies
 
 TIES = 1e-12  # numbers that differ by no more are equal, up to rounding: they tie, in every way of writing them
 EXTREMA_SIGN = {MaxOver: 1, ArgMaxOver: 1, MinOver: -1, ArgMinOver: -1}
 EXTREMA = tuple(EXTREMA_SIGN)
-KINKS = (Relational, sympy.Abs, sympy.sign, *EXTREMA)
+KINKS = (Relational, sympy.Abs, sympy.sign, MatrixFunction, *EXTREMA)
 
 
 def kinks_of(roots: Iterable[Basic]) -> tuple[Basic, ...]:
@@ -45,6 +46,10 @@ def gaps(kink: Basic, point: Point, direction: Mapping[str, Array]) -> Array:
     Nor is there one where both sides are one function, so that they tie wherever the point moves.
     """
     letters = free_axes(kink)
+    if isinstance(kink, MatrixFunction):
+        outer = free_axes(kink.body)
+        outer = tuple(a for a in outer if a not in kink.axes)
+        return clearance(type(kink), evaluate(kink.body, point, (*outer, *kink.axes)))
     if isinstance(kink, EXTREMA):
         value, tangent = _values(kink.body, point, direction, (*letters, *kink.axes))
         value, tangent = (part.reshape(*part.shape[: len(letters)], -1) for part in (value, tangent))

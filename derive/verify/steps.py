@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 from sympy.core.basic import Basic
 
-from derive.axes import AdjointOf, Axis, Entry, TangentOf, Tensor, definitions, free_axes
+from derive.axes import AdjointOf, Axis, Carried, Entry, TangentOf, Tensor, definitions, free_axes
 from derive.oracle import Array, Point, evaluate
 from derive.steps import Derivation, Equation, Subject
 
@@ -18,7 +18,7 @@ from .gradient import dual_slopes
 from .measure import EXACT, entries, value_of
 from .report import Ledger, Report, scaled_error
 from .sample import Sampler, shape_of
-from .subject import checked_upstreams, derivatives_in, place_of, roots_of, whole
+from .subject import bodies, checked_upstreams, derivatives_in, place_of, roots_of, whole
 
 
 @dataclass(frozen=True)
@@ -131,8 +131,12 @@ class Meter:
     def adjoint(self, x: Tensor, point: Point) -> Array:
         """∂L/∂x or ∂of/∂x, entry by entry: the letters of x come last."""
         value = value_of(x, point)
-        moves = entries(x, value.shape)
         at = point if x.body is None else point.with_(held={x: value})
+        if x.body is not None and _recurs(
+            x
+        ):  # held, it would not answer to itself: it is moved on top of its definition
+            x, at = _added(x, value, point)
+        moves = entries(x, value.shape)
         if self.of is None:
             upstreams = checked_upstreams(self.subject, self.upstreams)
             return dual_slopes(self.subject, upstreams, at, moves).reshape(value.shape)
@@ -146,6 +150,18 @@ class Meter:
         if x.body is None:
             return moving.get(x.name, np.zeros_like(point.arrays[x.name]))
         return tangents_at(whole(x), [point], [moving], x.axes)[1][0]
+
+
+def _recurs(x: Tensor) -> bool:
+    """Whether a definition rests on what a recurrence carries."""
+    return any(body.atoms(Carried) for body in bodies([whole(x)]))
+
+
+def _added(x: Tensor, value: Array, point: Point) -> tuple[Tensor, Point]:
+    """A tensor of zeros, and the point where it is added to x."""
+    more = Tensor(f"{x.name}_moved", x.axes)
+    body = point.readings.get(x, x.body) + more[more.axes]
+    return more, point.with_(arrays={more.name: np.zeros_like(value)}, readings={x: body})
 
 
 def _replayed(derivation: Derivation, ledger: Ledger) -> None:

@@ -13,14 +13,17 @@ from derive.axes import (
     AdjointOf,
     Axis,
     BoolEntry,
+    Carried,
     DeriveError,
     Entry,
     Scalar,
     Size,
     Tensor,
+    cut_anew,
     definitions,
     mapped,
     tensors_of,
+    tied,
 )
 from derive.oracle import Array, Point, evaluate_at
 from derive.steps import Subject
@@ -59,9 +62,12 @@ def widened(subject: Subject, others: Iterable[Tensor], letters: tuple[Axis, ...
     def change(node: Basic) -> Basic | None:
         return node.func(made[node.tensor], *letters, *node.indices) if isinstance(node, (Entry, BoolEntry)) else None
 
+    cuts = cut_anew(definitions(roots), lambda c: (*letters, *c.axes))
+    made.update(cuts)
     for tensor in (*leaves(roots), *definitions(roots)):
         body = None if tensor.body is None else mapped(tensor.body, change)
         made[tensor] = tensor.with_(axes=(*letters, *tensor.axes), body=body)
+    tied(cuts, made)
     return Widened(
         subject.name,
         tuple(made[tensor] for tensor in subject.inputs),
@@ -87,7 +93,7 @@ def bodies(roots: Iterable[Basic]) -> tuple[Basic, ...]:
 def leaves(roots: Iterable[Basic]) -> tuple[Tensor, ...]:
     """The tensors without a body that the roots rest on, in order of first use."""
     found = (tensor for body in bodies(roots) for tensor in tensors_of(body))
-    return tuple(dict.fromkeys(tensor for tensor in found if tensor.body is None))
+    return tuple(dict.fromkeys(t for t in found if t.body is None and not isinstance(t, Carried)))
 
 
 def derivatives_in(roots: Iterable[Basic]) -> tuple[AdjointOf, ...]:

@@ -1,0 +1,316 @@
+"""What is wrong with a claim: an ordered table of explanations, each tried on all points at once."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from fractions import Fraction
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import sympy
+from sympy import Add, Expr, Mul
+
+from derive.axes import MeanOver, SumOver, Tensor, Where, rename
+from derive.oracle import Array, Point, evaluate
+
+CLOSE = 1e-8  # relative to the largest entry
+Explanation = tuple[str, str]  # kind, reason
+
+
+def near(claimed: Array, true: Array, close: float = CLOSE, floor: float = 0.0) -> bool:
+    """Whether two arrays agree, relative to their largest entries (of at least `floor`); never across shapes."""
+    if claimed.shape != true.shape:
+        return False
+    if not (np.all(np.isfinite(claimed)) and np.all(np.isfinite(true))):
+        return bool(np.array_equal(claimed, true, equal_nan=True))
+    scale = max(np.abs(claimed).max(initial=0), np.abs(true).max(initial=0), floor)
+    return bool(np.abs(claimed - true).max(initial=0) <= close * scale)
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """A claim and the truth, at points with different lengths."""
+
+    d: Any
+    name: str
+    truth: Tensor
+    claim: Tensor | None
+    values: Callable[[Point], Array]
+    points: list[Point] = field(repr=False)
+
+    @cached_property
+    def pairs(self) -> list[tuple[Array, Array]]:
+        """(true, claimed) at each point."""
+        return [(self.at(self.truth, point), self.values(point)) for point in self.points]
+
+    def at(self, tensor: Tensor, point: Point) -> Array:
+        return np.asarray(evaluate(tensor.body, point, tensor.axes), dtype=float)
+
+    @property
+    def same_shape(self) -> bool:
+        return all(t.shape == c.shape for t, c in self.pairs)
+
+    def like(self, others: list[Array]) -> bool:
+        """Whether the claim is these arrays, at every point."""
+        return all(near(c, o, 1e-7) for (_, c), o in zip(self.pairs, others, strict=True))
+
+
+def named(found: Evidence) -> Explanation:
+    """The first explanation that fits all points."""
+    for explain in EXPLANATIONS:
+        made = explain(found)
+        if made is not None:
+            return made
+    if not found.same_shape:
+        true, claimed = found.pairs[0]
+        return "wrong axis", f"the claim has the shape {claimed.shape}, the gradient {true.shape}: another axis is left"
+    return "different", "the claim differs from the gradient"
+
+
+def ratio(pairs: list[tuple[Array, Array]]) -> list[float] | None:
+    """claimed / true at each point, where it is one number at each."""
+    found = []
+    for true, claimed in pairs:
+        square = float((true * true).sum())
+        if square == 0 or true.shape != claimed.shape:
+            return None
+        factor = float((true * claimed).sum()) / square
+        if not np.isfinite(factor) or not near(claimed, factor * true, 1e-7):
+            return None
+        found.append(factor)
+    return found
+
+
+def _nice(number: float) -> str:
+    plain = Fraction(number).limit_denominator(1000)
+    return str(plain) if abs(float(plain) - number) < 1e-9 * max(1, abs(number)) else f"{number:.6g}"
+
+
+def _sized(factors: list[float], points: list[Point]) -> str | None:
+    """N, 1/N, 2/(N D): a factor made of lengths and parameters, the same way at every point."""
+    symbols: dict[str, list[float]] = {}
+    for point in points:
+        for symbol, n in (*point.sizes.items(), *point.scalars.items()):
+            symbols.setdefault(str(symbol), []).append(float(n))
+    symbols |= {
+        name: [float(p.arrays[name]) for p in points] for name in points[0].arrays if not points[0].arrays[name].shape
+    }
+    names = [name for name, values in symbols.items() if len(values) == len(points) and len(set(values)) > 1]
+    for count in (1, 2):
+        for chosen in itertools.combinations(names, count):
+            for powers in itertools.product((1, -1, 2, -2), repeat=count):
+                made = np.prod([np.array(symbols[n]) ** p for n, p in zip(chosen, powers, strict=True)], axis=0)
+                quotient = np.array(factors) / made
+                if np.allclose(quotient, quotient[0], rtol=1e-7, atol=0):
+                    words = " ".join(n if p == 1 else f"{n}^{p}" for n, p in zip(chosen, powers, strict=True))
+                    return words if np.isclose(quotient[0], 1) else f"{_nice(quotient[0])} {words}"
+    return None
+
+
+def _factor(found: Evidence) -> Explanation | None:
+    """The claim is a number times the truth."""
+    return _factor_of(found.pairs, found.points, "the gradient")
+
+
+def _factor_of(pairs: list[tuple[Array, Array]], points: list[Point], of: str) -> Explanation | None:
+    factors = ratio(pairs)
+    if factors is None:
+        return None
+    if all(abs(f) < 1e-12 for f in factors):
+        return "missing term", "the claim is 0, the gradient is not"
+    if np.allclose(factors, factors[0], rtol=1e-7):
+        if np.isclose(factors[0], -1):
+            return "sign", f"the sign is wrong: the claim has −1 times {of}"
+        if np.isclose(factors[0], 1):
+            return None
+        return "constant factor", f"a constant factor: the claim has {_nice(factors[0])} times {of}"
+    words = _sized(factors, points)
+    if words is not None:
+        return "constant factor", f"a factor: the claim has {words} times {of}"
+    return "factor", f"a factor that depends on the data: the claim has a number times {of} at each point"
+
+
+def _transposed(found: Evidence) -> Explanation | None:
+    """The claim with its axes exchanged is the truth, or a multiple of it."""
+    true, claimed = found.pairs[0]
+    if true.ndim < 2 or true.ndim != claimed.ndim:
+        return None
+    for order in itertools.permutations(range(true.ndim)):
+        if order == tuple(range(true.ndim)) or not all(
+            c.ndim == t.ndim and np.transpose(c, order).shape == t.shape for t, c in found.pairs
+        ):
+            continue
+        turned = [(t, np.transpose(c, order)) for t, c in found.pairs]
+        if all(near(c, t, 1e-7) for t, c in turned):
+            other = not found.same_shape
+            if other:
+                return (
+                    "other layout",
+                    "the other layout: the claim is the transpose of the gradient, which has the shape of its variable",
+                )
+            return "transpose", "a transpose is missing: the claim is the transpose of the gradient"
+        factor = _factor_of(turned, found.points, "the transposed gradient")
+        if factor is not None and factor[0] != "factor":
+            return "transpose", f"a transpose, and {factor[1]}"
+    return None
+
+
+def _summed(found: Evidence) -> Explanation | None:
+    """The claim still runs over an axis that should be summed, or a sum runs over too many."""
+    true, claimed = found.pairs[0]
+    if claimed.ndim > true.ndim:
+        for axes in itertools.combinations(range(claimed.ndim), claimed.ndim - true.ndim):
+            if all(c.ndim == claimed.ndim and near(c.sum(axis=axes), t, 1e-7) for t, c in found.pairs):
+                return "missing sum", f"a sum is missing: over {_axes(found, axes)}"
+        return None
+    if claimed.ndim < true.ndim:
+        for axes in itertools.combinations(range(true.ndim), true.ndim - claimed.ndim):
+            if all(near(c, t.sum(axis=axes), 1e-7) for t, c in found.pairs):
+                letters = ", ".join(found.truth.axes[k].name for k in axes)
+                return "wrong axis", f"a sum too many: over {letters}, an axis of {found.name}"
+    return None
+
+
+def _axes(found: Evidence, axes: tuple[int, ...]) -> str:
+    if found.claim is None:
+        return f"axis {', '.join(map(str, axes))} of the claim"
+    return ", ".join(found.claim.axes[k].name for k in axes)
+
+
+def pieces(body: Expr) -> list[Expr]:
+    """The terms of an expression, sums written apart as far as products and reductions let them."""
+    if isinstance(body, Add):
+        return [piece for term in body.args for piece in pieces(term)]
+    if isinstance(body, (SumOver, MeanOver)):
+        return [body.rebound(piece, body.axes) for piece in pieces(body.body)]
+    if isinstance(body, Mul):
+        for place, factor in enumerate(body.args):
+            inner = pieces(factor)
+            if len(inner) > 1:
+                rest = (*body.args[:place], *body.args[place + 1 :])
+                return [p for one in inner for p in pieces(Mul(*rest, one, evaluate=False))]
+    if isinstance(body, Where):
+        condition, then, otherwise = body.args
+        if otherwise == 0:
+            return [Where(condition, piece, otherwise) for piece in pieces(then)]
+    return [body]
+
+
+def _terms(found: Evidence) -> Explanation | None:
+    """The claim is the truth with one term left out, or taken with another sign or factor."""
+    if not found.same_shape:
+        return None
+    terms = pieces(found.truth.body)
+    if not 1 < len(terms) <= 12:
+        return None
+    values = [[np.asarray(evaluate(term, p, found.truth.axes), dtype=float) for p in found.points] for term in terms]
+    for number, term in enumerate(terms):  # one term at a time, first: what was most likely meant
+        others = [sum(v[k] for m, v in enumerate(values) if m != number) for k in range(len(found.points))]
+        rests = [(values[number][k], c - others[k]) for k, (_, c) in enumerate(found.pairs)]
+        made = _factor_of(rests, found.points, f"the term {term}")
+        if made is not None and made[0] != "factor":
+            return ("missing term", f"a term is missing: {term}") if made[0] == "missing term" else made
+    return _weights(found, terms, values)
+
+
+def _weights(found: Evidence, terms: list[Expr], values: list[list[Array]]) -> Explanation | None:
+    """Several terms with wrong numbers before them."""
+    matrix = np.stack([_stacked(parts) for parts in values], axis=1)
+    claimed = _stacked([c for _, c in found.pairs])
+    if not (np.all(np.isfinite(matrix)) and np.all(np.isfinite(claimed))):
+        return None
+    weights, *_ = np.linalg.lstsq(matrix, claimed, rcond=None)
+    if not near(matrix @ weights, claimed, 1e-7):
+        return None
+    shown = [_weighed(w, t) for w, t in zip(weights, terms, strict=True) if not np.isclose(w, 1, rtol=1e-6)]
+    return (shown[0][0], "; ".join(reason for _, reason in shown)) if shown else None
+
+
+def _weighed(weight: float, term: Expr) -> Explanation:
+    if abs(weight) < 1e-7:
+        return "missing term", f"a term is missing: {term}"
+    if np.isclose(weight, -1, rtol=1e-6):
+        return "sign", f"the sign of a term is wrong: {term}"
+    return "constant factor", f"a constant factor: the term {term} stands {_nice(weight)} times"
+
+
+def _stacked(parts: list[Array]) -> Array:
+    return np.concatenate([np.asarray(part, dtype=float).reshape(-1) for part in parts])
+
+
+def _symmetric(found: Evidence) -> Explanation | None:
+    """The claim holds once a square matrix is made symmetric."""
+    squares = [
+        t for t in found.d.traced.inputs
+        if t.ndim == 2 and t.axes[0].size == t.axes[1].size and t.dtype == "real"
+    ]  # fmt: skip
+    for square in squares:
+        made = [
+            p.with_(arrays={square.name: (p.arrays[square.name] + p.arrays[square.name].T) / 2}) for p in found.points
+        ]
+        if all(near(found.values(p), found.at(found.truth, p), 1e-7) for p in made):
+            return "symmetric only", f"it holds only for symmetric {square.name}"
+    return None
+
+
+def _exchanged(found: Evidence) -> Explanation | None:
+    """A factor of the truth is transposed, or a sum runs along another axis: letters of one length are exchanged."""
+    if not found.same_shape:
+        return None
+    for body, words in changes(found.truth.body):
+        try:
+            other = [np.asarray(evaluate(body, p, found.truth.axes), dtype=float) for p in found.points]
+        except Exception:  # an exchange that makes no sense is no explanation
+            continue
+        if found.like(other):
+            return words
+    return None
+
+
+def changes(body: Expr) -> Iterator[tuple[Expr, Explanation]]:
+    """Small changes of an expression: one entry transposed, a sum that became a mean, one square that was dropped."""
+    from derive.axes import Entry
+
+    for node in sorted(body.atoms(Entry), key=str):
+        places = [k for k, a in enumerate(node.tensor.axes) if node.tensor.axes.count(a) == 1]
+        for i, j in itertools.combinations(places, 2):
+            if node.tensor.axes[i].size == node.tensor.axes[j].size:
+                indices = list(node.indices)
+                indices[i], indices[j] = indices[j], indices[i]
+                turned = node.func(node.tensor, *indices)
+                yield (
+                    body.xreplace({node: turned}),
+                    ("transpose", f"a transpose: {node} stands where {turned} was meant"),
+                )
+    for node in sorted(body.atoms(SumOver, MeanOver), key=str):
+        if isinstance(node, SumOver):
+            yield (
+                body.xreplace({node: MeanOver(node.body, *node.axes)}),
+                ("constant factor", f"a mean for the sum {node}"),
+            )
+        else:
+            yield (
+                body.xreplace({node: SumOver(node.body, *node.axes)}),
+                ("constant factor", f"a sum for the mean {node}"),
+            )
+    for node in sorted(body.atoms(sympy.Pow), key=str):
+        yield body.xreplace({node: node.base}), ("power", f"the power of {node} is dropped")
+    for node in sorted(body.atoms(SumOver), key=str):
+        if len(node.axes) == 1:
+            for axis in [a for a in _free(body) if a.size == node.axes[0].size]:
+                unsummed = rename(node.body, {node.axes[0]: axis})
+                yield body.xreplace({node: unsummed}), ("missing sum", f"a sum is missing: {node}")
+
+
+def _free(body: Expr) -> tuple[Any, ...]:
+    from derive.axes import free_axes
+
+    return free_axes(body)
+
+
+EXPLANATIONS: tuple[Callable[[Evidence], Explanation | None], ...] = (
+    _factor, _transposed, _summed, _symmetric, _terms, _exchanged,
+)  # fmt: skip

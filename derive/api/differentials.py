@@ -1,0 +1,64 @@
+"""The differentials of a formula's definitions, one by one: dY = dX W + X dW + 𝟏 dβᵀ. Each is derived."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from sympy import S
+from sympy.core.basic import Basic
+
+from derive.axes import Entry, TangentOf, Tensor, mapped, rename, tensors_of
+from derive.engine import tangent_of
+from derive.formula import Traced
+from derive.notation import Notation
+from derive.notation.choice import chosen
+from derive.steps import Derivation, Equation, Step
+
+from .derivative import Derivative
+
+DIFFERENTIAL = "differential"
+
+
+def told(d: Derivative, notation: str | Notation) -> Derivation:
+    """The derivation, with the differentials of its definitions where the notation is by differentials."""
+    if chosen(notation).kind != DIFFERENTIAL or d.kind not in ("gradient", "vjp"):
+        return d.derivation
+    return replace(d.derivation, differentials=tuple(_differentials(d.traced, set(d.results))))
+
+
+def _differentials(traced: Traced, moving: set[str]) -> Iterator[Equation]:
+    """Of each definition that rests on what moves, in terms of the tensors that it names."""
+    moving = set(moving)
+    opened: dict[
+        str, Basic
+    ] = {}  # what masks with −∞ has no differential of its own: it is written out where it is used
+    for tensor in traced.definitions:
+        body = mapped(tensor.body, lambda node: _written_out(node, opened)) if tensor.body is not None else S.Zero
+        if body.has(S.NegativeInfinity, S.Infinity) and "max" not in str(body):
+            opened[tensor.name] = body
+            continue
+        named = tensors_of(body)
+        moved = tuple(t.name for t in named if t.name in moving)
+        if moved and tensor.dtype == "real":
+            moving.add(tensor.name)
+            yield _differential(traced, tensor, body, named, moved)
+
+
+def _written_out(node: Basic, opened: dict[str, Basic]) -> Basic | None:
+    if isinstance(node, Entry) and node.tensor.name in opened:
+        return rename(opened[node.tensor.name], dict(zip(node.tensor.axes, node.indices, strict=True)))
+    return None
+
+
+def _differential(
+    traced: Traced, tensor: Tensor, body: Basic, named: tuple[Tensor, ...], moved: tuple[str, ...]
+) -> Equation:
+    inputs = {t.name: t.with_(body=None, role="input") for t in named}
+    body = body.xreplace({t: inputs[t.name] for t in named if t.body is not None})
+    output = tensor.with_(body=body, role="output")
+    alone = replace(traced, inputs=tuple(inputs.values()), outputs=(output,), assumptions=())
+    (result,) = tangent_of(alone, moved).results.values()
+    target = TangentOf(tensor[tensor.axes])
+    step = Step(DIFFERENTIAL, target, result.body, "sums and products term by term, functions by their derivatives")
+    return Equation(DIFFERENTIAL, target, tensor, (step,))

@@ -1,0 +1,22 @@
+"""`from_latex`: a formula as it stands in a paper becomes a Formula, an Equation or a Declaration."""
+
+from __future__ import annotations
+
+from derive.axes import DeriveError
+from derive.parse import Read, read
+
+from .catalogue import catalogue
+
+
+def from_latex(
+    text: str, where: str = "", *, start: int | None = None, entrywise: bool = False, name: str = ""
+) -> Read:
+    """LaTeX → Formula (an expression or a definition), Equation (both sides declared) or Declaration (x ∈ ℝⁿ).
+
+    `where` declares names: 'X: n d, w: d, sigma: elementwise, t: index'. `start` says at which number indices begin (1
+    in print, 0 in code) where the text does not tell; `entrywise` lets exp and log of a square matrix act on its
+    entries. Raises LatexError, with the column, for what cannot be read or has two readings.
+    """
+    if start not in (None, 0, 1):
+        raise DeriveError(f"start={start!r}: expected 0 or 1")
+    return read(text, where, catalogue=catalogue, start=start, entrywise=entrywise, name=name)

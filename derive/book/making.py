@@ -1,0 +1,67 @@
+"""What a formula gives to the book, and by what key it is known to be still the same."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from functools import cache
+from pathlib import Path
+
+from .order import Place, needs, version
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A formula's files by their names, and what the other pages say of it."""
+
+    files: Mapping[str, bytes]
+    summary: str
+    laws: tuple[tuple[str, str], ...]
+    passed: bool
+    worst: float
+
+
+def entry(place: Place, form: str) -> Entry:
+    """Everything derived, checked and written, as html or for pdf."""
+    from .markup import formula_page
+    from .matter import Matter
+    from .tex import formula_tex
+
+    matter = Matter(place.name, place.chapter)
+    if form == "html":
+        files = {f"{place.name}.html": formula_page(matter, place).encode("utf-8")}
+    else:
+        files = formula_tex(matter, place)
+    report = matter.report
+    return Entry(files, matter.formula.summary, matter.laws, bool(report.passed), float(report.worst))
+
+
+def pages(places: Mapping[str, Place], entries: Mapping[str, Entry], form: str) -> dict[str, bytes]:
+    """The files that are no formula's."""
+    if form == "html":
+        from .indexes import shared
+
+        return {name: text.encode("utf-8") for name, text in shared(places, entries).items()}
+    from .tex import book_tex
+
+    return {"book.tex": book_tex(places, entries).encode("utf-8")}
+
+
+def key_of(place: Place, form: str) -> str:
+    """The same for the same content: the engine, the formula's chapter, its neighbours and the packages beneath."""
+    parts = [_engine(), form, json.dumps(asdict(place)), json.dumps(version())]
+    parts += [path.read_text(encoding="utf-8") for path in needs(place.chapter)]
+    return hashlib.sha256("\0".join(parts).encode("utf-8")).hexdigest()
+
+
+@cache
+def _engine() -> str:
+    """Of all that derives, prints and checks; not of the command line."""
+    home = Path(__file__).parent.parent
+    found = hashlib.sha256()
+    for path in sorted(home.rglob("*.py")):
+        if "cli" not in path.relative_to(home).parts:
+            found.update(path.read_bytes())
+    return found.hexdigest()

@@ -1,0 +1,162 @@
+"""A formula's page as HTML."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from html import escape
+
+from derive.notation.article import halves
+from derive.notation.chainrule import network_html
+from derive.notation.html import HtmlPage, boxed, document
+from derive.notation.lines import AT_SUM
+from derive.notation.story import story
+from derive.notation.style import LATEX
+from derive.notation.view import Row, Shown, view_of
+
+from .matter import SEED, TRIALS, Matter
+from .order import TITLE, Place, chapter_of
+
+HOME = '<a href="index.html">Contents</a>'
+
+
+def anchor(law: str) -> str:
+    """The place of a law in the index of laws."""
+    return re.sub(r"\W+", "-", law).strip("-")
+
+
+def chapter_file(chapter: str) -> str:
+    """A chapter may be named like one of its formulas."""
+    return f"chapter-{chapter}.html"
+
+
+def link(name: str, words: str = "") -> str:
+    """To a formula's page."""
+    return f'<a href="{name}.html">{escape(words or name)}</a>'
+
+
+class BookPage(HtmlPage):
+    """Laws link to their index."""
+
+    def law(self, name: str) -> str:
+        return f'<a href="laws.html#{anchor(name)}"><b>{escape(name)}</b></a>'
+
+
+def formula_page(matter: Matter, place: Place) -> str:
+    """The whole page of one formula."""
+    chapter = chapter_of(place.chapter)
+    up = f'<a href="{chapter_file(place.chapter)}">{escape(chapter.title)}</a>'
+    before = f"← {link(place.before)}" if place.before else ""
+    after = f"{link(place.after)} →" if place.after else ""
+    path = f'<nav class="path" aria-label="Book"><span>{HOME} › {up}</span><span>{before} {after}</span></nav>'
+    parts = [
+        path,
+        "<main>",
+        f"<h1>{escape(matter.name)}</h1>",
+        f'<p class="summary">{escape(matter.formula.summary)}</p>',
+        *_mathematics(matter),
+        *_intuition(matter, chapter.geometry),
+        *_derivation(matter),
+        *_code(matter),
+        *_picture(matter),
+        *_checks(matter),
+        *_references(matter, place),
+        "</main>",
+    ]
+    return document(f"{matter.name} · {TITLE}", "\n".join(parts) + "\n")
+
+
+def _mathematics(matter: Matter) -> Iterator[str]:
+    yield "<h2>Definition, shapes and assumptions</h2>"
+    d = matter.derivative
+    if d is None:
+        from derive.api.shown import definition_text
+
+        yield f'<pre tabindex="0">{escape(definition_text(matter.formula).rstrip())}</pre>'
+        yield "<p>No input of this formula is real, so it has no gradient.</p>"
+        return
+    page = BookPage(view_of(d.derivation, d.traced, LATEX, "index"))
+    yield page.page(halves(story(d.derivation, d.traced, "normal"))[0][2:])
+
+
+def _intuition(matter: Matter, geometry: str) -> Iterator[str]:
+    paragraphs, _ = matter.words
+    if paragraphs or geometry:
+        yield "<h2>Intuition and geometry</h2>"
+        yield from (f"<p>{escape(words, quote=False)}</p>" for words in (*paragraphs, geometry) if words)
+
+
+def _derivation(matter: Matter) -> Iterator[str]:
+    d = matter.derivative
+    if d is None:
+        return
+    if matter.network is not None:
+        yield network_html(matter.network)
+    yield "<h2>Derivation</h2>"
+    page = BookPage(view_of(d.derivation, d.traced, LATEX, "index"), below=1)
+    yield page.page(halves(story(d.derivation, d.traced, "normal"))[1])
+    yield "<h2>Closed form</h2>"
+    cells = [cell for line in matter.results for cell in page.cells(_equality(line))]
+    yield from boxed(cells, "Closed form")
+
+
+def _equality(line: str) -> Shown:
+    """`target = expression` as a chain, which may break at nothing: its box scrolls."""
+    target, _, expression = line.partition(" = ")
+    return Shown(target, (Row(expression.replace(AT_SUM, ""), ()),), ())
+
+
+def _code(matter: Matter) -> Iterator[str]:
+    yield "<h2>Code</h2>"
+    yield (f"<p>As <code>derive code {matter.name}</code> writes it, without the checks of inputs.</p>")
+    yield f'<pre tabindex="0"><code>{escape(matter.code, quote=False)}</code></pre>'
+    yield "<h2>Cost</h2>"
+    yield f'<pre tabindex="0">{escape(matter.cost, quote=False)}</pre>'
+
+
+def _picture(matter: Matter) -> Iterator[str]:
+    if matter.picture is not None:
+        yield "<h2>Picture</h2>"
+        caption = f"<figcaption>{escape(matter.picture.words)}</figcaption>"
+        yield f'<figure class="plot">\n{matter.picture.svg()}{caption}</figure>'
+
+
+def _checks(matter: Matter) -> Iterator[str]:
+    report = matter.report
+    yield "<h2>Checks</h2>"
+    verdict = "All passed" if report.passed else "Not all passed"
+    yield (
+        f"<p>{verdict}: {len(report.checked)} statements at {TRIALS} random points each, seed {SEED}; the largest "
+        f"relative error is {report.worst:.0e}.</p>"
+    )
+    rows = "".join(f"<tr><td>{escape(what)}</td><td>{worst}</td></tr>\n" for what, worst in matter.checks.items())
+    head = '<thead><tr><th scope="col">Statement</th><th scope="col">Largest error</th></tr></thead>'
+    yield (
+        f'<div class="scroll" tabindex="0" role="group" aria-label="Checks"><table>{head}\n'
+        f"<tbody>{rows}</tbody></table></div>"
+    )
+
+
+def _references(matter: Matter, place: Place) -> Iterator[str]:
+    _, sources = matter.words
+    if sources:
+        yield "<h2>Sources</h2>"
+        yield f"<ul>{''.join(f'<li>{escape(source, quote=False)}</li>' for source in sources)}</ul>"
+    yield "<h2>See also</h2>"
+    laws = [f'<a href="laws.html#{anchor(law)}">{escape(law)}</a>' for law, _ in matter.laws]
+    for words, links in (
+        ("Uses", list(map(link, place.uses))), ("Used by", list(map(link, place.used_by))), ("Laws", laws)
+    ):  # fmt: skip
+        if links:
+            yield f"<p>{words}: {', '.join(links)}.</p>"
+    chapter = f'<a href="{chapter_file(place.chapter)}">{escape(chapter_of(place.chapter).title)}</a>'
+    yield f"<p>Chapter: {chapter}.</p>"
+
+
+def listing(names: Iterable[tuple[str, str]]) -> str:
+    """Formulas with their summaries."""
+    rows = (f"<li>{link(name)}: {escape(summary, quote=False)}</li>" for name, summary in names)
+    return "<ul>\n" + "\n".join(rows) + "\n</ul>"
+
+
+__all__ = ["BookPage", "anchor", "chapter_file", "formula_page", "link", "listing"]

@@ -1,0 +1,79 @@
+"""A recurrence as statements: what is kept is allocated, what is carried starts, and each turn writes its entries."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from .node import Node
+from .program import Assign, Code, Loop, Op, Statement, Var
+from .recur import Step, inside
+
+if TYPE_CHECKING:
+    from .write import Body
+
+
+def written(body: Body, node: Node) -> None:
+    """The loop of a `scan` node; the arrays that are kept of it get their names."""
+    step, length = node.attr[:2]
+    assert isinstance(step, Step)
+    kept = {n.attr: n for n in body.plan.place if n.op == "kept" and n.args[0][0] is node}
+    index = body.names.fresh("step")
+    starts = node.args[: len(step.carries)]
+    carried = [body.names.fresh(f"{name.attr[1]}_held") for name, _ in step.carries]
+    for own in kept.values():
+        name = body._name(own)
+        new = Op("no_entries") if body.straight else Op("empty", tuple(map(body.sizes, own.dims)), own.kind)
+        body.statements.append(Assign((Var(name),), new))
+    for name, (start, labels) in zip(carried, starts, strict=True):
+        body.statements.append(Assign((Var(name),), body._operand(start, labels)))
+    order, around = inside(step)
+    known = {name_: held for (name_, _), held in zip(step.carries, carried, strict=True)}
+    known |= {n: _named(body, n) for n in around if n.kind != "host"}
+    first: list[Statement] = []
+    for own in (n for n in order if n.op == "at_step"):
+        whole = known[own.args[0][0]]
+        known[own] = body.names.fresh(f"{whole}_now")
+        rest = own.args[0][0].rank - own.attr[1] - 1 if body.straight else 0  # not every library lets axes go unsaid
+        first.append(Assign((Var(known[own]),), _entry(Var(whole), own.attr[1], index, rest)))
+    inner = replace(
+        body, known=known, statements=first, rowless=True, notes={},
+        labels={value: f"{label}_now" for value, label in zip(step.values, step.labels, strict=True)},
+    )  # fmt: skip
+    wanted = list(dict.fromkeys([*(step.values[k] for k in kept), *(value for _, value in step.carries)]))
+    codes = inner.write(wanted)
+    for number, own in kept.items():
+        code, kept_as = codes[step.values[number]], Var(body._name(own))
+        if body.straight:
+            inner.statements.append(Assign((kept_as,), Op("with_entry", (kept_as, code))))
+        else:
+            inner.statements.append(Assign((_entry(kept_as, 0, index),), code))
+    inner.statements.append(_passed_on(carried, [codes[value] for _, value in step.carries]))
+    body.statements.append(Loop(index, body.sizes(length), step.backwards, tuple(inner.statements)))
+    for own in kept.values() if body.straight else ():
+        every = Op("stacked_back" if step.backwards else "stacked", (Var(body._name(own)),))
+        body.statements.append(Assign((Var(body._name(own)),), every))
+
+
+def _named(body: Body, node: Node) -> str:
+    """The name of an array from around the loop; what would be written where it is used gets one."""
+    code = body._operand(node, tuple(range(node.rank)))
+    if isinstance(code, Var):
+        return code.name
+    name = body.names.fresh(body._hint(node))
+    body.statements.append(Assign((Var(name),), code))
+    return name
+
+
+def _entry(array: Code, place: int, index: str, rest: int = 0) -> Code:
+    """The array at one step; `rest`: how many axes follow, if that is to be said."""
+    more = (Op("further"),) if rest else ()
+    return Op("sliced", (array, *(Op("slice") for _ in range(place)), Var(index), *more))
+
+
+def _passed_on(names: Sequence[str], codes: Sequence[Code]) -> Statement:
+    """All that is carried, at once: one may be made of the others' old values."""
+    if len(names) == 1:
+        return Assign((Var(names[0]),), codes[0])
+    return Assign((Op("tuple", tuple(map(Var, names))),), Op("results", tuple(codes)))

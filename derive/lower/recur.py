@@ -1,0 +1,299 @@
+"""Recurrences: the definitions of a cycle become one loop over the letter that they carry along.
+
+Inside the loop every array has lost that letter. What does not depend on the carry is made before the loop, whole:
+input projections are one matrix product. What others read of the loop is kept, entry by entry.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+from sympy import Add, Integer, Mul
+from sympy.core.basic import Basic
+
+from derive.axes import (
+    Axis,
+    Carried,
+    Delta,
+    Entry,
+    PaddedEntry,
+    Tensor,
+    Unsupported,
+    free_axes,
+    rename,
+    tensors_of,
+)
+
+from .algebra import Hint, real
+from .node import Node, View
+from .read import Reader
+
+Key = tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Cycle:
+    """Definitions that rest on each other; `places` says which axis of each is the letter that is scanned over."""
+
+    members: tuple[Tensor, ...]
+    places: Mapping[Tensor, int]
+    backwards: bool
+
+    @property
+    def key(self) -> Key:
+        return tuple(tensor.name for tensor in self.members)
+
+    def letter(self, tensor: Tensor) -> Axis:
+        return tensor.axes[self.places[tensor]]
+
+    def rest(self, tensor: Tensor) -> tuple[Axis, ...]:
+        """The letters of one step."""
+        return tuple(a for k, a in enumerate(tensor.axes) if k != self.places[tensor])
+
+
+@dataclass(frozen=True)
+class Step:
+    """One turn of a loop, on nodes without its letter: the values, and what is carried: (name node, value, start)."""
+
+    key: Key
+    backwards: bool
+    values: tuple[Node, ...]
+    carries: tuple[tuple[Node, Node], ...]  # what stands for the value before; the value that it becomes
+    labels: tuple[str, ...]
+
+
+def cycles(where: str, definitions: Sequence[Tensor]) -> dict[Tensor, Cycle]:
+    """Each definition that a recurrence carries along, with its cycle."""
+    uses = {tensor: _uses(tensor) for tensor in definitions}
+    if not any(isinstance(part, Carried) for t in definitions for part in tensors_of(t.body)):
+        return {}
+    reach = {tensor: _reached(tensor, uses) for tensor in definitions}
+    found: dict[Tensor, Cycle] = {}
+    for tensor in definitions:
+        if tensor in found or tensor not in reach[tensor]:
+            continue
+        members = tuple(t for t in definitions if t in reach[tensor] and tensor in reach[t])
+        cycle = _cycle(where, members)
+        found.update(dict.fromkeys(members, cycle))
+    return found
+
+
+def _uses(tensor: Tensor) -> list[Tensor]:
+    """What a body refers to; through what it carries, the target."""
+    parts = (p.target if isinstance(p, Carried) else p for p in tensors_of(tensor.body))
+    return [part for part in parts if part is not None and part.body is not None]
+
+
+def _reached(tensor: Tensor, uses: Mapping[Tensor, list[Tensor]]) -> set[Tensor]:
+    seen: set[Tensor] = set()
+    stack = list(uses[tensor])
+    while stack:
+        part = stack.pop()
+        if part not in seen:
+            seen.add(part)
+            stack.extend(uses.get(part, ()))
+    return seen
+
+
+def _cycle(where: str, members: tuple[Tensor, ...]) -> Cycle:
+    """The cycle, once it is known which letter it goes along, and in which direction."""
+    places: dict[Tensor, int] = {}
+    steps: set[int] = set()
+    for tensor in members:
+        for entry in (e for e in _entries(tensor) if isinstance(e.tensor, Carried)):
+            if entry.tensor.target not in members:
+                continue  # of another recurrence, complete before this one
+            moved = [(k, i) for k, i in enumerate(entry.indices) if not isinstance(i, Axis)]
+            if len(moved) != 1 or len(free_axes(moved[0][1])) != 1:
+                raise Unsupported(f"{where}: no loop for {entry} in {tensor.name}: expected one letter, moved by one")
+            ((place, index),) = moved
+            (letter,) = free_axes(index)
+            steps.add(int(index - letter) if (index - letter).is_Integer else 0)
+            places[entry.tensor.target] = place
+            places[tensor] = tensor.axes.index(letter)
+    while missing := [t for t in members if t not in places]:
+        known = len(places)
+        for tensor in missing:
+            for entry in (e for e in _entries(tensor) if e.tensor in places):
+                places.setdefault(tensor, tensor.axes.index(entry.indices[places[entry.tensor]]))
+        if len(places) == known:
+            raise Unsupported(f"{where}: no loop for {', '.join(t.name for t in missing)}")
+    if steps not in ({1}, {-1}):
+        raise Unsupported(f"{where}: no loop for steps of {sorted(steps)} in {', '.join(t.name for t in members)}")
+    return Cycle(members, places, steps == {1})
+
+
+def _entries(tensor: Tensor) -> list[Any]:
+    """The entries that a definition reads, in an order of their own."""
+    assert tensor.body is not None
+    return sorted(tensor.body.atoms(Entry), key=str)
+
+
+class StepReader(Reader):
+    """Reads the definitions of a cycle for one step; what does not depend on them, whole, with the reader around it."""
+
+    def __init__(self, outer: Reader, cycle: Cycle) -> None:
+        super().__init__(outer.graph, {}, outer.where, {})
+        self.outer, self.cycle, self.flat = outer, cycle, outer.flat
+        self.carries: dict[Carried, View] = {}
+        self.letters: list[Axis] = []
+        self._own: dict[Basic, bool] = {}
+
+    def read(self, expression: Any, hint: Hint) -> View:
+        """An expression at one step."""
+        if isinstance(expression, Entry):
+            self.entry(expression)
+        if self._depends(expression):
+            return super().read(expression, hint)
+        letter = self.letters[-1]
+        outer, self.outer.guards = self.outer.guards, ()
+        view = self.outer.read(expression, (letter, *hint))
+        self.outer.guards = outer
+        return self.at_step(view, letter)
+
+    def at_step(self, view: View, letter: Axis) -> View:
+        """An array at one step."""
+        if letter not in view.letters:
+            return view
+        rest = tuple(a for a in view.letters if a != letter)
+        return self.graph.make("at_step", [view], rest, (self.cycle.key, view.letters.index(letter)), view.node.kind)
+
+    def _depends(self, expression: Basic) -> bool:
+        if expression not in self._own:
+            parts = tensors_of(expression)
+            self._own[expression] = any((p.target if isinstance(p, Carried) else p) in self.cycle.places for p in parts)
+        return self._own[expression]
+
+    def define(self, tensor: Tensor) -> View:
+        if isinstance(tensor, Carried):
+            return self._before(tensor)
+        if tensor not in self.cycle.places:
+            raise Unsupported(f"{self.where}: {tensor.name} is no part of the recurrence")
+        if tensor not in self.defined:
+            self.letters.append(self.cycle.letter(tensor))
+            body = self._started(tensor)
+            view = real(self.graph, self.read(body, self.cycle.rest(tensor)))
+            self.defined[tensor] = self._whole(view, self.cycle.rest(tensor))
+            self.letters.pop()
+        return self.defined[tensor]
+
+    def _whole(self, view: View, letters: tuple[Axis, ...]) -> View:
+        g = self.graph
+        if set(view.letters) != set(letters):
+            view = g.make("constant", [view], ()) if view.host and not letters else g.make("broadcast", [view], letters)
+        return view if view.letters == letters else g.make("permute", [view], letters)
+
+    def entry(self, entry: Any) -> None:
+        """Refuse an entry of the recurrence at another step than this one, or the one before."""
+        tensor = entry.tensor
+        target: Any = tensor.target if isinstance(tensor, Carried) else tensor
+        if target not in self.cycle.places:
+            return
+        index, letter = entry.indices[self.cycle.places[target]], self.letters[-1]
+        wanted = letter + (1 if self.cycle.backwards else -1) if isinstance(tensor, Carried) else letter
+        if index != wanted:
+            raise Unsupported(f"{self.where}: no loop for {entry}: expected {tensor.name} at {wanted}")
+
+    def _before(self, carried: Carried) -> View:
+        if carried not in self.carries:
+            assert carried.target is not None
+            rest = self.cycle.rest(carried.target)
+            self.carries[carried] = self.graph.make("carry", (), rest, (self.cycle.key, carried.name))
+        return self.carries[carried]
+
+    def _started(self, tensor: Tensor) -> Any:
+        """The body; of c[t − 1] + [t = first] e, only what is carried: e is what that starts with."""
+        body: Any = tensor.body
+        return body if self.start(tensor) is None else next(p for p in body.args if isinstance(p, PaddedEntry))
+
+    def start(self, tensor: Tensor) -> Any:
+        """e of a body c[t − 1] + [t = first] e, where c is carried for it alone."""
+        body: Any = tensor.body
+        letter = self.cycle.letter(tensor)
+        if not isinstance(body, Add) or len(body.args) != 2:
+            return None
+        entry = next((a for a in body.args if isinstance(a, PaddedEntry) and isinstance(a.tensor, Carried)), None)
+        other = next((a for a in body.args if a is not entry), None)
+        if entry is None or not isinstance(other, Mul):
+            return None
+        first = letter.size - 1 if self.cycle.backwards else Integer(0)
+        deltas = [f for f in other.args if isinstance(f, Delta) and f.args == (letter, first)]
+        rest = Mul(*(f for f in other.args if f not in deltas), evaluate=False)
+        if len(deltas) != 1 or letter in free_axes(rest) or self._depends(rest):
+            return None
+        order = tuple(a for k, a in enumerate(entry.indices) if k != self.cycle.places[entry.tensor.target])
+        return rest, order, entry.tensor
+
+
+def lowered(outer: Reader, cycle: Cycle) -> None:
+    """The loop of a cycle, and the array of each of its definitions, along the whole letter."""
+    g, reader = outer.graph, StepReader(outer, cycle)
+    views = {tensor: reader.define(tensor) for tensor in cycle.members}
+    starts = {s[2]: s[:2] for tensor in cycle.members if (s := reader.start(tensor)) is not None}
+    carries = sorted(reader.carries.items(), key=lambda item: item[0].name)
+    pairs = tuple((view.node, views[c.target].node) for c, view in carries if c.target is not None)
+    begun = [_start(outer, cycle, c, starts.get(c)) for c, _ in carries]
+    labels = tuple(tensor.name for tensor in cycle.members)
+    step = Step(cycle.key, cycle.backwards, tuple(v.node for v in views.values()), pairs, labels)
+    order, around = inside(step)
+    arguments = [*begun, *(View(node, _letters(node)) for node in around)]
+    lengths = tuple(dict.fromkeys(length for node in order for length in node.dims))
+    attr = (step, g.length(cycle.letter(cycle.members[0])), lengths)
+    loop = g.make("scan", arguments, (), attr, "tuple")
+    for number, tensor in enumerate(cycle.members):
+        letters = (cycle.letter(tensor), *cycle.rest(tensor))
+        kept = g.make("kept", [loop], letters, number)
+        outer.defined[tensor] = kept if letters == tensor.axes else View(kept.node, letters)
+
+
+def _start(outer: Reader, cycle: Cycle, carried: Carried, given: Any) -> View:
+    """What is carried into the first step, over the letters of what is carried."""
+    assert carried.target is not None
+    g, letters = outer.graph, cycle.rest(carried.target)
+    if given is None:
+        zero = g.number(Fraction(0))
+        return g.make("broadcast", [zero], letters) if letters else g.make("constant", [zero], ())
+    expression, order = given
+    view = real(g, outer.read(rename(expression, dict(zip(order, letters, strict=True))), letters))
+    if set(view.letters) != set(letters):
+        view = g.make("broadcast", [view], letters) if letters else g.make("constant", [view], ())
+    return view if view.letters == letters else g.make("permute", [view], letters)
+
+
+def _letters(node: Node) -> tuple[Axis, ...]:
+    return tuple(Axis(f"axis_{k}_{node.number}", size) for k, size in enumerate(node.dims))
+
+
+def inside(step: Step) -> tuple[list[Node], list[Node]]:
+    """(the nodes of one step, each after its arguments; the nodes around it that they read)."""
+    own: dict[Node, bool] = {}
+    order: list[Node] = []
+
+    def visit(node: Node) -> bool:
+        stack = [(node, False)]
+        while stack:
+            top, ready = stack.pop()
+            if top in own:
+                continue
+            if top.op in ("at_step", "carry") and top.attr[0] == step.key:
+                own[top] = True
+                order.append(top)
+            elif ready:
+                own[top] = any(own[a] for a, _ in top.args)
+                if own[top]:
+                    order.append(top)
+            else:
+                stack.append((top, True))
+                stack.extend((a, False) for a, _ in top.args)
+        return own[node]
+
+    for value in step.values:
+        visit(value)
+    around: dict[Node, None] = {}
+    for node in order:
+        around.update(dict.fromkeys(a for a, _ in node.args if node.op == "at_step" or not own[a]))
+    around.update(dict.fromkeys(v for v in step.values if not own[v]))
+    return order, list(around)

@@ -1,0 +1,225 @@
+"""What binds letters: Σ, Π, max, min, arg max over ranges and under conditions."""
+
+from __future__ import annotations
+
+from .errors import LatexError
+from .grammar import BODY
+from .names import Names
+from .tokens import Token
+from .tree import Big, Binary, Call, Letter, Name, Node, Number, Range, Relation, children
+
+FLIPPED = {"<": ">", ">": "<", "<=": ">=", ">=": "<="}
+EXTREMA = ("max", "min", "prod", "argmax", "argmin")
+
+
+class Binders(Names):
+    """Operands that bind letters."""
+
+    def summed(self) -> Node:
+        start = self.next()
+        return self.big(start.text, start)
+
+    def argument(self) -> Node:
+        start = self.next()
+        if self.now.text not in ("max", "min"):
+            raise LatexError("\\arg stands without \\max or \\min", start.column)
+        return self.big("arg" + self.next().text, start)
+
+    def extremum(self) -> Node:
+        """\\max_i z_i over letters; \\max(a, b) and \\max\\{0, x\\} of numbers."""
+        start = self.next()
+        if self.sees("_"):
+            return self.big(start.text, start)
+        if not self.sees("(", "\\{", "["):
+            raise LatexError(f"\\{start.text}: expected a subscript or arguments in brackets", start.column)
+        return Call(start.column, start.text, tuple(self.arguments()))
+
+    def big(self, kind: str, start: Token) -> Node:
+        sub: list[Token] = []
+        sup: list[Token] = []
+        while self.sees("_", "^"):
+            if self.next().text == "_":
+                sub = self.group("the letters below")
+            else:
+                sup = self.group("the upper limit")
+        if not sub:
+            raise LatexError(f"\\{kind} needs its letter: write \\{kind}_i", start.column)
+        relations = self.bound(sub)
+        letters = self.binds(relations, start)
+        ranges, conditions = self.ranged(relations, letters)
+        if sup:
+            ranges = self.upper(ranges, sup, start)
+        before = set(self.letters)
+        self.letters |= letters
+        body = self.body(kind)
+        self.letters = before
+        self.reach(kind, body, letters, start)
+        return Big(start.column, kind, ranges, conditions, body)
+
+    def check_reach(self, left: Node, right: Node, operator: Token) -> None:
+        """Σ_k x_k + y_k has two readings, unless k is bound in y again."""
+        last = left
+        while isinstance(last, Binary):
+            last = last.right
+        both = {one.letter for one in last.ranges} & unbound(right) if isinstance(last, Big) else set()
+        if both:
+            raise LatexError(f"two readings: does the sum over {min(both)} reach over what follows "
+                             f"{operator.text}? Write brackets", operator.column)  # fmt: skip
+
+    def body(self, kind: str) -> Node:
+        """What stands after the sign, up to + or −."""
+        if kind == "mean" and self.sees("[", "\\{", "("):
+            (found,) = self.arguments()
+            return found
+        return self.expression(BODY)
+
+    def reach(self, kind: str, body: Node, letters: set[str], start: Token) -> None:
+        """max_i x_i y and Π_i x_i y have two readings; Σ_i x_i y has one value in both."""
+        if kind not in EXTREMA:
+            return
+        factors = _flat(body)
+        if len(factors) > 1 and not all(used(factor) & letters for factor in factors[1:]):
+            raise LatexError(f"two readings: does \\{kind} reach over all factors? Put brackets around what it is of",
+                             start.column)  # fmt: skip
+
+    def bound(self, group: list[Token]) -> list[Node]:
+        """Letters and relations in a subscript; lines of \\substack are joined."""
+        if group[0].text == "substack":
+            group = group[2:-1]
+        parts: list[list[Token]] = [[]]
+        depth = 0
+        for token in group:
+            depth += (token.text in ("(", "[", "{")) - (token.text in (")", "]", "}"))
+            if depth == 0 and (token.kind == "newline" or token.text in (",", ":", "|", "and")):
+                parts.append([])
+            else:
+                parts[-1].append(token)
+        if not all(parts):
+            raise LatexError("a letter is missing beside the comma", group[0].column)
+        found: list[Node] = []
+        for part in parts:
+            for one in _listed(self.sub(part).whole()):
+                if not isinstance(one, (Letter, Relation, Name)):
+                    raise LatexError("expected letters or conditions below the sign", part[0].column)
+                found.append(one)
+        return _shared(found)
+
+    def binds(self, found: list[Node], start: Token) -> set[str]:
+        """The letters that the sign binds: those written alone, before =, or new in a relation."""
+        alone = {_letter(one) for one in found if not isinstance(one, Relation)}
+        letters = {name for name in alone if name}
+        for one in found:
+            if not isinstance(one, Relation):
+                continue
+            if one.signs[0] in ("=", "in") and (name := _letter(one.items[0])) and name not in letters:
+                letters.add(name)
+                continue
+            new = [n for n in map(_letter, one.items) if n and n not in self.letters and n not in letters]
+            new = [n for n in new if self.scope.length(n) is None or n in map(_letter, one.items[:-1])]
+            if len(new) > 1 and "!=" in one.signs:
+                raise LatexError(f"two readings: is {new[1]} bound here too? Write \\sum_{{{new[1]}}} before it, "
+                                 f"or give "
+                                 f"the formula a left-hand side with {new[1]}", start.column)  # fmt: skip
+            letters |= set(new)
+        if not letters:
+            raise LatexError("no letter is bound below the sign", start.column)
+        return letters
+
+    def ranged(self, found: list[Node], letters: set[str]) -> tuple[tuple[Range, ...], tuple[Node, ...]]:
+        """Ranges c ≤ i ≤ d of the letters, and the conditions that are left."""
+        low: dict[str, Node] = {}
+        high: dict[str, Node] = {}
+        conditions: list[Node] = []
+        for one in found:
+            if not isinstance(one, Relation):
+                continue
+            if one.signs == ("=",) and _letter(one.items[0]) in letters:
+                low[_letter(one.items[0])] = one.items[1]
+                continue
+            for left, sign, right in zip(one.items, one.signs, one.items[1:], strict=False):
+                if not _limit(left, sign, right, letters, low, high):
+                    conditions.append(Relation(one.column, (left, right), (sign,)))
+        order = [name for one in found for name in _letters_in(one) if name in letters]
+        ranges = tuple(Range(found[0].column, name, low.get(name), high.get(name)) for name in dict.fromkeys(order))
+        return ranges, tuple(conditions)
+
+    def upper(self, ranges: tuple[Range, ...], sup: list[Token], start: Token) -> tuple[Range, ...]:
+        if len(ranges) != 1 or ranges[0].high is not None:
+            raise LatexError("an upper limit needs one letter below the sign, as in \\sum_{i=1}^{n}", start.column)
+        one = ranges[0]
+        if one.low is None:
+            raise LatexError(f"an upper limit without a lower one: write \\sum_{{{one.letter}=1}}", start.column)
+        return (Range(one.column, one.letter, one.low, self.sub(sup).whole()),)
+
+
+def _letter(node: Node) -> str:
+    return node.name if isinstance(node, Letter) else ""
+
+
+def _letters_in(node: Node) -> list[str]:
+    return [_letter(part) for part in (node.items if isinstance(node, Relation) else (node,))]
+
+
+def _flat(node: Node) -> list[Node]:
+    if isinstance(node, Binary) and node.operator in ("*", "cdot", "/"):
+        return [*_flat(node.left), node.right]
+    return [node]
+
+
+def _listed(node: Node) -> list[Node]:
+    """b c side by side below a sign are two letters."""
+    if isinstance(node, Binary) and node.operator == "*":
+        return [*_listed(node.left), node.right]
+    return [node]
+
+
+def used(node: Node) -> set[str]:
+    """Every letter in a tree."""
+    found: set[str] = set()
+    stack = [node]
+    while stack:
+        part = stack.pop()
+        if isinstance(part, (Letter, Name)):
+            found.add(part.name if isinstance(part, Letter) else part.key)
+        stack.extend(children(part))
+    return found
+
+
+def unbound(tree: Node, bound: frozenset[str] = frozenset()) -> set[str]:
+    """Letters that no sign within the tree binds."""
+    if isinstance(tree, Letter):
+        return {tree.name} - bound
+    inner = bound | {one.letter for one in tree.ranges} if isinstance(tree, Big) else bound
+    return set().union(*(unbound(part, inner) for part in children(tree)))
+
+
+def _limit(left: Node, sign: str, right: Node, letters: set[str], low: dict[str, Node], high: dict[str, Node]) -> bool:
+    """Whether `left sign right` limits one of the letters by what is no such letter; it is then entered."""
+    if sign in ("!=", "=", "in"):
+        return False
+    name, limit, upper = _letter(left), right, sign in ("<", "<=")
+    if name not in letters or used(right) & letters:
+        name, limit, upper = _letter(right), left, sign in (">", ">=")
+        if name not in letters or used(left) & letters:
+            return False
+    table = high if upper else low
+    if name in table:
+        return False
+    strict = len(sign) == 1
+    one = Number(limit.column, "1")
+    table[name] = Binary(limit.column, "-" if upper else "+", limit, one) if strict else limit
+    return True
+
+
+def _shared(found: list[Node]) -> list[Node]:
+    """0 ≤ m, n < k limits both letters on both sides."""
+    if len(found) != 2 or not all(isinstance(one, Relation) and len(one.signs) == 1 for one in found):
+        return found
+    first, second = found
+    assert isinstance(first, Relation) and isinstance(second, Relation)
+    m, n = _letter(first.items[1]), _letter(second.items[0])
+    if not m or not n or _letter(first.items[0]) or first.signs[0] not in FLIPPED or second.signs[0] not in FLIPPED:
+        return found
+    both = [Relation(one.column, (first.items[0], one, second.items[1]), (first.signs[0], second.signs[0]))
+            for one in (first.items[1], second.items[0])]  # fmt: skip
+    return list(both)

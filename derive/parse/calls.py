@@ -1,0 +1,297 @@
+"""Functions of values: entry by entry, of whole vectors and matrices, of the catalogue, and abstract ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from sympy import (
+    Abs,
+    Expr,
+    Integer,
+    atan,
+    ceiling,
+    cos,
+    cosh,
+    erf,
+    exp,
+    floor,
+    log,
+    sign,
+    sin,
+    sinh,
+    sqrt,
+    tan,
+    tanh,
+)
+
+from derive.axes import (
+    Axis,
+    Delta,
+    DeriveError,
+    Determinant,
+    Entry,
+    LogDeterminant,
+    MaxOver,
+    MeanOver,
+    Sigmoid,
+    Softplus,
+    SumOver,
+    Tensor,
+    Where,
+    maximum,
+    minimum,
+    rename,
+)
+
+from . import products
+from .errors import LatexError, LatexUnsupported
+from .letters import plain
+from .nodes import Slope, Unknown
+from .tree import Call
+from .values import COLUMN, Value, fitted, is_open, mul, power
+
+ELEMENTWISE: dict[str, Any] = {
+    "exp": exp, "log": log, "sin": sin, "cos": cos, "tan": tan, "sinh": sinh, "cosh": cosh, "tanh": tanh, "atan": atan,
+    "erf": erf, "sqrt": sqrt, "abs": Abs, "sign": sign, "floor": floor, "ceil": ceiling,
+}  # fmt: skip
+OURS: dict[str, Callable[[Expr], Expr]] = {
+    "sigmoid": Sigmoid, "softplus": Softplus, "relu": lambda x: Where(x > 0, x, Integer(0))
+}  # fmt: skip
+OF_SQUARES = ("exp", "log", "sin", "cos", "sqrt", "sinh", "cosh")  # which have a second meaning for a square matrix
+
+
+def called(meaning: Any, node: Call) -> Value:
+    """The value of a function; a name that is declared is abstract, whatever it is called."""
+    name = node.function
+    declared = meaning.scope.names.get(name.rstrip("'"))
+    if declared is not None and declared.kind == "function":
+        return _abstract(meaning, node)
+    if name in WHOLE:
+        return WHOLE[name](meaning, node)
+    if name in ELEMENTWISE or name in OURS:
+        return _elementwise(meaning, node)
+    if name.endswith("'"):
+        return _slope(meaning, node)
+    if name == "E" or "*" in name:
+        return _abstract(meaning, node)
+    return _of_catalogue(meaning, node)
+
+
+def _one(meaning: Any, node: Call) -> Value:
+    if len(node.arguments) != 1:
+        raise LatexError(f"{node.function}: expected one argument, given {len(node.arguments)}", node.column)
+    found: Value = meaning.value(node.arguments[0])
+    return found
+
+
+def _elementwise(meaning: Any, node: Call) -> Value:
+    name, inner = node.function, node.arguments[0]
+    if name == "log" and isinstance(inner, Call) and inner.function == "det":
+        return _logdet(meaning, inner)
+    found = _one(meaning, node)
+    if name in OF_SQUARES:
+        meaning.not_square(found, name, node)
+    if name == "abs" and found.rank:
+        raise LatexError("two readings: |x| of an array may be a norm, or taken entry by entry; write \\|x\\| or "
+                         "entries",
+                         node.column)  # fmt: skip
+    body = meaning.real(found, node.arguments[0])
+    made = OURS[name](body) if name in OURS else ELEMENTWISE[name](body, evaluate=False)
+    return Value(made, found.axes, found.turn, whole=name in ("floor", "ceil") and found.whole)
+
+
+def _slope(meaning: Any, node: Call) -> Value:
+    """σ′(x): the derivative of a known function, not carried out."""
+    if not node.function.endswith("'") or node.function.endswith("''"):
+        raise LatexUnsupported(f"{node.function}: a second derivative is asked for with derive.hessian", node.column)
+    inner = called(meaning, Call(node.column, node.function[:-1], node.arguments))
+    argument = _one(meaning, node)
+    if argument.rank or not isinstance(argument.body, Entry):
+        raise LatexUnsupported(f"{node.function}(…): only of one variable", node.column)
+    return Value(Slope(inner.body, argument.body))
+
+
+def _abstract(meaning: Any, node: Call) -> Value:
+    """f(x, y) of a declared function: it stays as it is; f′ is its derivative."""
+    given = [meaning.value(one) for one in node.arguments]
+    name = node.function.rstrip("'")
+    declared = meaning.scope.names.get(name)
+    acts = declared is not None and "elementwise" in declared.flags
+    for value, argument in zip(given, node.arguments, strict=True):
+        if value.rank and not (acts and len(given) == 1):
+            raise LatexUnsupported(f"the abstract function {name} of {value.shape}: give it numbers, or declare "
+                                   f"{name}: elementwise", argument.column)  # fmt: skip
+    made: Expr = Unknown.of(name, *[value.body for value in given])
+    for _ in range(len(node.function) - len(name)):
+        made = Slope(made, given[0].body)
+    return Value(made, given[0].axes, given[0].turn)
+
+
+def _square(meaning: Any, node: Call) -> Value:
+    found = _one(meaning, node)
+    if found.rank != 2:
+        raise LatexError(f"{node.function} of {found.shape}: expected a square matrix", node.column)
+    both = fitted(found, found, [(found.axes[0], found.axes[1])])
+    if both is None:
+        raise LatexError(f"{node.function} of {found.shape}, which is not square", node.column)
+    return both[0]
+
+
+def _trace(meaning: Any, node: Call) -> Value:
+    found = _square(meaning, node)
+    row, column = found.axes
+    return Value(SumOver(rename(found.body, {column: row}), row))
+
+
+def _det(meaning: Any, node: Call) -> Value:
+    found = _square(meaning, node)
+    return Value(Determinant(found.body, *found.axes))
+
+
+def _logdet(meaning: Any, node: Call) -> Value:
+    found = _square(meaning, node)
+    return Value(LogDeterminant(found.body, *found.axes))
+
+
+def _diag(meaning: Any, node: Call) -> Value:
+    """diag of a vector is a matrix, of a square matrix its diagonal."""
+    found = _one(meaning, node)
+    if found.rank == 2:
+        square = _square(meaning, node)
+        row, column = square.axes
+        return Value(rename(square.body, {column: row}), (row,))
+    if found.rank != 1:
+        raise LatexError(f"diag of {found.shape}: expected a vector or a square matrix", node.column)
+    (row,) = found.axes
+    column = meaning.letters.slot(row.size, meaning.letters.preferred.get(row.name, row.name))
+    return Value(mul(found.body, Delta(row, column)), (row, column))
+
+
+def _vector(meaning: Any, node: Call) -> Value:
+    found = _one(meaning, node)
+    if found.rank != 1 or is_open(found):
+        raise LatexError(f"{node.function} of {found.shape}: expected a vector; write entries", node.column)
+    return found
+
+
+def _softmax(meaning: Any, node: Call) -> Value:
+    """exp(z) / Σ exp(z), along the last axis."""
+    found = _one(meaning, node)
+    if found.rank not in (1, 2) or is_open(found):
+        raise LatexError(f"softmax of {found.shape}: expected a vector, or a matrix whose rows are meant", node.column)
+    last = found.axes[-1]
+    other = meaning.letters.slot(last.size, meaning.letters.preferred.get(last.name, last.name))
+    below = SumOver(exp(rename(found.body, {last: other}), evaluate=False), other)
+    return Value(products.over(exp(found.body, evaluate=False), below), found.axes, found.turn)
+
+
+def _logsumexp(meaning: Any, node: Call) -> Value:
+    found = _vector(meaning, node)
+    return Value(log(SumOver(exp(found.body, evaluate=False), *found.axes), evaluate=False))
+
+
+def _mean(meaning: Any, node: Call) -> Value:
+    found = _vector(meaning, node)
+    return Value(MeanOver(found.body, *found.axes))
+
+
+def _var(meaning: Any, node: Call) -> Value:
+    """The mean squared distance from the mean."""
+    found = _vector(meaning, node)
+    (letter,) = found.axes
+    other = meaning.letters.slot(letter.size, meaning.letters.preferred.get(letter.name, letter.name))
+    centred = found.body - MeanOver(rename(found.body, {letter: other}), other)
+    return Value(MeanOver(power(centred, 2), letter))
+
+
+def _sum(meaning: Any, node: Call) -> Value:
+    found = _vector(meaning, node)
+    return Value(SumOver(found.body, *found.axes))
+
+
+def _extreme(meaning: Any, node: Call) -> Value:
+    """max(a, b) of numbers, or entry by entry with a number; max(x) of a vector is its largest entry."""
+    if len(node.arguments) == 1:
+        found = _vector(meaning, node)
+        body = found.body if node.function == "max" else -found.body
+        largest = MaxOver(body, *found.axes)
+        return Value(largest if node.function == "max" else -largest)
+    pick = maximum if node.function == "max" else minimum
+    made = meaning.value(node.arguments[-1])
+    for argument in reversed(node.arguments[:-1]):
+        # The conventions of ties are those of the formulas: max(0, x) and max(x, 0) have the gradient 0 at 0.
+        left, right = products.together(meaning.value(argument), made, ",", node.column, entrywise=True)
+        a, b = meaning.real(left, argument), right.over(left.axes)
+        first, second = (b, a) if a.is_number else (a, b)
+        made = Value(pick(first, second), left.axes, left.turn)
+    return made
+
+
+def _inner(meaning: Any, node: Call) -> Value:
+    left, right = (meaning.value(one) for one in node.arguments)
+    return products.inner(left, right, node.column)
+
+
+def _kronecker(meaning: Any, node: Call) -> Value:
+    """δ_ij: 1 where both indices are equal."""
+    first, second = (meaning.whole(one, "index of \\delta") for one in node.arguments)
+    start = meaning.letters.start
+    return Value(Delta(plain(first - start), plain(second - start)))
+
+
+def _later(meaning: Any, node: Call) -> Value:
+    raise LatexUnsupported(f"{node.function} is not supported: write its entries", node.column)
+
+
+WHOLE: dict[str, Callable[[Any, Call], Value]] = {
+    "tr": _trace, "det": _det, "logdet": _logdet, "diag": _diag, "softmax": _softmax, "logsumexp": _logsumexp,
+    "mean": _mean, "var": _var, "sum": _sum, "max": _extreme, "min": _extreme, "inner": _inner, "vec": _later,
+    "kronecker": _kronecker,
+    "expm": _later,
+}  # fmt: skip
+
+
+def _of_catalogue(meaning: Any, node: Call) -> Value:
+    """A formula of the catalogue by its name; a vector may stand for a batch of one."""
+    formula = meaning.scope.formula(node.function)
+    if formula is None:
+        raise LatexError(f"{node.function} is no function that is known", node.column)
+    tensors = formula.tensors
+    required = [p for p in tensors if p.required]
+    if not len(required) <= len(node.arguments) <= len(tensors):
+        raise LatexError(f"{node.function}: expected {', '.join(p.name for p in required)}, given "
+                         f"{len(node.arguments)} arguments", node.column)  # fmt: skip
+    values = [meaning.value(one) for one in node.arguments]
+    single = bool(tensors) and not tensors[0].type.any_shape and values[0].rank == len(tensors[0].type.axes) - 1
+    try:
+        given = [
+            _argument(meaning, value, parameter, single) for value, parameter in zip(values, tensors, strict=False)
+        ]
+        made = formula(*given)
+    except DeriveError as problem:
+        raise LatexError(f"{node.function}: {problem}", node.column) from None
+    if isinstance(made, tuple):
+        raise LatexUnsupported(f"{node.function} has several results", node.column)
+    return _result(meaning, made, values[0], single)
+
+
+def _argument(meaning: Any, value: Value, parameter: Any, single: bool) -> Any:
+    """A tensor over the axes of a value."""
+    if value.rank == 0:
+        return value.body
+    axes: tuple[Axis, ...] = value.axes
+    if single and not parameter.type.any_shape and len(parameter.type.axes) == value.rank + 1:
+        axes = (Axis("q0_", Integer(1)), *axes)
+    count = meaning.letters.slot(Integer(1), "u").name
+    return Tensor(f"arg_{count}".strip("_"), axes, body=value.body, role="let")
+
+
+def _result(meaning: Any, made: Any, first: Value, single: bool) -> Value:
+    if not isinstance(made, Tensor):
+        return Value(made)
+    if single and made.ndim and made.axes[0].size == 1:
+        slots = meaning.letters.slots(made, 1)
+        return Value(made[(Integer(0), *slots)], slots, COLUMN)
+    slots = meaning.letters.slots(made)
+    return Value(made[slots] if slots else made[()], slots, first.turn if first.rank == len(slots) else COLUMN)

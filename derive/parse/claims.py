@@ -1,0 +1,136 @@
+"""A claim about a derivative, or a derivation of several lines: each line as a tensor over the letters it names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from derive.axes import Tensor
+from derive.formula import Traced
+
+from .errors import LatexError
+from .operands import Operands
+from .reading import Document, evaluated
+from .scope import Declared, Scope, key_of, label_of, stem_of
+from .statements import Line, lines_of, read_line, top_level
+from .tokens import Token
+
+DERIVATIVE = ("nabla", "frac", "dfrac", "tfrac")
+
+
+@dataclass(frozen=True)
+class Claimed:
+    """What one line says the derivative is. `letters`: how many of its axes are index letters, which have names."""
+
+    tensor: Tensor
+    letters: tuple[str, ...]
+    line: int
+    text: str
+    column: int
+
+
+def scope_of(traced: Traced, more: Iterable[Tensor] = (), base: Scope | None = None) -> Scope:
+    """The names that a formula has: its inputs, parameters, intermediates, and `more`."""
+    scope = base or Scope()
+    found = {key_of(t.name): Declared(key_of(t.name), t.name, "tensor", t) for t in (*traced.inputs, *more)}
+    defined = [t for t in traced.definitions if t not in traced.outputs or t.axes]
+    found |= {key_of(t.name): Declared(key_of(t.name), t.name, "tensor", t.with_(role="let")) for t in defined}
+    found |= {key_of(s.name): Declared(key_of(s.name), s.name, "parameter", symbol=s) for s in traced.scalars}
+    return scope.with_(*(one for key, one in found.items() if key not in scope.names))
+
+
+def claims_of(text: str, scope: Scope, variable: str) -> list[Claimed]:
+    """Every line that claims a value of the derivative for `variable`; definitions before it may be used in it."""
+    document = Document(scope, {}, set())
+    found: list[Claimed] = []
+    try:
+        parts = lines_of(text)
+        for number, part in enumerate(parts, 1):
+            found += _line(part, document, variable, number, text, alone=number == len(parts))
+    except RecursionError:
+        raise LatexError("the claim is nested too deep") from None
+    if not found:
+        raise LatexError("no claim is given: expected an expression, or lines that begin with \\nabla or =")
+    return found
+
+
+def _line(
+    part: list[Token], document: Document, variable: str, number: int, text: str, *, alone: bool
+) -> Iterator[Claimed]:
+    part, letters, claims = _left(part, variable)
+    if not claims:
+        line = read_line(part, document.scope)
+        if line.target is not None:
+            _define(line, document)
+            return
+        if len(line.sides) > 1:
+            raise LatexError("an equation between known sides is no claim about the derivative", line.column)
+    for piece in _pieces(part):
+        yield _claimed(piece, document, letters, number, text)
+
+
+def _left(part: list[Token], variable: str) -> tuple[list[Token], tuple[str, ...], bool]:
+    """The part without its left-hand side ∂L/∂w_{ij} or ∇_w L, the letters there, and whether one was there."""
+    signs = top_level(part)
+    if not signs:
+        return part, (), False
+    if signs[0] == 0:
+        return part[1:], (), True
+    left = part[: signs[0]]
+    if left[0].text not in DERIVATIVE or not any(t.text in ("partial", "nabla", "d") for t in left):
+        return part, (), False
+    below = _below(left)
+    name = stem_of(below)
+    label = label_of(below[name[1] + 1 :]) if name is not None and below[name[1] : name[1] + 1] else None
+    stems = {name[0], f"{name[0]}_{label}"} if name is not None else set()
+    if key_of(variable) not in stems:
+        raise LatexError(f"the left-hand side is no derivative for {variable}", left[0].column)
+    letters = () if name is None or key_of(variable) != name[0] else _named_letters(below[name[1] :])
+    return part[signs[0] + 1 :], letters, True
+
+
+def _below(left: list[Token]) -> list[Token]:
+    """The variable of a derivative."""
+    cursor = Operands(left, Scope())
+    sign = cursor.next()
+    if sign.text == "nabla":
+        return cursor.group("the variable of \\nabla") if cursor.accepts("_") else []
+    cursor.group("the numerator")
+    return cursor.group("the denominator")[1:]
+
+
+def _named_letters(sub: list[Token]) -> tuple[str, ...]:
+    return tuple(t.text + "" for t in sub if t.kind == "letter")
+
+
+def _pieces(part: list[Token]) -> Iterator[list[Token]]:
+    """What stands between signs of equality."""
+    start = 0
+    for place in [*top_level(part), len(part)]:
+        yield part[start:place]
+        start = place + 1
+
+
+def _define(line: Line, document: Document) -> None:
+    made = evaluated(line, document.scope)
+    tensor = made.tensors[-1]
+    if made.key in document.scope.names:
+        raise LatexError(f"{tensor.name} is defined twice", line.column)
+    document.scope = document.scope.with_(Declared(made.key, tensor.name, "tensor", tensor, flags=made.flags))
+
+
+def _claimed(part: list[Token], document: Document, letters: tuple[str, ...], number: int, text: str) -> Claimed:
+    if not part:
+        raise LatexError("nothing stands beside =")
+    inner = Operands(part, document.scope, letters)
+    found = inner.expression()
+    inner.end()
+    line = Line((found,), part[0].column, letters=letters, tokens=tuple(part))
+    made = evaluated(line, document.scope)
+    (tensor,) = made.tensors
+    free = tuple(a.name for a in tensor.axes[: made.free])
+    if letters and set(letters) == set(free):
+        order = [*sorted(tensor.axes[: made.free], key=lambda a: letters.index(a.name)), *tensor.axes[made.free :]]
+        tensor, free = tensor.with_(axes=order), tuple(letters)
+    written = text[part[0].column : part[-1].column + len(part[-1].shown)]
+    return Claimed(tensor, free, number, written.strip(), part[0].column)

@@ -1,0 +1,179 @@
+"""Index letters: which axis each runs along, where it starts, and what its value is as a number."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from sympy import Expr
+
+from derive.axes import Axis, Size, Tensor, settled
+from derive.axes import axis as new_axis
+
+from .binders import used
+from .errors import LatexError
+from .scope import Scope
+from .tree import At, Big, Binary, Letter, Name, Node, Number, Range, children
+from .values import OpenLength
+
+
+@dataclass(frozen=True)
+class Index:
+    """A letter in scope: its axis, and the number it means, axis + offset."""
+
+    axis: Axis
+    offset: Expr
+    known: bool  # whether a range was written, so that its value as a number is certain
+
+
+@dataclass
+class Letters:
+    """The letters of one statement: which are in scope, what lengths have been told, what each is called."""
+
+    scope: Scope
+    inner: dict[str, Index] = field(default_factory=dict)
+    told: dict[str, Expr] = field(default_factory=dict)  # n of i = 1 … n
+    preferred: dict[str, str] = field(default_factory=dict)  # name of a slot → the letter it is to be printed as
+    start: int = 1
+    certain: bool = False  # whether the text, or the user, says where indices start
+    count: int = 0
+    sure: set[str] = field(default_factory=set)  # slots whose value as a number is told by their range
+    extents: dict[Expr, int] = field(default_factory=dict, repr=False)
+
+    def slot(self, size: Expr, name: str) -> Axis:
+        """A letter that nobody else uses."""
+        self.count += 1
+        made = Axis(f"q{self.count}_", size)
+        self.preferred[made.name] = name
+        return made
+
+    def extent(self, body: Expr) -> int:
+        """How many nodes an expression has, written out; shared parts are counted once and added often."""
+        if body not in self.extents:
+            self.extents[body] = 1 + sum(self.extent(part) for part in body.args)
+        return self.extents[body]
+
+    def shown(self, problem: str) -> str:
+        """A problem in the letters of the text."""
+        return re.sub(r"q\d+_", lambda found: self.preferred.get(found[0], found[0]), problem)
+
+    def open(self, name: str) -> Axis:
+        self.count += 1
+        return self.slot(OpenLength(f"q{self.count}_size"), name)
+
+    def slots(self, tensor: Tensor, first: int = 0) -> tuple[Axis, ...]:
+        return tuple(self.slot(letter.size, letter.name) for letter in tensor.axes[first:])
+
+
+def find_start(trees: list[Node], scope: Scope) -> tuple[int, bool]:
+    """Where indices start: as the user says, else as the ranges in the text say, else 1, which is then not certain."""
+    if scope.start is not None:
+        return scope.start, True
+    lows = {one.low.text for tree in trees for one in ranges(tree) if isinstance(one.low, Number)} & {"0", "1"}
+    if lows == {"0", "1"}:
+        raise LatexError(
+            "one range starts at 0, another at 1: say at which number indices start, with start=0 or start=1"
+        )
+    return (int(lows.pop()), True) if lows else (1, False)
+
+
+def ranges(tree: Node) -> Iterator[Range]:
+    """Every range of a letter in a tree."""
+    for node in walk(tree):
+        if isinstance(node, Big):
+            yield from node.ranges
+
+
+def walk(tree: Node) -> Iterator[Node]:
+    """Every node, in the order written."""
+    stack = [tree]
+    while stack:
+        node = stack.pop()
+        yield node
+        stack.extend(reversed(children(node)))
+
+
+@dataclass(frozen=True)
+class Use:
+    """A letter as an index of a tensor: the axis, and how far it is moved (None: in a form that is not letter + c)."""
+
+    letter: str
+    axis: Axis
+    shift: int | None
+    padded: bool
+    column: int
+
+
+def uses(tree: Node, scope: Scope, bound: frozenset[str] = frozenset()) -> Iterator[Use]:
+    """Letters that stand free as indices of declared tensors, in order of appearance."""
+    if isinstance(tree, Big):
+        own = bound | {one.letter for one in tree.ranges}
+        for one in tree.ranges:
+            for limit in (one.low, one.high):
+                if limit is not None:
+                    yield from uses(limit, scope, bound)
+        for part in (*tree.conditions, tree.body):
+            yield from uses(part, scope, own)
+        return
+    if isinstance(tree, At):
+        yield from _indexed(tree, scope, bound)
+    for part in children(tree):
+        yield from uses(part, scope, bound)
+
+
+def _indexed(node: At, scope: Scope, bound: frozenset[str]) -> Iterator[Use]:
+    declared = scope.names.get(node.base.key) if isinstance(node.base, Name) else None
+    if declared is None or declared.tensor is None:
+        return
+    for letter, index in zip(declared.tensor.axes, node.indices, strict=False):
+        name, shift = shifted(index)
+        padded = "padded" in declared.flags
+        if name and name not in bound:
+            yield Use(name, letter, shift, padded, index.column)
+        elif not name:
+            for other in sorted(used(index) - bound - scope.names.keys()):
+                yield Use(other, letter, None, padded, index.column)
+
+
+def shifted(index: Node) -> tuple[str, int | None]:
+    """(i, −1) of i − 1; ("", None) of anything else."""
+    if isinstance(index, Letter):
+        return index.name, 0
+    if isinstance(index, Binary) and index.operator in "+-" and isinstance(index.right, Number):
+        name, shift = shifted(index.left)
+        if name and shift is not None and index.right.text.isdigit() and len(index.right.text) < 6:
+            return name, shift + (1 if index.operator == "+" else -1) * int(index.right.text)
+    return "", None
+
+
+def axis_of(name: str, found: list[Use], scope: Scope, column: int) -> Axis:
+    """The axis along which a letter runs: that of the tensors it indexes, else the declared axis of its name."""
+    exact = [use for use in found if use.letter == name and use.shift is not None]
+    sizes = list(dict.fromkeys(use.axis.size for use in exact))
+    if len(sizes) > 1:
+        axes = ", ".join(dict.fromkeys(use.axis.name for use in exact))
+        raise LatexError(f"the index {name} runs along axes of different lengths: {axes}", exact[1].column)
+    bare = name.rstrip("'")
+    if sizes and bare in scope.axes and scope.axes[bare].size != sizes[0]:
+        known, other = scope.axes[bare].size, exact[0].axis
+        raise LatexError(f"two readings: {bare} is an axis of length {known}, and an index along {other.name}, of "
+                         f"length {sizes[0]}; use another letter", exact[0].column)  # fmt: skip
+    if sizes:
+        return exact[0].axis
+    if bare in scope.axes:
+        return scope.axes[bare]
+    raise LatexError(f"{name} indexes nothing, so its range is not known: write its range, or declare an axis {name}",
+                     column)  # fmt: skip
+
+
+def size_called(name: str) -> Expr:
+    """A new length of that name."""
+    symbol = new_axis("n").size.func(name)
+    assert isinstance(symbol, Size)
+    return symbol
+
+
+def plain(expression: Expr) -> Expr:
+    """An integer expression, multiplied out."""
+    return settled(expression)

@@ -1,0 +1,338 @@
+"""`read`: a text and its declarations become a Formula, an Equation or a Declaration."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sympy import Integer
+
+from derive.axes import DeriveError, Tensor
+from derive.formula import Formula
+
+from .binders import unbound
+from .build import defined, formula_of
+from .errors import LatexError
+from .letters import Index, Letters, axis_of, find_start, plain, size_called, uses, walk
+from .meaning import Meaning
+from .names import inside
+from .operands import Operands
+from .products import together
+from .scope import Declared, Scope, declared, identifier_of, label_of
+from .statements import Line, lines_of, read_line
+from .tokens import Token
+from .tree import Big, Cases, Letter, Name, Node, Number, Range
+from .values import Value
+
+
+@dataclass(frozen=True)
+class Equation:
+    """left = right, each a Formula over the same letters; further members stand between them."""
+
+    members: tuple[Formula, ...]
+    text: str
+
+    @property
+    def left(self) -> Formula:
+        return self.members[0]
+
+    @property
+    def right(self) -> Formula:
+        return self.members[-1]
+
+    def __repr__(self) -> str:
+        return f"<equation {' = '.join(str(m.trace().outputs[0].body) for m in self.members)}>"
+
+
+@dataclass(frozen=True)
+class Declaration:
+    """x ∈ ℝⁿ: names with the lengths of their axes."""
+
+    tensors: tuple[Tensor, ...]
+    text: str
+
+    @property
+    def where(self) -> str:
+        """As `where` writes it."""
+        return ", ".join(f"{t.name}: {' '.join(a.name for a in t.axes) or 'scalar'}" for t in self.tensors)
+
+    def __repr__(self) -> str:
+        return f"<declaration {self.where}>"
+
+
+Read = Formula | Equation | Declaration
+DOC = "Read from LaTeX."
+
+
+@dataclass
+class Document:
+    """Lines read so far: the scope grows with each definition."""
+
+    scope: Scope
+    defined: dict[str, Tensor]
+    used: set[str]
+
+
+def read(
+    text: str, where: str = "", *, catalogue: Mapping[str, Any] | None = None, start: int | None = None,
+    entrywise: bool = False, name: str = "",
+) -> Read:  # fmt: skip
+    """LaTeX → Formula, Equation or Declaration. Raises LatexError at the column, or LatexUnsupported."""
+    scope = declared(where, Scope(catalogue=catalogue or {}, start=start, entrywise=entrywise))
+    try:
+        return _read(text, scope, name)
+    except RecursionError:
+        raise LatexError("the formula is nested too deep") from None
+
+
+def _read(text: str, scope: Scope, name: str) -> Read:
+    parts = lines_of(text)
+    if not parts:
+        raise LatexError("no formula is given")
+    found: list[Tensor] = []
+    document = Document(scope, {}, set())
+    for place, part in enumerate(parts):
+        last = place == len(parts) - 1
+        if (tensors := _declaration(part, document.scope)) is not None:
+            found += tensors
+            document.scope = document.scope.with_(*(_declared(t) for t in tensors))
+            if last:
+                return Declaration(tuple(found), text)
+            continue
+        made = statement(part, document, name, last, text)
+        if last:
+            assert made is not None
+            return made
+    raise AssertionError("a text has a last line")
+
+
+def _declared(tensor: Tensor) -> Declared:
+    from .scope import key_of
+
+    return Declared(key_of(tensor.name), tensor.name, "tensor", tensor)
+
+
+def statement(part: list[Token], document: Document, name: str, last: bool, text: str) -> Read | None:
+    """One line: a definition that enters the scope, or, if it is the last, what is returned."""
+    line = read_line(part, document.scope)
+    made = evaluated(line, document.scope)
+    document.used |= {node.key for side in line.sides for node in walk(side) if isinstance(node, Name)}
+    if line.target is not None and len(made.tensors) == 1:
+        tensor = made.tensors[0]
+        if not last:
+            if made.key in document.scope.names:
+                raise LatexError(f"{tensor.name} is defined twice", line.column)
+            document.scope = document.scope.with_(Declared(made.key, tensor.name, "tensor", tensor, flags=made.flags))
+            document.defined[made.key] = tensor
+            return None
+        _all_used(document)
+        output = tensor.with_(role="output")
+        return formula_of(name or tensor.name, (output,), document.scope, DOC)
+    if not last:
+        raise LatexError("only the last line may stand without a new name on its left", line.column)
+    _all_used(document)
+    formulas = tuple(formula_of(name or t.name, (t.with_(role="output"),), document.scope, DOC)
+                     for t in made.tensors)  # fmt: skip
+    return formulas[0] if len(formulas) == 1 else Equation(formulas, text)
+
+
+def _all_used(document: Document) -> None:
+    for key, tensor in document.defined.items():
+        if key not in document.used:
+            raise LatexError(f"{tensor.name} is defined, and then not used")
+
+
+@dataclass(frozen=True)
+class Made:
+    """The sides of a line as tensors over the same axes; the key of what is defined."""
+
+    tensors: tuple[Tensor, ...]
+    key: str = ""
+    flags: tuple[str, ...] = ()
+    free: int = 0  # how many of the axes are index letters
+
+
+def evaluated(line: Line, scope: Scope) -> Made:
+    """The values of all sides, over the free letters of the line."""
+    start, certain = find_start(list(line.sides), scope)
+    letters = Letters(scope, start=start, certain=certain)
+    key, own, indices = _named(line, scope)
+    free = _free_letters(line, scope, indices)
+    meaning = Meaning(letters)
+    _tell(line, letters)
+    slots = []
+    for letter in free:
+        letters.inner[letter] = _free_index(letter, line, letters)
+        slots.append(letters.inner[letter].axis)
+    values = [_checked(meaning, side) for side in line.sides]
+    values = _aligned(values, line)
+    name = own or _fresh_name(scope, bool(slots or values[0].axes))
+    tensors = tuple(defined(name, value, tuple(slots), letters, "let", line.column) for value in values)
+    flags = (
+        ("called", label_of(line.target.arguments) or "")
+        if line.target and line.target.arguments and not indices
+        else ()
+    )
+    return Made(tensors, key, flags, len(slots))
+
+
+def _checked(meaning: Meaning, side: Node) -> Value:
+    found = meaning.value(side)
+    if found.whole and not isinstance(side, Number):
+        if any(hasattr(part, "integer_bound") for part in (found.body, *found.body.args)):
+            return replace(found, body=plain(found.body - meaning.letters.start))  # a place counts from 0, as in arrays
+        meaning.real(found, side)
+    return found
+
+
+def _aligned(values: list[Value], line: Line) -> list[Value]:
+    """All sides over the axes of the first; a row equals no column."""
+    made = values[:1]
+    for value in values[1:]:
+        first, other = together(made[0], value, "=", line.column)
+        if first.rank != made[0].rank:
+            raise LatexError(f"{made[0].shape} = {value.shape}", line.column)
+        made[0] = first
+        made.append(replace(other, body=other.over(first.axes), axes=first.axes))
+    return made
+
+
+def _fresh_name(scope: Scope, array: bool) -> str:
+    names = {one.name for one in scope.names.values()} | set(scope.axes)
+    return next(n for n in (("y", "out", "result") if array else ("L", "out", "result")) if n not in names)
+
+
+def _named(line: Line, scope: Scope) -> tuple[str, str, list[str]]:
+    """The key and name of the target, and which letters below it are indices: those free on the right."""
+    target = line.target
+    if target is None:
+        return "", "", []
+    right = {use.letter for side in line.sides for use in uses(side, scope)} | _declared_indices(line, scope)
+    right |= set(_left_letters(line, scope))
+    below = [*_letters_of(target.sup, scope), *_letters_of(target.sub, scope)]
+    called = [t.text for t in target.arguments if t.kind == "letter"]
+    label = []
+    if below and set(below) <= right:
+        indices = below
+    elif below and set(below) & right:
+        missing = next(letter for letter in below if letter not in right)
+        raise LatexError(f"the index {missing} stands on the left, but not on the right", target.column)
+    else:
+        indices = []
+        plain_sup = [t for t in target.sup if t.text not in ("(", ")", "[", "]")]
+        label = [part for part in (label_of(target.sub), label_of(plain_sup)) if part]
+    if called and set(called) & right:
+        if not set(called) <= right:
+            raise LatexError("indices and other arguments are mixed on the left", target.column)
+        indices = [*indices, *called]
+    else:
+        _known_arguments(target.arguments, scope)
+    key = "_".join([target.stem, *label])
+    return key, identifier_of(key), list(dict.fromkeys(indices))
+
+
+def _letters_of(group: tuple[Token, ...], scope: Scope) -> list[str]:
+    """The letters that stand as indices in a subscript; none where it can only be a label."""
+    if not group:
+        return []
+    try:
+        found = Operands(group, scope).indices(list(inside(list(group)) or group), len(group))
+    except DeriveError:
+        return []
+    return [node.name for one in found for node in walk(one) if isinstance(node, Letter)]
+
+
+def _known_arguments(arguments: tuple[Token, ...], scope: Scope) -> None:
+    """The arguments of f(x) = … must be declared: they are inputs."""
+    parts: list[list[Token]] = [[]]
+    for token in arguments:
+        if token.text in (",", ";", "|"):
+            parts.append([])
+        else:
+            parts[-1].append(token)
+    for part in parts:
+        if part:
+            Operands(part, scope).whole()
+
+
+def _declared_indices(line: Line, scope: Scope) -> set[str]:
+    declared = {one.name for one in scope.names.values() if one.kind == "index"}
+    return {name for side in line.sides for name in unbound(side)} & declared
+
+
+def _left_letters(line: Line, scope: Scope) -> list[str]:
+    """Letters of the left-hand side that stand alone on the right: there they are indices, and no lengths."""
+    written = set().union(*(unbound(side) for side in line.sides))
+    return [name for name in line.letters if name in written and name in scope.axes]
+
+
+def _free_letters(line: Line, scope: Scope, indices: list[str]) -> list[str]:
+    """The free letters of a line, in the order of its left-hand side, else in order of appearance."""
+    found = [use.letter for side in line.sides for use in uses(side, scope)]
+    found = [name for name in found if name not in scope.names or scope.names[name].kind == "index"]
+    found += sorted(_declared_indices(line, scope)) + _left_letters(line, scope)
+    free = list(dict.fromkeys(found))
+    if line.target is not None:
+        stray = [name for name in free if name not in indices]
+        if stray:
+            raise LatexError(f"the index {stray[0]} stands on the right, but not on the left, and no sum binds it",
+                             line.column)  # fmt: skip
+        return indices
+    return free
+
+
+def _free_index(name: str, line: Line, letters: Letters) -> Index:
+    """A free letter runs over all values for which every entry exists: x_{t−1} leaves out the first t."""
+    found = [use for side in line.sides for use in uses(side, letters.scope)]
+    axis = axis_of(name, found, letters.scope, line.column)
+    shifts = [use.shift for use in found if use.letter == name and use.shift is not None and not use.padded] or [0]
+    least, most = min([*shifts, 0]) if 0 in shifts else min(shifts), max(shifts)
+    guarded = [node for side in line.sides for node in walk(side) if isinstance(node, Cases) and name in unbound(node)]
+    if least != most and guarded:
+        raise LatexError(f"{name} is moved within cases: say what lies beyond the ends, with 'padded' in where",
+                         guarded[0].column)  # fmt: skip
+    size = axis.size if least == most else plain(axis.size - (most - least))
+    if size.is_Integer and size < 1:
+        raise LatexError(f"no value of {name} is left for which every entry exists", line.column)
+    return Index(letters.slot(size, name), Integer(letters.start - least), letters.certain)
+
+
+def _tell(line: Line, letters: Letters) -> None:
+    """Lengths told by ranges: n of \\sum_{i=1}^{n} x_i is the length of x."""
+    for side in line.sides:
+        for node, one in _ranges(side):
+            if not isinstance(one.high, (Letter, Name)) or one.low is None:
+                continue
+            name = one.high.name if isinstance(one.high, Letter) else one.high.key
+            declared_size = isinstance(one.high, Name) and letters.scope.names[name].kind == "size"
+            if isinstance(one.high, Name) and not declared_size:
+                continue
+            if not declared_size and letters.scope.length(name) is not None:
+                continue
+            _tell_one(name, node, one, letters)
+
+
+def _tell_one(name: str, node: Node, one: Range, letters: Letters) -> None:
+    found = [u for u in uses_within(node, letters.scope) if u.letter == one.letter and u.shift == 0]
+    sizes = list(dict.fromkeys(use.axis.size for use in found))
+    low = int(one.low.text) if getattr(one.low, "text", "").isdigit() else letters.start  # type: ignore[union-attr]
+    size = plain(sizes[0] + low - 1) if sizes else size_called(identifier_of(name))
+    if len(sizes) > 1 or letters.told.setdefault(name, size) != size:
+        raise LatexError(f"{name} is the length of different axes; declare them with one letter", one.column)
+
+
+def uses_within(node: Any, scope: Scope) -> list[Any]:
+    """Where letters are indices within what a sign is of."""
+    return [use for part in (*node.conditions, node.body) for use in uses(part, scope)]
+
+
+def _ranges(side: Node) -> list[tuple[Any, Range]]:
+    return [(node, one) for node in walk(side) if isinstance(node, Big) for one in node.ranges]
+
+
+def _declaration(part: list[Token], scope: Scope) -> list[Tensor] | None:
+    """x ∈ ℝⁿ, X ∈ ℝ^{n × d}, x, y ∈ ℝ; None for anything else."""
+    from .declaration import declaration
+
+    return declaration(part, scope)

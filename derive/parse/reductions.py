@@ -1,0 +1,93 @@
+"""Σ, Π, max, min, arg max and means: letters run along axes, ranges and conditions narrow them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sympy import Expr, Integer, oo
+from sympy.core.basic import Basic
+from sympy.core.relational import Ge, Le
+from sympy.logic.boolalg import And
+
+from derive.axes import ArgMaxOver, ArgMinOver, Axis, MaxOver, MeanOver, MinOver, ProdOver, SumOver, Where, free_axes
+
+from .errors import LatexError
+from .letters import Index, axis_of, plain, uses
+from .tree import Big, Letter, Name, Node, Range
+from .values import Value, add
+
+KINDS: dict[str, Any] = {
+    "sum": SumOver, "prod": ProdOver, "max": MaxOver, "min": MinOver, "mean": MeanOver, "argmax": ArgMaxOver,
+    "argmin": ArgMinOver,
+}  # fmt: skip
+NEUTRAL: dict[str, Expr] = {"sum": Integer(0), "prod": Integer(1), "max": -oo, "min": oo, "argmax": -oo, "argmin": oo}
+LONGEST = 10**6
+
+
+def reduced(meaning: Any, node: Big) -> Value:
+    """The reduction of the body over the letters, where the conditions hold."""
+    letters = meaning.letters
+    outer = dict(letters.inner)
+    slots: list[Axis] = []
+    conditions: list[Basic] = []
+    for one in node.ranges:
+        index, tests = _index(meaning, node, one)
+        slots.append(index.axis)
+        if index.known:
+            letters.sure.add(index.axis.name)
+        conditions += tests
+        letters.inner[one.letter] = index
+    conditions += [meaning.condition(test)[0] for test in node.conditions]
+    body = meaning.value(node.body)
+    entry = meaning.real(body, node.body) if not _bare(node) else body.body
+    letters.inner = outer
+    if node.kind == "mean" and conditions:
+        raise LatexError("a mean under conditions: write it as a sum over a number", node.column)
+    if conditions:
+        test = And(*conditions, evaluate=False) if len(conditions) > 1 else conditions[0]
+        entry = Where(test, entry, NEUTRAL[node.kind])
+    if node.kind.startswith("arg"):
+        if len(slots) > 1 or body.rank:
+            raise LatexError("arg max over one letter, of a number for each", node.column)
+        return Value(add(KINDS[node.kind](entry, *slots, Integer(0)), index.offset), whole=True)
+    return Value(KINDS[node.kind](entry, *slots), body.axes, body.turn)
+
+
+def _bare(node: Big) -> bool:
+    return isinstance(node.body, (Letter, Name))
+
+
+def _index(meaning: Any, node: Big, one: Range) -> tuple[Index, list[Basic]]:
+    """The axis along which a letter runs, and what of its range is left as conditions."""
+    letters = meaning.letters
+    name = one.letter
+    if one.low is None and one.high is None:
+        found = axis_of(name, _found(meaning, node), meaning.scope, one.column)
+        return Index(letters.slot(found.size, name), Integer(letters.start), letters.certain), []
+    low = _limit(meaning, one.low, "lower")
+    high = _limit(meaning, one.high, "upper")
+    if low is not None and high is not None and not free_axes(low) and not free_axes(high):
+        size = plain(high - low + 1)
+        if size.is_Integer and not 1 <= size <= LONGEST:
+            raise LatexError(f"the range of {name} has {size} values", one.column)
+        if not size.is_Integer and size.could_extract_minus_sign():
+            raise LatexError(f"the range of {name} is empty: {size} values", one.column)
+        return Index(letters.slot(size, name), low, True), []
+    found = axis_of(name, _found(meaning, node), meaning.scope, one.column)
+    index = Index(letters.slot(found.size, name), Integer(letters.start), letters.certain)
+    value = plain(index.axis)
+    tests: list[Basic] = []
+    if low is not None and plain(low - letters.start) != 0:
+        tests.append(Ge(value, plain(low - letters.start), evaluate=False))
+    if high is not None and plain(high - letters.start - found.size + 1) != 0:
+        tests.append(Le(value, plain(high - letters.start), evaluate=False))
+    return index, tests
+
+
+def _limit(meaning: Any, node: Node | None, what: str) -> Expr | None:
+    return None if node is None else meaning.whole(node, f"{what} limit")
+
+
+def _found(meaning: Any, node: Big) -> list[Any]:
+    """Where the letters of this sign are indices."""
+    return [use for part in (*node.conditions, node.body) for use in uses(part, meaning.scope)]

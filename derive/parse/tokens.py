@@ -1,0 +1,227 @@
+"""LaTeX as tokens with columns: a closed list of commands, nothing is expanded, nothing is executed."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+
+from derive.axes import did_you_mean
+
+from .errors import LatexError
+
+LONGEST = 10_000  # characters
+MOST_TOKENS = 4_000
+LONGEST_NUMBER = 24  # digits
+LONGEST_WORD = 40
+DEEPEST = 40  # groups within groups
+
+GREEK = frozenset(
+    "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau upsilon phi chi "
+    "psi omega "
+    "Gamma Delta Theta Lambda Xi Pi Sigma Upsilon Phi Psi Omega".split()
+)
+VARIANTS = {"varepsilon": "epsilon", "vartheta": "theta", "varphi": "phi", "varrho": "rho", "varsigma": "sigma",
+            "varpi": "pi", "varkappa": "kappa"}  # fmt: skip
+ACCENTS = {"hat": "hat", "widehat": "hat", "bar": "bar", "overline": "bar", "tilde": "tilde", "widetilde": "tilde",
+           "dot": "dot", "vec": "vec"}  # fmt: skip
+STYLES = frozenset("mathbf boldsymbol bm mathcal mathbb mathfrak mathscr mathit mathsf pmb".split())
+WORDS = frozenset("mathrm text operatorname textrm textbf textit mathtt texttt textsf mbox".split())
+FUNCTIONS = frozenset(
+    "exp log ln sin cos tan sinh cosh tanh arctan sqrt erf det tr diag vec sgn sign max min argmax argmin arg".split()
+)
+SIZING = frozenset(
+    "left right middle big Big bigg Bigg bigl bigr Bigl Bigr biggl biggr Biggl Biggr bigm Bigm displaystyle textstyle "
+    "scriptstyle limits nolimits quad qquad nonumber notag hfill thinspace hspace mathstrut".split()
+)
+SYMBOLS = {
+    "cdot": "cdot", "times": "times", "odot": "odot", "circ": "odot", "otimes": "otimes", "oslash": "oslash",
+    "ast": "*",
+    "le": "<=", "leq": "<=", "leqslant": "<=", "ge": ">=", "geq": ">=", "geqslant": ">=", "ne": "!=", "neq": "!=",
+    "lt": "<", "gt": ">", "in": "in", "land": "and", "wedge": "and", "lor": "or", "coloneqq": "=", "equiv": "=",
+    "lvert": "|", "rvert": "|", "vert": "|", "mid": "|", "|": "norm", "lVert": "norm", "rVert": "norm", "Vert": "norm",
+    "langle": "langle", "rangle": "rangle", "lfloor": "lfloor", "rfloor": "rfloor", "lceil": "lceil", "rceil": "rceil",
+    "{": "\\{", "}": "\\}", "lbrace": "\\{", "rbrace": "\\}", "lbrack": "[", "rbrack": "]", "to": "to",
+    "rightarrow": "to", "colon": ":", "prime": "'", "top": "top", "intercal": "top", "star": "star", "dagger": "dagger",
+    "infty": "infty", "ldots": "dots", "dots": "dots", "cdots": "dots", "vdots": "dots", "ddots": "dots",
+}  # fmt: skip
+OTHERS = frozenset(
+    "frac dfrac tfrac cfrac binom sum prod int lim nabla partial begin end substack underbrace overbrace ell "
+    "mathbbm forall sim propto approx prob Pr mod bmod pmod iint oint infin substack".split()
+)
+KNOWN = GREEK | VARIANTS.keys() | ACCENTS.keys() | STYLES | WORDS | FUNCTIONS | SIZING | SYMBOLS.keys() | OTHERS
+PROGRAMMING = frozenset(
+    "input include write read openin openout def edef gdef let newcommand renewcommand catcode csname expandafter loop "
+    "immediate usepackage documentclass directlua special jobname the newwrite everyjob".split()
+)
+ENVIRONMENTS = frozenset(
+    "cases dcases align align* aligned equation equation* gather gather* split matrix pmatrix bmatrix vmatrix array "
+    "smallmatrix".split()
+)
+PLAIN = frozenset("+-*/^_{}()[]|,&=<>!;:'.")
+UNICODE = {"−": "-", "·": "cdot", "×": "times", "≤": "<=", "≥": ">=", "≠": "!=", "⊙": "odot", "⊗": "otimes", "∈": "in",
+           "⊤": "top", "∞": "infty", "‖": "norm", "′": "'"}  # fmt: skip
+_COMMAND = re.compile(r"\\([A-Za-z]+|.)", re.DOTALL)
+_NUMBER = re.compile(r"\d+(?:\.\d+)?|\.\d+", re.ASCII)
+_BRACED = re.compile(r"\s*\{([A-Za-z0-9 .,_*\\'-]*)\}")
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """kind: "letter", "number", "command", "symbol", "word" (\\text{…}), "begin", "end", "newline", "stop"."""
+
+    kind: str
+    text: str
+    column: int
+    tight: bool = False  # whether it touches the token before: f(x), and not f (x)
+
+    @property
+    def shown(self) -> str:
+        if self.kind == "stop":
+            return "the end"
+        return {"command": f"\\{self.text}", "word": f"\\text{{{self.text}}}", "newline": r"\\"}.get(
+            self.kind, self.text
+        )
+
+
+def tokens(text: str, offset: int = 0) -> tuple[Token, ...]:
+    """The tokens of a line of LaTeX, a "stop" last. Raises LatexError for what is no mathematics, with its column."""
+    if not isinstance(text, str):
+        raise LatexError(f"expected LaTeX as text, given {type(text).__name__}")
+    if len(text) > LONGEST:
+        raise LatexError(f"the text has {len(text)} characters, over {LONGEST}")
+    found: list[Token] = []
+    place, last = 0, 0
+    while place < len(text):
+        if text[place] in " \t\n~":
+            place += 1
+            continue
+        token, end = _next(text, place)
+        if token is not None:
+            found.append(Token(token.kind, token.text, token.column + offset, place == last and bool(found)))
+        place = end
+        last = end
+        if len(found) > MOST_TOKENS:
+            raise LatexError(f"the text has over {MOST_TOKENS} symbols")
+    found.append(Token("stop", "", len(text) + offset))
+    _check_depth(found)
+    _check_variants(found)
+    return tuple(found)
+
+
+def _next(text: str, place: int) -> tuple[Token | None, int]:
+    char = text[place]
+    if char == "\\":
+        return _command(text, place)
+    if char.isascii() and char.isalpha():
+        return Token("letter", char, place), place + 1
+    if number := _NUMBER.match(text, place):
+        if len(number[0]) > LONGEST_NUMBER:
+            raise LatexError(f"a number of {len(number[0])} digits; up to {LONGEST_NUMBER} are read", place)
+        return Token("number", number[0], place), number.end()
+    if char in PLAIN:
+        return Token("symbol", char, place), place + 1
+    if char in UNICODE:
+        return Token("symbol", UNICODE[char], place), place + 1
+    if (greek := _greek(char)) is not None:
+        return Token("command", greek, place), place + 1
+    raise LatexError(f"{_named(char)} is not read in a formula{_instead(char)}", place)
+
+
+def _greek(char: str) -> str | None:
+    words = unicodedata.name(char, "").split()
+    if len(words) == 4 and words[0] == "GREEK" and words[2] == "LETTER":
+        name = words[3].lower().replace("lamda", "lambda")
+        name = name if words[1] == "SMALL" else name.capitalize()
+        return name if name in GREEK else None
+    return None
+
+
+def _named(char: str) -> str:
+    return f"{char!r}" if char.isprintable() else f"the control character U+{ord(char):04X}"
+
+
+def _instead(char: str) -> str:
+    return {"$": "; give the formula without $", "%": "; comments are not read", "#": "", "@": "", '"': ""}.get(
+        char, ""
+    )
+
+
+def _command(text: str, place: int) -> tuple[Token | None, int]:
+    found = _COMMAND.match(text, place)
+    if found is None:
+        raise LatexError("a backslash at the end; expected a command", place)
+    name, end = found[1], found.end()
+    if name == "\\":
+        return Token("newline", "\\", place), end
+    if name in (",", ";", ":", "!", " ", "\n"):
+        return None, end
+    if name in ("bmod", "mod"):
+        return Token("symbol", "mod", place), end
+    if name in SIZING:
+        return None, _after_size(text, end, name)
+    if name in SYMBOLS:
+        return Token("symbol", SYMBOLS[name], place), end
+    if name in ("begin", "end"):
+        return _environment(text, place, name, end)
+    if name in WORDS:
+        return _word(text, place, name, end)
+    if name in KNOWN:
+        return Token("command", name, place), end
+    if name in PROGRAMMING:
+        raise LatexError(f"\\{name} is no mathematics, and is not carried out", place)
+    raise LatexError(f"unknown command \\{name if name.isprintable() else '?'}{did_you_mean(name, KNOWN)}", place)
+
+
+def _after_size(text: str, end: int, name: str) -> int:
+    """`\\left.` is an invisible bracket; `\\hspace{…}` has an argument."""
+    if name in ("left", "right", "middle") and text[end : end + 1] == ".":
+        return end + 1
+    if name == "hspace" and (argument := _BRACED.match(text, end)):
+        return argument.end()
+    return end
+
+
+def _environment(text: str, place: int, name: str, end: int) -> tuple[Token, int]:
+    argument = _BRACED.match(text, end)
+    if argument is None or argument[1] not in ENVIRONMENTS:
+        given = argument[1] if argument else ""
+        raise LatexError(f"\\{name}: expected one of {', '.join(sorted(ENVIRONMENTS))}, given {given!r}", place)
+    end = argument.end()
+    if argument[1] == "array" and name == "begin" and (columns := _BRACED.match(text, end)):
+        end = columns.end()
+    return Token(name, argument[1].rstrip("*"), place), end
+
+
+def _word(text: str, place: int, name: str, end: int) -> tuple[Token, int]:
+    star = end + 1 if text[end : end + 1] == "*" else end
+    argument = _BRACED.match(text, star)
+    if argument is None:
+        raise LatexError(f"\\{name}: expected a word in braces", place)
+    word = argument[1].replace(r"\_", "_").strip()
+    if len(word) > LONGEST_WORD:
+        raise LatexError(f"\\{name}: a word of {len(word)} letters; up to {LONGEST_WORD} are read", place)
+    if "\\" in word:
+        raise LatexError(f"\\{name}: expected letters, digits and spaces in the braces", place)
+    return Token("word", word, place), argument.end()
+
+
+def _check_depth(found: list[Token]) -> None:
+    depth = 0
+    for token in found:
+        if token.kind == "begin" or (token.kind == "symbol" and token.text in ("(", "[", "{", "\\{")):
+            depth += 1
+        elif token.kind == "end" or (token.kind == "symbol" and token.text in (")", "]", "}", "\\}")):
+            depth -= 1
+        if depth > DEEPEST:
+            raise LatexError(f"brackets stand more than {DEEPEST} deep", token.column)
+
+
+def _check_variants(found: list[Token]) -> None:
+    """\\epsilon and \\varepsilon are one letter, unless a text tells them apart."""
+    used = {t.text for t in found if t.kind == "command"}
+    for token in found:
+        if token.text in VARIANTS and token.kind == "command" and VARIANTS[token.text] in used:
+            raise LatexError(
+                f"\\{token.text} and \\{VARIANTS[token.text]} are read as one letter; use one", token.column
+            )

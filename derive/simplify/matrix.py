@@ -1,0 +1,147 @@
+"""What defines a matrix function, as polys that are zero: A A⁻¹ = 1, L Lᵀ = A, Vᵀ V = 1, V Vᵀ = 1, Uᵀ U = 1."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from derive.terms import Head, Letter, Poly, entries, matrix_of
+
+from .expand import multiplied_out
+from .rules import Fact, Rules
+from .symmetry import ASSUMED
+
+
+@dataclass(frozen=True)
+class Named:
+    """A definition X = f(A) at letters of one's choice."""
+
+    rules: Rules
+    head: Head
+
+    @property
+    def at(self) -> tuple[Letter, ...]:
+        return entries(self._function, self._letters)[1]
+
+    @property
+    def _function(self) -> Head:
+        found = matrix_of(self.rules.algebra, self.head.definition)
+        assert found is not None
+        return found
+
+    @property
+    def _letters(self) -> tuple[Letter, ...]:
+        letters: tuple[Letter, ...] = self.head.definition[0][0][0][0][0][1]
+        return letters
+
+    def value(self, *at: Letter) -> Poly:
+        """X_at."""
+        algebra = self.rules.algebra
+        return algebra.relabelled(algebra.atom(self.head, self.head.slots), dict(zip(self.at, at, strict=True)))
+
+    def matrix(self, row: Letter, column: Letter) -> Poly:
+        """A at (row, column)."""
+        (body,), over = self.rules.algebra.unbound(self._function, self._letters)
+        return self.rules.algebra.relabelled(body, dict(zip(over, (row, column), strict=True)))
+
+    def contracted(self, one: Poly, two: Poly, over: Letter) -> Poly:
+        """Σ_over one · two."""
+        return self.rules.algebra.summed(self.rules.algebra.mul(one, two), (over,))
+
+    def less(self, left: Poly, right: Poly) -> Poly:
+        """left − right."""
+        return self.rules.algebra.add(left, self.rules.algebra.scaled(right, -1))
+
+    def unit(self, i: Letter, j: Letter) -> Poly:
+        return self.rules.algebra.atom(self.rules.algebra.delta, (i, j))
+
+
+def _inverse(x: Named) -> Iterator[Poly]:
+    i, j = x.at
+    k = x.rules.algebra.fresh(i)
+    yield x.less(x.contracted(x.value(i, k), x.matrix(k, j), k), x.unit(i, j))
+    yield x.less(x.contracted(x.matrix(i, k), x.value(k, j), k), x.unit(i, j))
+
+
+def _cholesky(x: Named) -> Iterator[Poly]:
+    i, j = x.at
+    k = x.rules.algebra.fresh(i)
+    yield x.less(x.contracted(x.value(i, k), x.value(j, k), k), x.matrix(i, j))
+
+
+def _eigenvector(x: Named) -> Iterator[Poly]:
+    i, j = x.at
+    k = x.rules.algebra.fresh(i)
+    yield x.less(x.contracted(x.value(k, i), x.value(k, j), k), x.unit(i, j))
+    yield x.less(x.contracted(x.value(i, k), x.value(j, k), k), x.unit(i, j))
+
+
+def _left_vector(x: Named) -> Iterator[Poly]:
+    i, k = x.at
+    row, other = x.rules.algebra.fresh(i), x.rules.algebra.fresh(k)
+    yield x.less(x.contracted(x.value(row, k), x.value(row, other), row), x.unit(k, other))
+
+
+@dataclass(frozen=True)
+class Inline(Named):
+    """A function f(A) without a name, at the letters of its head."""
+
+    @property
+    def _function(self) -> Head:
+        return self.head
+
+    @property
+    def _letters(self) -> tuple[Letter, ...]:
+        return self.head.slots
+
+
+DEFINING: dict[str, Callable[[Named], Iterator[Poly]]] = {
+    "inv": _inverse,
+    "cholesky": _cholesky,
+    "eigenvector": _eigenvector,
+    "right_vector": _eigenvector,
+    "left_vector": _left_vector,
+}
+
+
+def defining(rules: Rules, heads: Iterable[Head]) -> Iterator[tuple[int, Poly]]:
+    """(the definition, a poly that is zero) for each definition that is a function of a matrix."""
+    for head in heads:
+        function = matrix_of(rules.algebra, head.definition)
+        for equation in DEFINING[function.label](Named(rules, head)) if function and function.label in DEFINING else ():
+            yield head.id, equation
+
+
+def inherited(rules: Rules, heads: Iterable[Head], normal: Callable[[Poly], Poly]) -> None:
+    """The inverse of a matrix that is symmetric, by assumption or by its definition, is symmetric, too."""
+    algebra = rules.algebra
+    inverses = [(Named(rules, head), head.id) for head in heads if _is_inverse(matrix_of(algebra, head.definition))]
+    inverses += [(Inline(rules, head), -1) for head in algebra.heads if _is_inverse(head)]
+    for x, source in inverses:
+        i, j = x.at
+        if x.head.id in algebra.turns or (made := _symmetric(x, i, j, normal)) is None:
+            continue
+        places = [x.head.slots.index(i), x.head.slots.index(j)]
+        order = list(range(len(x.head.slots)))
+        order[places[0]], order[places[1]] = places[1], places[0]
+        pattern = (((x.head.id, x.head.slots), 1),)
+        rules.symmetric[x.head.id] = (tuple(order), Fact(pattern, (), x.value(j, i), made if source < 0 else source))
+
+
+def _is_inverse(head: Head | None) -> bool:
+    return head is not None and head.kind == "op" and head.label == "inv"
+
+
+def _symmetric(x: Named, i: Letter, j: Letter, normal: Callable[[Poly], Poly]) -> int | None:
+    """The definition (or ASSUMED) by which the matrix of x is symmetric; None where it is not known to be."""
+    algebra, entry = x.rules.algebra, x.matrix(i, j)
+    if not normal(x.less(entry, x.matrix(j, i))):
+        return ASSUMED
+    if len(entry) != 1 or entry[0][1] != 1 or entry[0][0][1] or len(entry[0][0][0]) != 1:
+        return None
+    (((name, letters), power),) = entry[0][0][0]
+    head = algebra.heads[name]
+    if power != 1 or head.kind != "name":
+        return None
+    body = multiplied_out(algebra, algebra.relabelled(head.definition, dict(zip(head.slots, letters, strict=True))))
+    return None if normal(x.less(body, algebra.relabelled(body, {i: j, j: i}))) else head.id

@@ -1,0 +1,105 @@
+"""Laws that make numerics safe: identities between index expressions, so that the oracle can check each of them.
+
+They are applied to definitions before they are differentiated (those of EARLY), and to definitions and results before
+code is written. The exact value never changes; what changes is that no exponential can overflow, no logarithm is taken
+of what has underflowed, and no difference cancels that need not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from sympy.core.basic import Basic
+
+from derive.rewrite import Law
+from derive.terms import Head, Poly, Power, Reader
+
+from . import differences as d
+from . import edges, exponentials, moments, shifts
+from .assumed import intervals
+from .form import Stabiliser
+
+
+def _law(name: str, traits: str, words: str, change: Callable[[Stabiliser, Poly], Poly]) -> Law:
+    """A law of polys that have one of these traits, or of any."""
+    some = frozenset(traits.split())
+
+    def apply(s: Stabiliser, poly: Poly) -> tuple[Poly, tuple[()]] | None:
+        return None if some and some.isdisjoint(s.traits(poly)) else (change(s, poly), ())
+
+    return Law(name, words, apply)
+
+
+def _difference(
+    name: str, traits: str, words: str, wanted: Callable[[Stabiliser, Head, Power], bool], look: d.Look
+) -> Law:
+    """A law of two terms."""
+    return _law(name, traits, words, lambda s, poly: d.paired(s, poly, wanted, look) if len(poly) > 1 else poly)
+
+
+LAWS: tuple[Law, ...] = (
+    _law("open an exponential", "exp", "a name for an exponential is written out", exponentials.open_exponential),
+    # functions that never overflow, for what exponentials spell
+    _difference("tanh", "exp", "(eᵘ − eᵛ)/(eᵘ + eᵛ) = tanh((u − v)/2)", d.is_divisor, d.tanh_of_exponentials),
+    _law("tanh of a quotient", "exp", "(eᵘ − eᵛ)/(eᵘ + eᵛ) = tanh((u − v)/2)", exponentials.tanh_of_quotient),
+    _law("log cosh", "log", "log(eᵘ + e⁻ᵘ) = log 2 + log cosh(u)", exponentials.log_cosh),
+    _law("softplus", "log", "log(1 + eᵘ) as one function, which never overflows", exponentials.softplus),
+    _law("sigmoid", "exp", "eᵘ/(eᵘ + eᵛ) = σ(u − v), a function that never overflows", exponentials.sigmoid),
+    _difference("tanh of a sigmoid", "sigmoid exp", "2σ(u) − 1 = tanh(u/2)", d.is_sigmoid,
+                d.tanh_of_sigmoid),
+    _difference("two sigmoids", "sigmoid", "σ(u) − σ(−u) = tanh(u/2)", d.is_call("sigmoid"), d.less_other_sigmoid),
+    _difference("the other sigmoid", "sigmoid exp", "1 − σ(u) = σ(−u)", d.is_sigmoid, d.other_sigmoid),
+    _difference("softplus, both ways", "softplus", "softplus(u) − softplus(−u) = u", d.is_call("softplus"),
+                d.less_softplus),
+    _law("log of a product", "log", "the logarithm of a product is the sum of the logarithms", exponentials.split_log),
+    _law("log of cases", "log", "log where(c, a, b) = where(c, log a, log b)", edges.log_of_cases),
+    _law("power of a product", "prod", "(Π f)ᵖ = exp(p Σ log f)", edges.power_of_product),
+    _difference("centre", "", "E[f g] − E[f] E[g] = E[(f − E f)(g − E g)]", moments.is_sum, moments.centred),
+    # where a value exists, though numbers have none
+    _law("the other shares", "exp", "1 − p, p near 1, is the sum of the other shares", edges.others_of_softmax),
+    _law("norm at zero", "root", "x/‖x‖, as a derivative, is 0 where x is", edges.norm_at_zero),
+    _law("beside an exponential", "exp", "eᶻ stands beside what keeps it finite", edges.beside_exponential),
+    _law("beside a sigmoid", "exp", "eᵃ σ(u) = exp(a − softplus(−u))", edges.beside_sigmoid),
+    _law("product with its logarithm", "log", "x log x is 0 where x is", edges.product_with_log),
+    # sums of exponentials, beside their largest
+    _law("logarithm of two exponentials", "log", "log(eᵘ + eᵛ) = max(u, v) + log1p(exp(−|u − v|))",
+         exponentials.log_of_two),
+    _law("shift log-sum-exp", "log", "log Σ exp(z) = m + log Σ exp(z − m) for any m; m is the largest z",
+         shifts.shift_log),
+    _law("shift sum of exponentials", "exp", "both sides of a ratio lose the factor exp(m), m the largest exponent",
+         shifts.shift_power),
+    _law("beside its largest", "max", "z − m first, where other exponents stand beside", shifts.beside_largest),
+    _law("exponent beside its largest", "max", "eᶻ e⁻ᵐ as exp((z − m)), where other exponentials stand beside",
+         shifts.exponent_beside_largest),
+    # differences that cancel
+    _law("log1p", "log", "log(1 + u) where 1 + u would round u away", exponentials.log1p),
+    _law("within a definition", "", "1 + y = eᵘ where y = eᵘ − 1", d.through_a_definition),
+    _law("expm1", "exp", "eᵘ − 1 where it would cancel", exponentials.expm1),
+    _difference("slope of tanh", "tanh", "1 − tanh²(u) = 4σ(2u)σ(−2u)", d.is_exact_tanh, d.slope_of_tanh),
+    _difference("one and tanh", "tanh", "1 ± tanh(u) = 2σ(±2u)", d.is_exact_tanh, d.one_and_tanh),
+    _difference("erfc", "erf", "1 ± erf(u) = erfc(∓u)", d.is_call("erf"), d.erfc_of_erf),
+    _difference("versine", "cos", "1 − cos(u) = 2 sin²(u/2)", d.is_call("cos"), d.versine),
+    _difference("difference of roots", "root", "√(c² + w) − c = w/(√(c² + w) + c)", d.is_root, d.root_less_root),
+    _difference("complement of a quotient", "", "1 − a/d = (d − a)/d", d.is_call("name"), d.one_less_quotient),
+    _difference("complement of a product", "prod", "1 − Π f = −expm1(Σ log f)", d.is_call("prod"), d.one_less_product),
+    _law("within functions", "", "the same laws inside an argument", Stabiliser.inside),
+)  # fmt: skip
+# Their derivatives are safer, or as safe and shorter, than the derivative of what the author wrote.
+EARLY = frozenset({"tanh", "tanh of a quotient", "log cosh", "softplus", "sigmoid", "tanh of a sigmoid",
+                   "two sigmoids", "the other sigmoid", "softplus, both ways", "log of a product", "log of cases",
+                   "power of a product", "centre", "within functions"})  # fmt: skip
+
+
+def drawn_out(s: Stabiliser, head: Head, poly: Poly) -> bool:
+    """Whether common factors may be written before a bracket: never exp(−m) of a shifted sum, nor what is masked."""
+    return head.id not in s.scaled and not edges.is_masked(s, poly)
+
+
+def stabiliser(reader: Reader, statements: Iterable[Basic] = (), *, early: bool = False, exact: bool = False,
+               divided: frozenset[int] = frozenset()) -> Stabiliser:  # fmt: skip
+    """A stabiliser with all laws, under what is assumed; with those of EARLY, for before differentiation."""
+    laws = tuple(law for law in LAWS if law.name in EARLY) if early else LAWS
+    return Stabiliser(reader, laws, early, intervals(reader, statements), exact, divided)
+
+
+__all__ = ["EARLY", "LAWS", "Stabiliser", "drawn_out", "stabiliser"]

@@ -1,0 +1,264 @@
+"""Differences that would cancel: identities 1 + ρ = r, told by one factor of a term t. Then t + ρ t = r t."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+from math import isqrt
+
+from derive.terms import ZERO, Atom, Head, Letter, Poly, Power, Term
+
+from .form import Factors, Stabiliser
+
+Identity = tuple[Poly, Poly]  # ρ, r
+Look = Callable[[Stabiliser, Atom, Factors], Iterator[Identity]]
+HALF = Fraction(1, 2)
+MOST = 4  # terms of a definition that is written out
+
+
+def paired(s: Stabiliser, poly: Poly, wanted: Callable[[Stabiliser, Head, Power], bool], look: Look) -> Poly:
+    """The first two terms t and ρ t of the poly as the one term r t."""
+    algebra = s.algebra
+    present = {term: (coefficient, term) for term, coefficient in poly}
+    for term, coefficient in poly if len(poly) > 1 else ():
+        if not any(wanted(s, algebra.heads[atom[0]], power) for atom, power in term[0]):
+            continue
+        factors, bound = algebra.opened(term)
+        raw = (coefficient, factors, bound)
+        for atom, power in factors.items():
+            if not wanted(s, algebra.heads[atom[0]], power):
+                continue
+            for ratio, joint in look(s, atom, tuple(factors.items())):
+                other = algebra.poly(algebra.product(raw, part) for part in algebra.raws(ratio))
+                if len(other) == 1 and other[0][0][1]:
+                    present |= _sums(s, poly)
+                found = present.get(other[0][0]) if len(other) == 1 else None
+                if found is not None and found[1] != term and found[0] == other[0][1]:
+                    rest = tuple(t for t in poly if t[0] not in (term, found[1]))
+                    made = algebra.poly(algebra.product(raw, part) for part in algebra.raws(joint))
+                    return algebra.add(rest, made)
+    return poly
+
+
+def _sums(s: Stabiliser, poly: Poly) -> dict[Term, tuple[Power, Term]]:
+    """Names of single sums, written out: what they then are → (its coefficient, the term)."""
+    found = {}
+    for term, coefficient in poly:
+        for atom in [a for a, p in term[0] if p == 1]:
+            body = s.definition(atom)
+            if body is not None and len(body) == 1 and body[0][0][1]:
+                ((shown, value),) = _over(s, atom, s.algebra.mul(((term, coefficient),), body))
+                found[shown] = value, term
+    return found
+
+
+def _over(s: Stabiliser, atom: Atom, poly: Poly, power: Power = 1) -> Poly:
+    """poly / atomᵖ."""
+    return s.algebra.mul(poly, s.algebra.term(1, {atom: -power}, ()))
+
+
+def _scaled(s: Stabiliser, label: str, argument: Poly, by: Power) -> Poly:
+    return s.applied(label, s.algebra.scaled(argument, by))
+
+
+# Rows: what tells the identity, and the identity.
+
+
+def is_call(*labels: str) -> Callable[[Stabiliser, Head, Power], bool]:
+    """Functions, to a positive power; `name:` names that may stand for one, too."""
+
+    def wanted(s: Stabiliser, head: Head, power: Power) -> bool:
+        if "name" in labels and head.kind == "name" and power > 0:
+            return True
+        return head.kind == "op" and head.label in labels and power > 0
+
+    return wanted
+
+
+def is_divisor(s: Stabiliser, head: Head, power: Power) -> bool:
+    """A sum of two that is divided by, or a name for a quotient."""
+    if head.kind != "name" or "exp" not in s.traits_of(head.id):
+        return False
+    body = head.definition
+    return len(body) == 2 if power < 0 else len(body) == 1 and any(p < 0 for _, p in body[0][0][0])
+
+
+def is_sigmoid(s: Stabiliser, head: Head, power: Power) -> bool:
+    """σ, or a name that may stand for one."""
+    if power < 0 or head.kind not in ("name", "op"):
+        return False
+    return head.label == "sigmoid" if head.kind == "op" else not s.traits_of(head.id).isdisjoint(("sigmoid", "exp"))
+
+
+def divisor(s: Stabiliser, atom: Atom, power: Power) -> tuple[Poly, Atom, Power]:
+    """(c y^(p − 1), d, −1) for a power of a name y = c/d; else (1, the atom, its power)."""
+    body, one = s.definition(atom) or ZERO, s.algebra.constant(1)
+    if isinstance(power, int) and power > 0 and len(body) == 1 and not body[0][0][1]:
+        below = [a for a, p in body[0][0][0] if p == -1 and s.definition(a)]
+        if len(below) == 1:
+            rest = s.algebra.mul(body, s.algebra.term(1, {below[0]: 1}, ()))
+            return s.algebra.mul(rest, s.algebra.term(1, {atom: power - 1}, ())), below[0], -1
+    return one, atom, power
+
+
+def is_root(s: Stabiliser, head: Head, power: Power) -> bool:
+    """√ of a sum."""
+    return head.kind == "name" and power == HALF
+
+
+def is_exact_tanh(s: Stabiliser, head: Head, power: Power) -> bool:
+    """tanh where nothing is summed: elsewhere 1 − y² costs less, and is as near as rounding each operation allows."""
+    return s.exact and power > 0 and (head.kind == "name" or head.label == "tanh")
+
+
+def tanh_of_exponentials(s: Stabiliser, atom: Atom, beside: Factors) -> Iterator[Identity]:
+    """(eᵘ − eᵛ)/(eᵘ + eᵛ) = tanh((u − v)/2)."""
+    power = dict(beside)[atom]
+    outside, below, _ = divisor(s, atom, power)
+    found = s.two_exponentials(below)
+    for k, u, v in [found, (found[0], found[2], found[1])] if found else []:
+        apart = s.algebra.add(u, s.algebra.scaled(v, -1))
+        half, down = _scaled(s, "tanh", apart, HALF), s.reader.exp_of(s.algebra.scaled(u, -1))
+        whole = s.algebra.term(1, {below: 1} if below == atom else {atom: -power}, ())
+        joint = s.algebra.mul(s.algebra.scaled(outside, Fraction(1) / k), whole, down, half)
+        yield s.algebra.scaled(s.reader.exp_of(s.algebra.scaled(apart, -1)), -1), joint
+
+
+def tanh_of_sigmoid(s: Stabiliser, atom: Atom, _: Factors) -> Iterator[Identity]:
+    """2σ(u) − 1 = tanh(u/2)."""
+    u = s.call(atom, "sigmoid")
+    if u is not None:
+        yield (_over(s, atom, s.algebra.constant(-HALF)),
+               _over(s, atom, s.algebra.scaled(_scaled(s, "tanh", u, HALF), HALF)))  # fmt: skip
+
+
+def less_other_sigmoid(s: Stabiliser, atom: Atom, _: Factors) -> Iterator[Identity]:
+    """σ(u) − σ(−u) = tanh(u/2)."""
+    u = s.argument(atom)
+    yield (_over(s, atom, s.algebra.scaled(_scaled(s, "sigmoid", u, -1), -1)),
+           _over(s, atom, _scaled(s, "tanh", u, HALF)))  # fmt: skip
+
+
+def other_sigmoid(s: Stabiliser, atom: Atom, _: Factors) -> Iterator[Identity]:
+    """1 − σ(u) = σ(−u)."""
+    u = s.call(atom, "sigmoid")
+    if u is not None:
+        joint = _over(s, atom, s.algebra.scaled(_scaled(s, "sigmoid", u, -1), -1))
+        yield _over(s, atom, s.algebra.constant(-1)), joint
+
+
+def less_softplus(s: Stabiliser, atom: Atom, _: Factors) -> Iterator[Identity]:
+    """softplus(u) − softplus(−u) = u."""
+    u = s.argument(atom)
+    yield _over(s, atom, s.algebra.scaled(_scaled(s, "softplus", u, -1), -1)), _over(s, atom, u)
+
+
+def one_and_tanh(s: Stabiliser, atom: Atom, _: Factors) -> Iterator[Identity]:
+    """1 + tanh(u) = 2σ(2u); 1 − tanh(u) = 2σ(−2u)."""
+    u = s.call(atom, "tanh")
+    for sign in (1, -1) if u is not None else ():
+        assert u is not None
+        joint = s.algebra.scaled(_scaled(s, "sigmoid", u, 2 * sign), 2 * sign)
+        yield _over(s, atom, s.algebra.constant(sign)), _over(s, atom, joint)
+
+
+def slope_of_tanh(s: Stabiliser, atom: Atom, _: Factors) -> Iterator[Identity]:
+    """1 − tanh²(u) = 4 σ(2u) σ(−2u)."""
+    u = s.call(atom, "tanh")
+    if u is not None:
+        both = s.algebra.mul(_scaled(s, "sigmoid", u, 2), _scaled(s, "sigmoid", u, -2))
+        yield _over(s, atom, s.algebra.constant(-1), 2), _over(s, atom, s.algebra.scaled(both, -4), 2)
+
+
+def erfc_of_erf(s: Stabiliser, atom: Atom, _: Factors) -> Iterator[Identity]:
+    """1 − erf(u) = erfc(u); 1 + erf(u) = erfc(−u)."""
+    u = s.argument(atom)
+    for sign in (1, -1):
+        joint = s.algebra.scaled(_scaled(s, "erfc", u, sign), -sign)
+        yield _over(s, atom, s.algebra.constant(-sign)), _over(s, atom, joint)
+
+
+def versine(s: Stabiliser, atom: Atom, _: Factors) -> Iterator[Identity]:
+    """1 − cos(u) = 2 sin²(u/2)."""
+    square = s.reader.raised(_scaled(s, "sin", s.argument(atom), HALF), 2)
+    yield _over(s, atom, s.algebra.constant(-1)), _over(s, atom, s.algebra.scaled(square, -2))
+
+
+def root_less_root(s: Stabiliser, atom: Atom, _: Factors) -> Iterator[Identity]:
+    """√(c² + w) − c = w/(√(c² + w) + c)."""
+    body = s.definition(atom) or ZERO
+    for term, coefficient in body:
+        root = _root(s, term, coefficient)
+        if root is not None and len(body) > 1:
+            rest = tuple(t for t in body if t[0] != term)
+            under = s.algebra.add(s.algebra.term(1, {atom: HALF}, ()), root)
+            joint = s.algebra.mul(rest, s.reader.raised(under, -1))
+            yield _over(s, atom, s.algebra.scaled(root, -1), HALF), _over(s, atom, joint, HALF)
+
+
+def _root(s: Stabiliser, term: tuple[Factors, tuple[Letter, ...]], coefficient: Power) -> Poly | None:
+    """c of c², c > 0."""
+    value = Fraction(coefficient)
+    roots = Fraction(isqrt(max(0, value.numerator)), isqrt(value.denominator))
+    even = all(s.is_positive_atom(a) and p % 2 == 0 for a, p in term[0])
+    if term[1] or not even or roots**2 != value:
+        return None
+    return s.algebra.term(roots, {a: p // 2 for a, p in term[0]}, ())
+
+
+def one_less_quotient(s: Stabiliser, atom: Atom, beside: Factors) -> Iterator[Identity]:
+    """1 − a/d = (d − a)/d, where nothing cancels in d − a; sign(a) a is |a|."""
+    algebra, signs = s.algebra, [a for a, p in beside if p == 1 and s.is_call(a, "sign")]
+    body = s.definition(atom) or ZERO
+    for unit in [(atom,), *((atom, sign) for sign in signs)] if len(body) == 1 and not body[0][0][1] else ():
+        value = body if len(unit) == 1 else _absolute(s, body, s.argument(unit[1]))
+        under = algebra.term(1, dict.fromkeys(unit, -1), ())
+        for divisor, power in value[0][0][0] if value else ():
+            whole = s.definition(divisor) if power == -1 else None
+            top = algebra.add(whole or ZERO, algebra.scaled(_over(s, divisor, value, -1), -1))
+            if whole is not None and top and len(top) < len(whole) and algebra.is_positive(top):
+                yield (algebra.scaled(under, -1),
+                       algebra.mul(algebra.scaled(_over(s, divisor, top), -1), under))  # fmt: skip
+
+
+def _absolute(s: Stabiliser, product: Poly, factor: Poly) -> Poly:
+    """sign(a) times a product with the factor a."""
+    only, ((factors, bound), coefficient) = s.lone(factor), product[0]
+    if only is None or dict(factors).get(only) != 1:
+        return ZERO
+    rest = s.algebra.term(coefficient, {a: p for a, p in factors if a != only}, bound)
+    return s.algebra.mul(rest, s.reader.apply("abs", factor))
+
+
+def one_less_product(s: Stabiliser, atom: Atom, _: Factors) -> Iterator[Identity]:
+    """1 − Π f = −expm1(Σ log f), f > 0."""
+    total = log_of_product(s, atom)
+    if total is not None:
+        yield _over(s, atom, s.algebra.constant(-1)), _over(s, atom, s.reader.apply("expm1", total))
+
+
+def log_of_product(s: Stabiliser, atom: Atom) -> Poly | None:
+    """Σ log f of Π f, f > 0."""
+    (body,), over = s.algebra.unbound(s.algebra.heads[atom[0]], atom[1])
+    return s.algebra.summed(s.reader.log_of(body), over) if s.is_positive(body) else None
+
+
+def through_a_definition(s: Stabiliser, poly: Poly) -> Poly:
+    """1 + y = eᵘ where y = eᵘ − 1: a definition, or one in it, is written out where its terms cancel."""
+    for made in _written_out(s, poly, poly) if len(poly) > 1 else ():
+        if len(made) < len(poly):
+            return made
+        for more in _written_out(s, made, tuple(t for t in made if t not in poly)) if len(made) == len(poly) else ():
+            if len(more) < len(poly):
+                return more
+    return poly
+
+
+def _written_out(s: Stabiliser, poly: Poly, among: Poly) -> Iterator[Poly]:
+    """The poly with one name in one of these terms written out; no sums."""
+    for term, coefficient in among:
+        for atom in [a for a, p in term[0] if p == 1 and s.algebra.heads[a[0]].kind == "name" and not term[1]]:
+            body = s.definition(atom) or ZERO
+            if body and not any(bound for (_, bound), _ in body) and len(body) < MOST:
+                rest = tuple(t for t in poly if t[0] != term)
+                yield s.algebra.add(rest, _over(s, atom, s.algebra.mul(((term, coefficient),), body)))

@@ -1,0 +1,202 @@
+"""Where a quotient of two things that vanish together, or a product with an infinite one, has a value all the same."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+from derive.terms import UNIT, ZERO, Atom, Head, Poly, Power
+
+from .differences import log_of_product
+from .form import Factors, Stabiliser
+
+MOST = 4  # terms of a name that is written out
+
+
+def _apart_from_zero(s: Stabiliser, atom: Atom) -> Poly:
+    """The atom, or 1 where it is 0."""
+    value = s.algebra.term(1, {atom: 1}, ())
+    positive = s.algebra.heads[atom[0]].positive
+    return s.algebra.op("case", value, value, s.algebra.constant(1), positive=positive)
+
+
+def norm_at_zero(s: Stabiliser, poly: Poly) -> Poly:
+    """∂‖x‖/∂x = x/‖x‖ is 0 where x is: x/‖x‖ = x/[‖x‖, or 1 where that is 0]."""
+
+    def change(atom: Atom, power: Power, rest: dict[Atom, Power]) -> Poly | None:
+        squares = _squares(s, atom)
+        if squares is None or atom[0] in s.divided:
+            return None
+        order, roots = squares
+        if sum(p for a, p in rest.items() if a[0] in roots and p > 0) < -power * order:
+            return None
+        return s.reader.raised(_apart_from_zero(s, atom), power)
+
+    return s.each(poly, lambda head, power: head.kind == "name" and power < 0, change)
+
+
+def _squares(s: Stabiliser, atom: Atom) -> tuple[Power, set[int]] | None:
+    """(k, heads that vanish with it) of a sum of squares, k = 2, or of its root, k = 1; None for anything else."""
+    body = s.definition(atom) or ZERO
+    only = body[0] if len(body) == 1 else None
+    if only is not None and not only[0][1]:
+        for inner, power in only[0][0]:
+            below = _squares(s, inner) if power > 0 and not isinstance(power, int) else None
+            if below is not None:
+                return below[0] * power, below[1]
+        return None
+    if not body or not any(bound for (_, bound), _ in body):
+        return None
+    bases: set[int] = set()
+    for (factors, bound), coefficient in body:
+        even = [a[0] for a, p in factors if set(a[1]) & set(bound) and isinstance(p, int) and p > 0 and p % 2 == 0]
+        if coefficient < 0 or not even:
+            return None
+        bases.update(even)
+    for base in list(bases):
+        head = s.algebra.heads[base]
+        bases.update(a[0] for (f, _), _ in (head.definition if head.kind == "name" else ZERO) for a, _ in f)
+    return 2, bases
+
+
+def beside_exponential(s: Stabiliser, poly: Poly) -> Poly:
+    """eᶻ n written out, where n holds what keeps it finite: exponentials, what is divided by, or conditions."""
+
+    def change(atom: Atom, power: Power, rest: dict[Atom, Power]) -> Poly | None:
+        if not any(s.is_call(a, "exp") for a in rest):
+            return None
+        body = s.argument(atom)
+        held = len(body) <= MOST and (
+            all(s.exponent(f) is not None for (f, _), _ in body)
+            or (power == 1 and all(s.tests(f) for (f, _), _ in body))
+            or (power == 1 and all(_divides(s, f) for (f, _), _ in body))
+        )
+        if not held or (power != 1 and len(body) > 1):
+            return None
+        return body if power == 1 else s.reader.raised(body, power)
+
+    return s.each(poly, lambda head, power: head.kind == "name" and head.id not in s.scaled, change)
+
+
+def beside_sigmoid(s: Stabiliser, poly: Poly) -> Poly:
+    """eᵃ σ(u) = exp(a − softplus(−u)): σ may underflow where eᵃ overflows."""
+
+    def change(atom: Atom, power: Power, rest: dict[Atom, Power]) -> Poly | None:
+        grown = any(s.is_call(a, "exp") for a in rest)
+        u = s.call(atom, "sigmoid") if grown else None
+        if u is None:
+            return None
+        return s.reader.exp_of(s.algebra.scaled(s.reader.apply("softplus", s.algebra.scaled(u, -1)), -power))
+
+    return s.each(poly, lambda head, power: power > 0 and (head.kind == "name" or head.label == "sigmoid"), change)
+
+
+def _divides(s: Stabiliser, factors: Factors) -> bool:
+    """Whether a sum of exponentials is divided by, here or in a name for one product."""
+    for atom, power in factors:
+        body = s.definition(atom)
+        if body is None:
+            continue
+        if power < 0 and any(s.exponent(f) is not None for (f, _), _ in body):
+            return True
+        if power == 1 and len(body) == 1 and _divides(s, body[0][0][0]):
+            return True
+    return False
+
+
+def is_masked(s: Stabiliser, poly: Poly) -> bool:
+    """Whether exponentials stand beside conditions of their own, of which none may be drawn out."""
+    masked = [s.tests(f) for (f, _), _ in poly if s.exponent(f) is not None]
+    return len(set(masked)) > 1 and all(masked)
+
+
+def log_of_cases(s: Stabiliser, poly: Poly) -> Poly:
+    """log where(c, a, b) = where(c, log a, log b)."""
+
+    def change(atom: Atom, power: Power, _: dict[Atom, Power]) -> Poly | None:
+        inner = s.logged(atom)
+        cases = s.cases(s.definition(inner) or ZERO) if inner is not None else None
+        if cases is None or not all(value for _, value in cases):
+            return None
+        parts = [s.algebra.mul(s.algebra.term(1, {test: 1}, ()), s.reader.log_of(value)) for test, value in cases]
+        return s.algebra.add(*parts) if power == 1 else None
+
+    return s.each(poly, lambda head, _: head.kind == "op" and head.label == "log", change)
+
+
+def power_of_product(s: Stabiliser, poly: Poly) -> Poly:
+    """(Π f)ᵖ = exp(p Σ log f), f > 0, for a broken power p: the product may underflow."""
+
+    def change(atom: Atom, power: Power, _: dict[Atom, Power]) -> Poly | None:
+        total = log_of_product(s, atom)
+        return None if total is None else s.reader.exp_of(s.algebra.scaled(total, power))
+
+    def wanted(head: Head, power: Power) -> bool:
+        return head.kind == "op" and head.label == "prod" and not isinstance(power, int)
+
+    return s.each(poly, wanted, change)
+
+
+def product_with_log(s: Stabiliser, poly: Poly) -> Poly:
+    """x log x is 0 at 0: log x = log[x, or 1 where that is 0] beside x."""
+
+    def change(atom: Atom, power: Power, rest: dict[Atom, Power]) -> Poly | None:
+        inner = s.logged(atom)
+        if inner is None or rest.get(inner, 0) <= 0 or s.algebra.heads[inner[0]].positive or power < 0:
+            return None
+        body = s.definition(inner)
+        if body is not None and dict(body).get(UNIT) == 1:
+            return None  # log1p, which guards itself
+        return s.reader.raised(s.algebra.op("log", _apart_from_zero(s, inner)), power)
+
+    return s.each(poly, lambda head, _: head.kind == "op" and head.label == "log", change)
+
+
+def others_of_softmax(s: Stabiliser, poly: Poly) -> Poly:
+    """1 − pᶜ = Σ of the others where pᶜ > ½, for pᶜ = eᶜ/Σe under a power below 0 or a logarithm."""
+
+    def wanted(head: Head, power: Power) -> bool:
+        return (head.kind == "name" and power < 0) or (head.kind == "op" and head.label == "log")
+
+    def change(atom: Atom, power: Power, _: dict[Atom, Power]) -> Poly | None:
+        inner = atom if s.algebra.heads[atom[0]].kind == "name" else s.logged(atom)
+        other = _others(s, inner) if inner is not None else None
+        if other is None:
+            return None
+        return s.reader.raised(other if inner == atom else s.reader.log_of(other), power)
+
+    return s.each(poly, wanted, change)
+
+
+def _others(s: Stabiliser, atom: Atom) -> Poly | None:
+    """1 − p as a name for: where(p > ½, Σ [p ≤ ½] p, 1 − p)."""
+    body, algebra = s.definition(atom), s.algebra
+    share = algebra.scaled(tuple(t for t in body or ZERO if t[0] != UNIT), -1)
+    if body is None or dict(body).get(UNIT) != 1 or len(share) != 1 or share[0][1] != 1 or share[0][0][1]:
+        return None
+    plain = _written_out(s, share)
+    total = next((a for a, p in plain[0][0][0] if p == -1 and s.definition(a)), None) if len(plain) == 1 else None
+    whole = s.definition(total) if total is not None else None
+    if total is None or whole is None or len(whole) != 1 or len(whole[0][0][1]) != 1:
+        return None
+    ((coefficient, factors, bound),) = algebra.raws(whole)
+    (letter,) = bound
+    one = algebra.mul(plain, algebra.term(1, {total: 1}, ()))
+    for own in [a for a in algebra.free(one) if algebra.letter_space[a] == algebra.letter_space[letter]]:
+        if algebra.relabelled(algebra.term(coefficient, factors, ()), {letter: own}) == one:
+            scale, p = algebra.named(share)
+            value = algebra.term(scale, {p: 1}, ())
+            yes, no = s.exceeds(value, algebra.constant(Fraction(1, 2)))
+            rest = algebra.summed(algebra.relabelled(algebra.mul(no, value), {own: letter}), (letter,))
+            less = algebra.add(algebra.constant(1), algebra.scaled(value, -1))
+            s.shifted[p[0]] = None
+            scale, name = algebra.named(algebra.add(algebra.mul(yes, rest), algebra.mul(no, less)))
+            s.shifted[name[0]] = None
+            return algebra.term(scale, {name: 1}, ())
+    return None
+
+
+def _written_out(s: Stabiliser, poly: Poly) -> Poly:
+    """A name for a single product, written out."""
+    only = s.lone(poly)
+    body = s.definition(only) if only is not None else None
+    return body if body is not None and len(body) == 1 and not body[0][0][1] else poly

@@ -1,0 +1,102 @@
+"""What averages over steps make of gradients: bias, and the step that Adagrad and RMSProp take in the end."""
+
+from __future__ import annotations
+
+import sympy
+from sympy import Symbol, sqrt
+
+from derive.steps import Step
+
+from .core import Statement, is_, positive, sequence, solved_recurrence
+
+T = Symbol("t", integer=True, nonnegative=True)
+BETA = positive("beta")
+MU = Symbol("mu", real=True)
+K = Symbol("k", integer=True)
+RANGES = {T: (0, 30), BETA: (0.05, 0.98), MU: (-2, 2)}
+
+
+def total(term: sympy.Expr) -> sympy.Expr:
+    """A recurrence written out: the sum of what the steps 1 to t leave."""
+    return sympy.Sum(term, (K, 1, T))
+
+
+def bias_correction() -> Statement:
+    """E m_t = (1 − βᵗ) E g, for m_t = β m_{t−1} + (1 − β) g_t from m_0 = 0 and gradients of one mean.
+
+    Source: Kingma, Ba, Adam (2015), section 3.
+    """
+    m = sequence("m")
+    step = m(T + 1) - BETA * m(T) - (1 - BETA) * MU
+    mean = solved_recurrence(step, m(T), {m(0): 0}, T)
+    factor = sympy.simplify(mean / MU)
+    free = mean / factor
+    steps = (
+        Step("rsolve", total((1 - BETA) * BETA ** (T - K) * MU), mean, "E m_t = β E m_{t−1} + (1 − β)μ, m_0 = 0"),
+        Step("divide", mean / (1 - BETA**T), free, "m̂ = m/(1 − βᵗ) has the mean of the gradient"),
+    )
+    return Statement(
+        "bias correction", is_(total((1 - BETA) * BETA ** (T - K) * MU), mean), (BETA < 1, T >= 1), steps,
+        {"mean": mean, "corrected": MU, "factor": factor}, RANGES, "Kingma, Ba (2015), section 3",
+    )  # fmt: skip
+
+
+def adagrad_step() -> Statement:
+    """|Δθ_t| = η/√t for a gradient that does not change: s_t = t g².
+
+    Source: Duchi, Hazan, Singer, Adaptive Subgradient Methods (2011).
+    """
+    s, (g, eta) = sequence("s"), positive("g eta")
+    found = solved_recurrence(s(T + 1) - s(T) - g**2, s(T), {s(0): 0}, T)
+    taken = eta * g / sqrt(total(g**2))
+    steps = (
+        Step("rsolve", total(g**2), found, "s gains g² at each step, and begins with 0"),
+        Step("simplify", taken, eta / sqrt(T), "the size of the gradient cancels"),
+    )
+    return Statement(
+        "effective step of Adagrad", is_(taken, eta / sqrt(T)), (T >= 1,), steps,
+        {"total": found, "step": eta / sqrt(T)}, {**RANGES, g: (0.1, 3), eta: (0.01, 1)},
+    )  # fmt: skip
+
+
+def rmsprop_step() -> Statement:
+    """|Δθ_t| = η/√(1 − αᵗ), which goes to η, for a gradient that does not change: v_t = (1 − αᵗ) g².
+
+    Source: Tieleman, Hinton, Lecture 6.5 (2012).
+    """
+    v, (g, eta) = sequence("v"), positive("g eta")
+    squares = total((1 - BETA) * BETA ** (T - K) * g**2)
+    mean = solved_recurrence(v(T + 1) - BETA * v(T) - (1 - BETA) * g**2, v(T), {v(0): 0}, T)
+    taken, step = eta * g / sqrt(squares), eta / sqrt(1 - BETA**T)
+    steps = (
+        Step("rsolve", squares, mean, "v is a mean of squares that begins with 0"),
+        Step("simplify", taken, step, "the size of the gradient cancels"),
+    )
+    return Statement(
+        "effective step of RMSProp", is_(taken, step), (T >= 1, BETA < 1), steps,
+        {"mean": mean, "step": step, "limit": eta}, {**RANGES, g: (0.1, 3), eta: (0.01, 1)},
+    )  # fmt: skip
+
+
+def minibatch() -> Statement:
+    """E ĝ = g and Var ĝ = σ²/B · (N − B)/(N − 1), for B of N gradients drawn without putting back.
+
+    A sample is in the batch with probability B/N, two are with B(B − 1)/(N(N − 1)); deviations sum to zero.
+    Source: Cochran, Sampling Techniques (1977), theorems 2.1 and 2.2.
+    """
+    n, b = sympy.symbols("N B", integer=True, positive=True)
+    g, spread = Symbol("g", real=True), positive("sigma")
+    one, two = b / n, b * (b - 1) / (n * (n - 1))
+    squares, products = n * spread**2, -n * spread**2  # Σ d² = Nσ², and (Σ d)² = 0 leaves Σ_{i≠j} d_i d_j = −Nσ²
+    variance = (one * squares + two * products) / b**2
+    claim = spread**2 / b * (n - b) / (n - 1)
+    steps = (
+        Step("mean", sympy.Sum(one * g / b, (K, 1, n)), g, "E ĝ = Σ P(i in the batch) g_i/B, and Σ g_i = N g"),
+        Step("variance", variance, sympy.factor(variance), "E (Σ 1_i d_i)²/B², by pairs; d_i = g_i − g sum to zero"),
+        Step("simplify", sympy.factor(variance), claim, ""),
+    )
+    ranges = {n: (2, 60), b: (1, 60), g: (-2, 2), spread: (0.1, 3)}
+    return Statement(
+        "minibatch gradient", is_(variance, claim), (b <= n,), steps,
+        {"mean": g, "variance": claim, "with replacement": spread**2 / b}, ranges,
+    )  # fmt: skip

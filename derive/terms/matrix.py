@@ -1,0 +1,60 @@
+"""Functions of matrices as atoms: the letters of what the matrix depends on, then the indices of the result's entry."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+
+from .algebra import Algebra
+from .data import Head, Letter, Poly
+
+# How many indices an entry of the result has.
+INDICES: dict[str, int] = {"inv": 2, "det": 0, "logdet": 0, "cholesky": 2, "eigenvalue": 1, "eigenvector": 2,
+                           "singular_value": 1, "left_vector": 2, "right_vector": 2}  # fmt: skip
+SYMMETRIC = frozenset({"inv"})  # of a symmetric matrix it is symmetric, too
+
+
+def matrix_function(
+    algebra: Algebra, label: str, body: Poly, over: tuple[Letter, ...], at: Iterable[Letter] = ()
+) -> Poly:
+    """The entry `at` of the function `label` of the matrix `body` over two letters, as an atom."""
+    at = tuple(at)
+    names = {a: algebra.canonical("over", algebra.letter_space[a], k) for k, a in enumerate(over)}
+    over = tuple(names.values())
+    bodies, letters = algebra.closed_over((algebra.relabelled(body, names),), over)
+    slots = tuple(sorted(set(algebra.free(bodies[0])) - set(over)))
+    taken = Counter(algebra.letter_space[a] for a in slots)
+    outer = []
+    for letter in at:
+        space = algebra.letter_space[letter]
+        outer.append(algebra.canonical("slot", space, taken[space]))
+        taken[space] += 1
+    every = (*slots, *outer)
+    spaces = tuple(algebra.letter_space[a] for a in every)
+    known = len(algebra.heads)
+    head = algebra.head((label, bodies, over, spaces), "op", label, spaces, slots=every, args=bodies, over=over)
+    if head.id == known and label in SYMMETRIC and turned(algebra, bodies[0], over) == bodies[0]:
+        same = tuple(range(len(slots)))
+        algebra.turns[head.id] = ((*same, len(slots), len(slots) + 1), (*same, len(slots) + 1, len(slots)))
+    return algebra.atom(head, (*letters, *at))
+
+
+def turned(algebra: Algebra, body: Poly, over: tuple[Letter, ...]) -> Poly:
+    """The transpose of a matrix."""
+    rows, columns = over
+    return algebra.relabelled(body, {rows: columns, columns: rows})
+
+
+def entries(head: Head, letters: tuple[Letter, ...]) -> tuple[tuple[Letter, ...], tuple[Letter, ...]]:
+    """(letters of what the matrix depends on, indices of the result's entry)."""
+    split = len(letters) - INDICES[head.label]
+    return letters[:split], letters[split:]
+
+
+def matrix_of(algebra: Algebra, poly: Poly) -> Head | None:
+    """The head of a poly that is one entry of a matrix function, else None."""
+    if len(poly) != 1 or poly[0][1] != 1 or poly[0][0][1] or len(poly[0][0][0]) != 1:
+        return None
+    ((atom, power),) = poly[0][0][0]
+    head = algebra.heads[atom[0]]
+    return head if power == 1 and head.kind == "op" and head.label in INDICES else None

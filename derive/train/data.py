@@ -1,0 +1,212 @@
+"""Data to train on: sets that come with scikit-learn or are generated, and the user's files; split and standardised."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from derive.axes import DeriveError, did_you_mean
+
+from .cells import cells
+
+Array = np.ndarray[Any, np.dtype[Any]]
+MOST_CLASSES = 50  # whole numbers with more values than this are numbers, not classes
+
+
+@dataclass(frozen=True)
+class Data:
+    """Samples and targets. `classes` are the labels' names, which `t` counts; none where t holds numbers."""
+
+    name: str
+    x: Array
+    t: Array
+    classes: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def at(self, rows: Any) -> Data:
+        """The samples at these rows."""
+        return replace(self, x=self.x[rows], t=self.t[rows])
+
+
+@dataclass(frozen=True)
+class Split:
+    """What is trained on and what is held out, standardised by the mean and spread of what is trained on."""
+
+    train: Data
+    held: Data
+
+
+def _breast_cancer() -> Data:
+    from sklearn.datasets import load_breast_cancer
+
+    found = load_breast_cancer()
+    return Data("breast_cancer", found.data, found.target, tuple(map(str, found.target_names)))
+
+
+def _digits() -> Data:
+    from sklearn.datasets import load_digits
+
+    found = load_digits()
+    return Data("digits", found.images[:, None] / 16.0, found.target, tuple(map(str, found.target_names)))
+
+
+def _cells() -> Data:
+    images, labels = cells(3000, seed=0)
+    return Data("cells", images, labels, ("healthy", "abnormal"))
+
+
+KNOWN: dict[str, Callable[[], Data]] = {"breast_cancer": _breast_cancer, "digits": _digits, "cells": _cells}
+
+
+def load(what: str, target: str | None = None) -> Data:
+    """The data of a name, or of a file FILE.npz (arrays x and t) or FILE.csv (a header; the target is its last column).
+
+    Raises DeriveError for what cannot be trained on: missing values, text, a single class, lengths that differ.
+    """
+    if what in KNOWN:
+        if target is not None:
+            raise DeriveError(f"--target {target}: only a CSV has columns to choose from, given {what}")
+        return KNOWN[what]()
+    path = Path(what)
+    readers = {".npz": _npz, ".csv": _csv}
+    if path.suffix.lower() not in readers:
+        raise DeriveError(
+            f"--data {what}: expected {', '.join(KNOWN)}, FILE.npz or FILE.csv{did_you_mean(what, KNOWN)}"
+        )
+    if not path.is_file():
+        raise DeriveError(f"--data {what}: there is no such file")
+    return _sound(readers[path.suffix.lower()](path, target))
+
+
+def _npz(path: Path, target: str | None) -> Data:
+    """x of shape (N, …) and t of shape (N,) or (N, K)."""
+    try:
+        with np.load(path, allow_pickle=False) as held:
+            arrays = {name: held[name] for name in held.files}
+    except (OSError, ValueError, EOFError) as problem:
+        raise DeriveError(f"{path}: it cannot be read as NPZ: {problem}") from problem
+    name = target or ("t" if "t" in arrays else "y")
+    for wanted in ("x", name):
+        if wanted not in arrays:
+            raise DeriveError(f"{path}: expected an array {wanted}, it holds {', '.join(arrays) or 'none'}")
+    x, t = arrays["x"], arrays[name]
+    if x.dtype.kind not in "fiub" or x.ndim < 1:
+        raise DeriveError(f"{path}: x: expected numbers, given {x.dtype}")
+    if t.dtype.kind == "U":
+        return _classified(str(path), x, list(t))
+    if t.dtype.kind in "iub" and t.ndim == 1:
+        return _classified(str(path), x, [int(value) for value in t])
+    return Data(str(path), x, np.asarray(t, dtype=float))
+
+
+def _csv(path: Path, target: str | None) -> Data:
+    """Numbers in columns under a header; the target may be text."""
+    try:
+        with open(path, encoding="utf-8-sig", newline="") as handle:
+            rows = [row for row in csv.reader(handle) if row]
+    except (OSError, UnicodeDecodeError, csv.Error) as problem:
+        raise DeriveError(f"{path}: it cannot be read as CSV: {problem}") from problem
+    if len(rows) < 2:
+        raise DeriveError(f"{path}: expected a header and rows below it, given {len(rows)} lines")
+    header, *body = rows
+    header = [name.strip() for name in header]
+    wanted = target if target is not None else header[-1]
+    if wanted not in header:
+        had = ", ".join(header)
+        raise DeriveError(f"{path}: no column {wanted!r}; it has {had}{did_you_mean(wanted, header)}")
+    if len(header) < 2:
+        raise DeriveError(f"{path}: expected a column for the target and at least one more, given {header[0]} alone")
+    for line, row in enumerate(body, start=2):
+        if len(row) != len(header):
+            raise DeriveError(f"{path}, line {line}: expected {len(header)} values as in the header, given {len(row)}")
+    place = header.index(wanted)
+    x = np.array([[_number(path, line, header[k], row[k]) for k in range(len(header)) if k != place]
+                  for line, row in enumerate(body, start=2)])  # fmt: skip
+    labels = [row[place].strip() for row in body]
+    if "" in labels:
+        raise DeriveError(f"{path}, line {labels.index('') + 2}: {wanted} is missing")
+    try:
+        numbers = np.array([float(label) for label in labels])
+    except ValueError:
+        return _classified(str(path), x, labels)
+    whole = np.all(numbers == np.round(numbers)) and len(set(labels)) <= MOST_CLASSES
+    return _classified(str(path), x, [int(n) for n in numbers]) if whole else Data(str(path), x, numbers[:, None])
+
+
+def _number(path: Path, line: int, column: str, text: str) -> float:
+    if text.strip().lower() in ("", "na", "nan", "n/a", "null", "none", "?"):
+        raise DeriveError(f"{path}, line {line}: {column} is missing: fill missing values in, or leave the rows out")
+    try:
+        return float(text)
+    except ValueError:
+        raise DeriveError(f"{path}, line {line}: {column}: expected a number, given {text.strip()!r}") from None
+
+
+def _classified(name: str, x: Array, labels: list[Any]) -> Data:
+    """Labels as places in the list of classes."""
+    classes = sorted(set(labels))
+    places = {label: place for place, label in enumerate(classes)}
+    return Data(name, x, np.array([places[label] for label in labels]), tuple(map(str, classes)))
+
+
+def _sound(data: Data) -> Data:
+    if len(data.x) != len(data.t):
+        raise DeriveError(f"{data.name}: {len(data.x)} samples and {len(data.t)} targets")
+    if len(data.x) < 2:
+        raise DeriveError(f"{data.name}: expected at least 2 samples, given {len(data.x)}")
+    for what, array in (("x", data.x), ("t", data.t)):
+        wrong = np.argwhere(~np.isfinite(array))
+        if len(wrong):
+            raise DeriveError(f"{data.name}: {what}{list(map(int, wrong[0]))} is no finite number")
+    if len(data.classes) == 1:
+        raise DeriveError(f"{data.name}: every target is {data.classes[0]!r}: with one class there is nothing to learn")
+    return data
+
+
+def split(data: Data, held: float, seed: int, dtype: Any = np.float32) -> Split:
+    """A share held out, of every class its part; drawn from the seed."""
+    rng = np.random.default_rng(seed)
+    groups = [np.flatnonzero(data.t == c) for c in range(len(data.classes))] or [np.arange(len(data))]
+    kept, out = [], []
+    for group in groups:
+        order = rng.permutation(group)
+        count = min(max(1, round(held * len(order))), len(order) - 1) if len(order) > 1 else 0
+        out.append(order[:count])
+        kept.append(order[count:])
+    return parted(data, np.sort(np.concatenate(kept)), np.sort(np.concatenate(out)), dtype)
+
+
+def folds(data: Data, count: int, seed: int, dtype: Any = np.float32) -> list[Split]:
+    """The data in `count` parts, of every class its part; each is held out once."""
+    rng = np.random.default_rng(seed)
+    groups = [np.flatnonzero(data.t == c) for c in range(len(data.classes))] or [np.arange(len(data))]
+    if count < 2 or min(map(len, groups)) < count:
+        raise DeriveError(f"--folds {count}: expected at least 2, and of every class so many samples ({data.name})")
+    part = np.empty(len(data), dtype=int)
+    for group in groups:
+        part[rng.permutation(group)] = np.arange(len(group)) % count
+    return [parted(data, np.flatnonzero(part != k), np.flatnonzero(part == k), dtype) for k in range(count)]
+
+
+def parted(data: Data, train: Array, held: Array, dtype: Any) -> Split:
+    """Columns of a table are standardised one by one, images as a whole; numbers to learn as well."""
+    axes = 0 if data.x.ndim == 2 else None
+    x = data.x.astype(float)
+    mean, spread = x[train].mean(axis=axes), x[train].std(axis=axes)
+    x = ((x - mean) / np.where(spread > 0, spread, 1)).astype(dtype)
+    t = data.t if data.classes else _standard(data.t.astype(float), train).astype(dtype)
+    whole = replace(data, x=x, t=t)
+    return Split(whole.at(train), whole.at(held))
+
+
+def _standard(t: Array, train: Array) -> Array:
+    spread = t[train].std(axis=0)
+    found: Array = (t - t[train].mean(axis=0)) / np.where(spread > 0, spread, 1)
+    return found

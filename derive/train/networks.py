@@ -1,0 +1,206 @@
+"""A network to train: which inputs of a formula are data, targets, masks and parameters, and how long its axes are."""
+
+from __future__ import annotations
+
+import importlib
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from sympy.core.basic import Basic
+
+from derive.axes import DeriveError, Entry, NameProblem, ShapeError, Size, SumOver, Tensor, did_you_mean
+from derive.backends import Module
+from derive.formula import Formula
+from derive.graph import chain
+
+from .code import forward_code, loss_code
+from .data import Data
+
+Array = np.ndarray[Any, np.dtype[Any]]
+ONE_LEFT = 32  # the length of an axis that neither the data nor the user tell
+LOSSES = {True: "softmax_cross_entropy", False: "mse_loss"}  # by whether there are classes
+
+
+@dataclass(frozen=True)
+class Network:
+    """A model and its loss. `lengths` holds every length; inputs that are masks are drawn anew at each step.
+
+    `model` gives scores or numbers; None where the formula is a loss from the start: then only the loss is measured.
+    """
+
+    model: Formula | None
+    loss: Formula
+    x: str
+    t: str
+    masks: tuple[str, ...]
+    parameters: tuple[str, ...]
+    lengths: Mapping[Basic, int]
+    chosen: tuple[str, ...] = field(default=())  # lengths that are ONE_LEFT because nobody told them
+
+    @cached_property
+    def code(self) -> Module:
+        """The emitted loss, with its gradient for the parameters."""
+        return loss_code(self.loss, self.parameters)
+
+    @cached_property
+    def forwards(self) -> tuple[Callable[..., Any], Callable[..., Any] | None]:
+        """The emitted loss and model, forward only, for checks."""
+        return forward_code(self.loss).forward, forward_code(self.model).forward if self.model else None
+
+    @cached_property
+    def inputs(self) -> dict[str, Tensor]:
+        """The inputs of the loss by name."""
+        return {tensor.name: tensor for tensor in self.loss.trace().inputs}
+
+    @cached_property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """The shape of every input."""
+        known = dict(self.lengths)
+        return {name: tuple(int(a.size.xreplace(known)) for a in t.axes) for name, t in self.inputs.items()}
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        """The shape of an input."""
+        return self.shapes[name]
+
+    def samples(self, x: Array) -> Array:
+        """Samples in the shape that the formula takes: images of a channel, or flat."""
+        return x.reshape(len(x), *self.shape(self.x)[1:])
+
+    def targets(self, data: Data) -> Array:
+        """Targets as the loss takes them: classes one-hot, or as numbers."""
+        tensor = self.inputs[self.t]
+        if not data.classes:
+            return data.t.reshape(len(data.t), *self.shape(self.t)[1:])
+        if tensor.dtype == "int":
+            return np.asarray(data.t)
+        if tensor.ndim == 1 or self.shape(self.t)[1:] == (1,):
+            return data.t.astype(data.x.dtype).reshape(len(data.t), *self.shape(self.t)[1:])
+        return np.asarray(np.eye(self.shape(self.t)[1], dtype=data.x.dtype)[data.t])
+
+
+def network(model: Formula, loss: Formula | None, data: Data, sizes: Mapping[str, int]) -> Network:
+    """The network that `model` (and a loss after it) is on these data; raises ShapeError where they do not fit.
+
+    The first input takes the samples. Where the model is a loss already, the target is its input t, target or y.
+    """
+    first = model.trace().inputs[0]
+    if first.ndim not in (2, data.x.ndim) and not model.trace().elementwise:
+        had = f"samples of {data.name} have shape {data.x.shape[1:]}"
+        raise ShapeError(f"{model.name}: input {first.name} is {first.declared()}: {had}")
+    scalar = not model.trace().outputs[0].axes and not model.trace().elementwise
+    if scalar and loss is not None:
+        raise DeriveError(f"{model.name} is a loss already: leave --loss out")
+    catalogued = importlib.import_module("formulas")
+    after = loss or getattr(catalogued, LOSSES[bool(data.classes)])
+    whole = model if scalar else chain(model, after)
+    inputs = whole.trace().inputs
+    x = inputs[0]
+    t = _target(whole, None if scalar else len(model.trace().inputs))
+    masks = tuple(i.name for i in inputs if i.dtype == "bool" and i.name not in (x.name, t.name))
+    rest = tuple(i.name for i in inputs if i.dtype == "real" and i.name not in (x.name, t.name))
+    if not rest:
+        raise DeriveError(f"{whole.name}: it has no parameters: nothing to learn")
+    lengths, chosen = _lengths(whole, x, t, data, sizes)
+    return Network(None if scalar else model, whole, x.name, t.name, masks, rest, lengths, chosen)
+
+
+def _target(whole: Formula, place: int | None) -> Tensor:
+    """The input that holds targets: the first that the loss brings, or the one with its name."""
+    inputs = whole.trace().inputs
+    if place is not None and place < len(inputs):
+        return inputs[place]
+    found = [i for i in inputs[1:] if i.name in ("t", "target", "targets", "y", "label", "labels")]
+    if len(found) != 1:
+        had = ", ".join(i.name for i in inputs)
+        raise DeriveError(f"{whole.name}: expected one input named t or target for the targets; it has {had}")
+    return found[0]
+
+
+def _lengths(whole: Formula, x: Tensor, t: Tensor, data: Data, sizes: Mapping[str, int]) -> Any:
+    """Every length: told by the samples, the targets, the user, or ONE_LEFT."""
+    found: dict[Basic, int] = {}
+    images = x.ndim == data.x.ndim
+    shape = data.x.shape if images else (len(data), int(np.prod(data.x.shape[1:])))
+    _told(found, whole, x, shape)
+    count = len(data.classes)
+    if t.ndim == 2:
+        own = t.axes[1].size
+        width = 1 if count == 2 and own == 1 else count or data.t.reshape(len(data), -1).shape[1]
+        _told(found, whole, t, (len(data), width))
+    symbols = {s.name: s for i in whole.trace().inputs for a in i.axes for s in a.size.atoms(Size)}
+    symbols |= {s.name: s for i in whole.trace().inputs if i.bound is not None for s in i.bound.atoms(Size)}
+    if t.dtype == "int" and isinstance(t.bound, Size):
+        found[t.bound] = count
+    for name, value in sizes.items():
+        if name not in symbols:
+            raise NameProblem(f"--size {name}={value}: {whole.name} has the lengths {', '.join(symbols)}"
+                              f"{did_you_mean(name, symbols)}")  # fmt: skip
+        if found.setdefault(symbols[name], value) != value:
+            raise ShapeError(f"--size {name}={value}: the data say {found[symbols[name]]}")
+    chosen = tuple(name for name, s in symbols.items() if s not in found and s.default is None)
+    return {**found, **{symbols[name]: ONE_LEFT for name in chosen}}, chosen
+
+
+def _told(found: dict[Basic, int], whole: Formula, tensor: Tensor, shape: tuple[int, ...]) -> None:
+    """The lengths that a shape tells; raises where one is already another."""
+    for axis, length in zip(tensor.axes, shape, strict=True):
+        if isinstance(axis.size, Size):
+            known = found.setdefault(axis.size, length)
+        else:
+            known = int(axis.size) if axis.size.is_Integer else length
+        if known != length:
+            raise ShapeError(
+                f"{whole.name}: input {tensor.name}: expected {axis.name} of length {known}, given {length}"
+            )
+
+
+# Where weights begin: the variance that neither grows nor shrinks what passes.
+
+
+def fans(loss: Formula, name: str, lengths: Mapping[Basic, int]) -> tuple[int, int]:
+    """(fan-in, fan-out) of a parameter: entries that are summed over to make one output, and those that are not.
+
+    Read from the sums in which the parameter stands.
+    """
+    tensor = loss.trace().input(name)
+    summed: set[int] = set()
+    for node, bound in _entries([o.body for o in loss.trace().definitions], name):
+        summed |= {k for k, index in enumerate(node.indices) if index.free_symbols & bound}
+    sizes = [int(a.size.xreplace(dict(lengths))) for a in tensor.axes]
+    inside = math.prod(size for k, size in enumerate(sizes) if k in summed)
+    return inside, math.prod(size for k, size in enumerate(sizes) if k not in summed)
+
+
+def _entries(roots: list[Any], name: str) -> Iterator[tuple[Entry, set[Any]]]:
+    """Every entry of a tensor, and the letters that are summed over around it."""
+    todo: list[tuple[Any, set[Any]]] = [(root, set()) for root in roots]
+    while todo:
+        node, bound = todo.pop()
+        if isinstance(node, Entry) and node.tensor.name == name and node.tensor.body is None:
+            yield node, bound
+        inner = bound | set(node.axes) if isinstance(node, SumOver) else bound
+        todo += [(arg, inner) for arg in node.args if isinstance(arg, Basic)]
+
+
+SCHEMES = {  # variance of a weight, from fan-in and fan-out
+    "lecun": lambda inside, outside: 1 / inside,
+    "glorot": lambda inside, outside: 2 / (inside + outside),
+    "he": lambda inside, outside: 2 / inside,
+}
+
+
+def initial(net: Network, scheme: str, rng: np.random.Generator, dtype: Any) -> dict[str, Array]:
+    """Weights from a normal distribution of the scheme's variance; vectors are 0, and 1 where they scale (gamma)."""
+    found: dict[str, Array] = {}
+    for name in net.parameters:
+        shape = net.shape(name)
+        if len(shape) < 2:
+            found[name] = np.full(shape, 1.0 if name.startswith(("gamma", "scale")) else 0.0, dtype)
+        else:
+            variance = SCHEMES[scheme](*fans(net.loss, name, net.lengths))
+            found[name] = (variance**0.5 * rng.standard_normal(shape)).astype(dtype)
+    return found

@@ -1,0 +1,200 @@
+"""Claims: right gradients are accepted, wrong ones rejected, with the mistake by its name."""
+
+import numpy as np
+import pytest
+from sympy import Integer, Rational
+
+from derive.api import catalogue, gradient
+from derive.api.claims import check_claim, judge
+from derive.api.diagnosis import near, pieces
+from derive.axes import DeriveError, MeanOver, SumOver, Tensor, free_axes
+from derive.oracle import evaluate
+from derive.parse.claims import Claimed
+from derive.verify import Sampler
+
+RIDGE = r"\frac{1}{2n}\|Xw-y\|_2^2 + \lambda\|w\|_1"
+WHERE = "X: n d, w: d, y: n"
+LEAST = r"\frac{1}{2n}\|Xw-y\|_2^2"
+
+CLAIMS = [  # claim, of, wrt, where, kind ("" where it holds)
+    (r"X^\top(Xw-y)/n", LEAST, "w", WHERE, ""),
+    (r"\frac{1}{n}\sum_i (x_i^\top w - y_i) x_i", LEAST, "w", WHERE + ", x: n d", None),
+    (r"2X^\top(Xw-y)/n", LEAST, "w", WHERE, "constant factor"),
+    (r"X^\top(Xw-y)", LEAST, "w", WHERE, "constant factor"),
+    (r"X^\top(y-Xw)/n", LEAST, "w", WHERE, "sign"),
+    (r"\frac{1}{n}X^\top Xw - X^\top y", LEAST, "w", WHERE, "constant factor"),
+    (r"\frac{1}{n}X^\top(Xw-y) + \lambda\operatorname{sgn}(w)", RIDGE, "w", WHERE, ""),
+    (r"\frac{1}{n}X^\top(Xw-y)", RIDGE, "w", WHERE, "missing term"),
+    (r"\frac{1}{n}X^\top(Xw-y) - \lambda\operatorname{sgn}(w)", RIDGE, "w", WHERE, "sign"),
+    (r"\frac{1}{n}(Xw-y)^\top X", LEAST, "w", WHERE, ""),
+    (r"2Ax", r"x^\top A x", "x", "A: n n, x: n", "symmetric only"),
+    (r"(A+A^\top)x", r"x^\top A x", "x", "A: n n, x: n", ""),
+    (r"b a^\top", r"a^\top X b", "X", "a: n, X: n m, b: m", "other layout"),
+    (r"X^{-1}", r"\log\det X", "X", "X: n n", "transpose"),
+    (r"X^{-\top}", r"\log\det X", "X", "X: n n", ""),
+    (r"\mathbf{1}[x \ge 0]", r"\max(0, x)", "x", "x: scalar", "subgradient"),
+    (r"\mathbf{1}[x > 0]", r"\max(0, x)", "x", "x: scalar", ""),
+    (r"\sum_j g_j p_j", r"\sum_i g_i p_i x_i", "x", "g: i, p: i, x: i", "wrong axis"),
+]
+
+
+@pytest.mark.parametrize("claim, of, wrt, where, kind", CLAIMS)
+def test_a_claim_is_judged(claim, of, wrt, where, kind):
+    if kind is None:
+        with pytest.raises(DeriveError, match=r"not declared|inputs"):
+            check_claim(claim, of=of, wrt=wrt, where=WHERE)
+        return
+    verdict = check_claim(claim, of=of, wrt=wrt, where=where)
+    assert (verdict.holds, verdict.kind) == (kind == "", kind), str(verdict)
+    assert verdict.holds == (verdict.counterexample is None)
+    assert "\x1b" not in str(verdict)
+
+
+def test_ill_typed_claims_are_errors_at_their_column():
+    with pytest.raises(DeriveError, match=r"column 2: .*inner lengths.*transpose the first"):
+        check_claim("X(Xw-y)/n", of=LEAST, wrt="w", where=WHERE)
+
+
+def test_the_first_wrong_line_of_a_derivation_is_named():
+    lines = (
+        r"\begin{align} \nabla_w L &= \frac{1}{2n} \cdot 2 X^\top (Xw-y) \\ &= \frac{1}{n} X^\top (Xw - y) \\"
+        r" &= \frac1n X^\top X w - X^\top y \\ &= 0 \cdot w \end{align}"
+    )
+    verdict = check_claim(lines, of=LEAST, wrt="w", where=WHERE)
+    assert not verdict and verdict.line == 3 and "X^\\top X w - X^\\top y" in str(verdict)
+
+
+def test_definitions_may_stand_before_the_claim():
+    assert check_claim(r"r = Xw-y, \; \frac{\partial L}{\partial w_j} = \frac{1}{n}\sum_i r_i X_{ij}",
+                       of=LEAST, wrt="w", where=WHERE)  # fmt: skip
+
+
+def softmax_backward(x, g):
+    p = np.exp(x) / np.exp(x).sum(1, keepdims=True)
+    return p * (g - (g * p).sum(1, keepdims=True))
+
+
+def test_a_numpy_function_is_a_claim():
+    assert check_claim(softmax_backward, of=catalogue["softmax"])
+    assert check_claim(lambda y, g: y * (g - (g * y).sum(1, keepdims=True)), of=catalogue["softmax"])
+    wrong = check_claim(lambda y, g: y * (g - (g * y).sum()), of=catalogue["softmax"])
+    assert not wrong and wrong.counterexample is not None
+    turned = check_claim(lambda z, g: softmax_backward(z, g).T, of=catalogue["softmax"])
+    assert turned.kind == "other layout"
+    with pytest.raises(DeriveError, match="parameter q"):
+        check_claim(lambda q: q, of=catalogue["softmax"])
+    with pytest.raises(DeriveError, match="ValueError"):
+        check_claim(lambda z: z @ np.ones((99, 2)), of=catalogue["softmax"])
+
+
+def test_tiny_gradients_are_compared_by_their_own_size():
+    tiny = r"10^{-9} x^2"
+    assert check_claim(r"2 \cdot 10^{-9} x", of=tiny, wrt="x", where="x: scalar")
+    assert check_claim(r"3 \cdot 10^{-9} x", of=tiny, wrt="x", where="x: scalar").kind == "constant factor"
+
+
+def test_the_commands(capsys, tmp_path):
+    from derive.cli import main
+
+    least = ["--where", WHERE, "--wrt", "w"]
+    assert main(["claim", r"X^\top(Xw-y)/n", "--of", LEAST, *least]) == 0
+    assert capsys.readouterr().out.startswith("true: proved")
+    assert main(["claim", r"2X^\top(Xw-y)/n", "--of", LEAST, *least, "--json"]) == 1
+    assert '"kind": "constant factor"' in capsys.readouterr().out
+    assert main(["claim", "X(Xw-y)", "--of", LEAST, *least]) == 2
+    assert capsys.readouterr().err.splitlines()[:2] == ["    X(Xw-y)", "     ^"]
+    (tmp_path / "mine.py").write_text("import numpy as np\ndef back(y, g): return y * (g - (g * y).sum(1)[:, None])\n")
+    assert main(["claim", f"{tmp_path}/mine.py:back", "--of", "softmax"]) == 0
+    assert main(["claim", f"{tmp_path}/mine.py:bakc", "--of", "softmax"]) == 2
+    assert "did you mean 'back'" in capsys.readouterr().err
+    assert main(["latex", RIDGE, *least]) == 0
+    assert capsys.readouterr().out.startswith("∂L/∂w_d = ")
+    assert main(["latex", r"\mathbf{x} \in \mathbb{R}^{n}"]) == 0
+    assert capsys.readouterr().out.strip() == "declaration x: n"
+    assert main(["latex", r"f(x)", "--where", "x: scalar, f: function", "--wrt", "x"]) == 3
+    assert main(["latex", r"A \otimes B", "--where", "A: n n, B: n n"]) == 3
+
+
+# Every gradient of the catalogue, and ten ways to get it wrong.
+
+
+def mutations(truth: Tensor):
+    """(name, tensor) of gradients that are wrong in a way that people are."""
+    body, axes = truth.body, truth.axes
+    yield "constant factor", truth.with_(body=2 * body)
+    yield "constant factor", truth.with_(body=body * Rational(1, 2))
+    yield "sign", truth.with_(body=-body)
+    for size in sorted({a.size for a in axes}, key=str)[:2]:
+        yield "constant factor", truth.with_(body=body * size)
+        yield "constant factor", truth.with_(body=body / size)
+    if len(axes) == 2:
+        yield "other layout", truth.with_(axes=axes[::-1])
+    terms = pieces(body)
+    if 1 < len(terms) <= 6:
+        for k, term in enumerate(terms):
+            others = sum((t for j, t in enumerate(terms) if j != k), Integer(0))
+            yield "missing term", truth.with_(body=others)
+            yield "sign", truth.with_(body=others - term)
+            yield "constant factor", truth.with_(body=others + 2 * term)
+    for node in sorted(body.atoms(SumOver), key=str)[:2]:
+        yield "constant factor", truth.with_(body=body.xreplace({node: MeanOver(node.body, *node.axes)}))
+        extra = [a for a in node.axes if a not in free_axes(body)]
+        if node == body and extra:
+            yield "missing sum", truth.with_(body=node.body, axes=(*axes, *extra))
+    if len(axes) >= 1:
+        yield "wrong axis", truth.with_(body=SumOver(body, axes[0]), axes=axes[1:])
+    if not axes:
+        yield "different", truth.with_(body=body + 1)
+        yield "different", truth.with_(body=body * body)
+        yield "constant factor", truth.with_(body=3 * body)
+        yield "constant factor", truth.with_(body=-body / 4)
+    else:
+        yield "different", truth.with_(body=body + 1)
+        yield "constant factor", truth.with_(body=3 * body)
+        yield "constant factor", truth.with_(body=-body / 4)
+
+
+def differs(d, truth, claim):
+    """Whether the two have different values, or shapes, at some point with different lengths."""
+    sampler = Sampler(d.traced, (truth[truth.axes], claim[claim.axes]))
+    for k in range(3):
+        point = sampler.point(np.random.default_rng([7, k]), "distinct")
+        pair = [evaluate(t.body, point, t.axes) for t in (claim, truth)]
+        if not near(*pair, 1e-6):
+            return True
+    return False
+
+
+def marked(name):
+    """(wrongly accepted, wrongly rejected, named, tried) for one formula of the catalogue."""
+    d = gradient(catalogue[name])
+    accepted, rejected, named_, tried = [], [], 0, 0
+    for x, truth in d.tensors.items():
+        if not judge(d, x, truth, Claimed(truth, (), 1, "", 0), 4, 0):
+            rejected.append(x)
+        for kind, claim in list(mutations(truth))[:10]:
+            if not differs(d, truth, claim):
+                continue
+            verdict = judge(d, x, truth, Claimed(claim, (), 1, "", 0), 4, 0)
+            tried += 1
+            if verdict:
+                accepted.append((x, kind, str(claim.body)))
+            named_ += verdict.kind != "different" and not verdict.holds
+    return accepted, rejected, named_, tried
+
+
+SOME = "dense mse_loss softmax_cross_entropy layer_norm softmax gelu"
+
+
+@pytest.mark.parametrize("name", SOME.split())
+def test_gradients_are_marked(name):
+    accepted, rejected, named_, tried = marked(name)
+    assert not accepted and not rejected
+    assert named_ >= 0.8 * tried
+
+
+@pytest.mark.thorough
+def test_every_gradient_of_the_catalogue_is_marked():
+    total = [marked(name) for name in catalogue if any(t.dtype == "real" for t in catalogue[name].trace().inputs)]
+    assert not [one for accepted, rejected, _, _ in total for one in (*accepted, *rejected)]
+    assert sum(n for _, _, n, _ in total) >= 0.8 * sum(n for _, _, _, n in total)

@@ -1,0 +1,383 @@
+"""Functions of matrices through every room: construction, derivation, code, cost, stability, explicit forms, errors.
+
+Gradients against PyTorch are in tests/parity/test_matrix_functions.py; that each kernel follows from what defines its
+function is in tests/test_implicit.py.
+"""
+
+import mpmath
+import numpy as np
+import pytest
+import sympy
+from sympy import Rational, Symbol, log
+
+from derive import AssumptionError, ShapeError, T, catalogue, gradient, hessian, jacobian, jvp, to_numpy, verify
+from derive.axes import axes, cholesky, definite, det, eigh, inv, logdet, solve, sum_over, trace
+from derive.differentiate import matrix as differentiating
+from derive.differentiate import partial
+from derive.formula import assume, build, let
+from derive.simplify import matrix as simplifying
+from derive.stability.matrices import of_matrices
+from derive.terms import Algebra
+from formulas import linear_models, matrices
+
+b, n, d = axes("b n d")
+k, m, l = n.alias("k"), n.alias("m"), n.alias("l")
+
+
+def unregistered(function):
+    return build(function, function.__name__, {})
+
+
+@unregistered
+def inverse_times(A: T[n, m], B: T[n, m]) -> T[()]:
+    """tr(A⁻¹AB) = tr B."""
+    X = inv(A)
+    return sum_over((n, m, k), X[m, n] * A[n, k] * B[k, m])
+
+
+@unregistered
+def factor_times(A: T[n, m], B: T[n, m]) -> T[()]:
+    """tr(LLᵀB) = tr(AB)."""
+    assume(definite(A))
+    L = cholesky(A)
+    return sum_over((n, m, k), L[n, k] * L[m, k] * B[n, m])
+
+
+@unregistered
+def vectors_times(A: T[n, m], B: T[n, m]) -> T[()]:
+    """tr(VVᵀB) = tr B."""
+    _, V = eigh(A)
+    return sum_over((n, m, k), V[n, k] * V[m, k] * B[n, m])
+
+
+@unregistered
+def log_determinant_by_factor(A: T[n, m]) -> T[()]:
+    """log det A = 2 Σ log L_nn."""
+    assume(definite(A))
+    L = cholesky(A)
+    return 2 * sum_over(n, log(L[n, n]))
+
+
+@unregistered
+def batched_form(A: T[b, n, m], x: T[b, n]) -> T[b]:
+    """xᵀA⁻¹x of every matrix of a batch."""
+    solved = solve(A, x)
+    return sum_over(n, x[b, n] * solved[b, n])
+
+
+@unregistered
+def shadowed(A: T[n, m], x: T[n]) -> T[n]:
+    """Letters that are bound by the inverse, by sums and outside: all called n or m at some place."""
+    X = inv(A)
+    Y = let("Y", sum_over(k, X[m, k] * X[k, n]))
+    return sum_over(m, X[n, m] * x[m]) + X[n, n] * sum_over((n, m), Y[m, n] * x[n] * x[m])
+
+
+@unregistered
+def inverse_of_a_function(A: T[n, m]) -> T[n, m]:
+    """(A Aᵀ + 1)⁻¹ with the letters exchanged on the way."""
+    M = let("M", sum_over(k, A[n, k] * A[m, k]) + sum_over(k, A[k, m] * A[k, n]))
+    return inv(M)[m, n] * A[n, m]
+
+
+@unregistered
+def determinant_of_determinants(A: T[b, n, m]) -> T[()]:
+    """A product over matrices, each with its own letters."""
+    return sum_over(b, det(A) * logdet(A)) + sum_over(b, trace(A))
+
+
+FORMULAS = [
+    inverse_times, factor_times, vectors_times, log_determinant_by_factor, batched_form, shadowed,
+    inverse_of_a_function, determinant_of_determinants,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("f", FORMULAS, ids=lambda f: f.name)
+def test_verified(f):
+    report = verify(f, trials=6)
+    assert report.passed, report
+
+
+SECOND = [catalogue[name] for name in ("determinant", "log_determinant", "matrix_inverse", "symmetric_eigenvectors")]
+
+
+@pytest.mark.parametrize("f", SECOND, ids=lambda f: f.name)
+def test_tangents_and_jacobians(f):
+    assert jvp(f).verify(trials=4).passed
+    assert jacobian(f, "A").verify(trials=4).passed
+
+
+@pytest.mark.parametrize("name", ["determinant", "stein_loss", "gaussian_kl"])
+def test_second_derivatives(name):
+    """∂²log det: −(A⁻¹)(A⁻¹), and so on, against differences of gradients."""
+    f = catalogue[name]
+    report = hessian(f, f.tensors[0].name).verify(trials=3)
+    assert report.passed, report
+
+
+# Known values
+
+
+def test_facts_are_used():
+    """What defines a function is known: A⁻¹A = 1, LLᵀ = A, VVᵀ = 1."""
+    assert gradient(inverse_times, "A").result == 0
+    assert str(gradient(factor_times, "B").result) == "(A[m, n] + A[n, m])/2"
+    assert str(gradient(vectors_times, "B").result) == "delta(n, m)"
+
+
+def test_a_symmetric_matrix_has_a_symmetric_inverse():
+    """By assumption, and by definition: also of a kernel of distances."""
+    assert str(gradient(catalogue["gaussian_process"], "y").result) == "-alpha[n]"
+    assert str(gradient(catalogue["quadratic_minimiser"], "c").result).count("Q") == 1
+
+
+@pytest.mark.parametrize(
+    "entries, found",
+    [
+        ("determinant", [["A_11", "-A_10"], ["-A_01", "A_00"]]),
+        ("log_determinant", [["A_011/D", "-A_010/D"], ["-A_001/D", "A_000/D"]]),
+    ],
+)
+def test_written_out(entries, found):
+    derived = gradient(catalogue[entries]).at(N=2, **({"B": 1} if entries == "log_determinant" else {}))
+    names = {f"A_{i}{j}": Symbol(f"A_{i}{j}", real=True) for i in range(2) for j in range(2)}
+    names |= {f"A_0{i}{j}": Symbol(f"A_0{i}{j}", real=True) for i in range(2) for j in range(2)}
+    names["D"] = names["A_000"] * names["A_011"] - names["A_001"] * names["A_010"]
+    if entries == "log_determinant":
+        derived = derived[0]
+    for i in range(2):
+        for j in range(2):
+            wanted = sympy.sympify(found[i][j], locals=names)
+            own = derived[i, j].xreplace({Symbol("g_0", real=True): 1})
+            assert sympy.simplify(own - wanted) == 0
+
+
+def test_eigenvalues_are_not_written_out():
+    with pytest.raises(Exception, match="no explicit form for eigenv"):
+        gradient(catalogue["symmetric_eigenvalues"]).at(N=2)
+
+
+# The check can fail: kernels and defining equations, broken
+
+
+def minus(poly):
+    return Algebra.scaled(poly, -1)
+
+
+def double(poly):
+    return Algebra.scaled(poly, 2)
+
+
+def missing(poly):
+    return poly[1:]
+
+
+USES = {
+    "inv": "matrix_inverse",
+    "det": "determinant",
+    "logdet": "log_determinant",
+    "cholesky": "cholesky_factor",
+    "eigenvalue": "symmetric_eigenvalues",
+    "eigenvector": "symmetric_eigenvectors",
+    "singular_value": "singular_values",
+    "left_vector": "left_singular_vectors",
+    "right_vector": "right_singular_vectors",
+}
+
+
+@pytest.mark.parametrize("spoil", [minus, double, missing], ids=lambda s: s.__name__)
+@pytest.mark.parametrize("label", USES)
+def test_a_broken_kernel_is_caught(label, spoil, monkeypatch):
+    original = differentiating.KERNELS[label]
+    monkeypatch.setitem(differentiating.KERNELS, label, lambda *given: spoil(original(*given)))
+    assert not gradient(catalogue[USES[label]]).verify(trials=4).passed
+
+
+def test_every_kernel_is_broken():
+    assert set(USES) == set(differentiating.KERNELS) and set(USES) <= set(partial.REDUCED)
+
+
+@pytest.mark.parametrize("spoil", [double, missing], ids=lambda s: s.__name__)
+@pytest.mark.parametrize(
+    "label, f", [("inv", inverse_times), ("cholesky", factor_times), ("eigenvector", vectors_times)]
+)
+def test_a_broken_definition_is_caught(label, f, spoil, monkeypatch):
+    """The constant of the equation, spoiled: A⁻¹A = 2, or 0."""
+    original = simplifying.DEFINING[label]
+
+    def broken(named):
+        for equation in original(named):
+            first = [one for one in equation if one[0][1]]
+            yield (*spoil([one for one in equation if not one[0][1]]), *first)
+
+    monkeypatch.setitem(simplifying.DEFINING, label, broken)
+    assert not gradient(f).verify(trials=4).passed
+
+
+def test_a_symmetry_that_does_not_hold_is_caught(monkeypatch):
+    monkeypatch.setattr(simplifying, "_symmetric", lambda x, i, j, normal: x.head.id)
+    assert not gradient(catalogue["linear_system"]).verify(trials=4).passed
+
+
+# Bad input
+
+
+def declared(body, returns=T[()], **shapes):
+    def f(**given):
+        return body(**given)
+
+    import inspect
+
+    f.__signature__ = inspect.Signature([inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY) for name in shapes])
+    f.__annotations__ = {**shapes, "return": returns}
+    return build(f, "f", {})
+
+
+WRONG = [
+    (lambda A: det(A), {"A": T[n, d]}, r"det: expected a square matrix, given A\[n, d\] of N × D; write T\[n, n.alias"),
+    (lambda A: logdet(A), {"A": T[n]}, r"logdet: expected a matrix, given A\[n\]"),
+    (
+        lambda A: trace(A[n, m]),
+        {"A": T[n, m]},
+        r"trace: expected a tensor, such as A or let\('M', …\), given A\[n, m\]",
+    ),
+    (lambda A, x: solve(A, x)[n], {"A": T[n, m], "x": T[d]}, r"solve: expected an axis of length N on the right"),
+    (lambda A: solve(A, 3)[n], {"A": T[n, m]}, "solve: expected a tensor on the right, given 3"),
+    (lambda A: cholesky(A)[n, d], {"A": T[n, d]}, "cholesky: expected a square matrix"),
+    (lambda A: inv(A)[m, d], {"A": T[n, m], "x": T[d]}, "A_inv"),
+    (lambda A: eigh(A)[0][d], {"A": T[n, m], "x": T[d]}, "A_eigval"),
+]
+
+
+@pytest.mark.parametrize("body, shapes, text", WRONG)
+def test_wrong_matrices_are_named(body, shapes, text):
+    with pytest.raises(ShapeError, match=text):
+        declared(lambda A, x=None: body(A, x) if body.__code__.co_argcount == 2 else body(A), **shapes)
+
+
+SINGULAR = np.ones((2, 2))
+REFUSED = [
+    ("matrix_inverse", {"A": SINGULAR}, r"matrix_inverse: .*np\.linalg\.inv\(A\): the matrix is singular"),
+    (
+        "linear_system",
+        {"A": SINGULAR, "b": np.ones(2)},
+        r"linear_system: .*np\.linalg\.solve\(A, b\): the matrix is sing",
+    ),
+    ("cholesky_factor", {"A": -SINGULAR}, r"cholesky_factor: .*cholesky\(t\): the matrix is not positive definite"),
+    ("symmetric_eigenvectors", {"A": np.eye(2)}, "symmetric_eigenvectors: .*two eigenvalues are equal"),
+]
+
+
+@pytest.mark.parametrize("name, given, text", REFUSED)
+def test_matrices_without_an_answer_are_refused(name, given, text):
+    """NumPy's error, with the formula and the statement."""
+    with pytest.raises(np.linalg.LinAlgError, match=text):
+        to_numpy(catalogue[name]).forward(**given)
+
+
+def test_a_backward_pass_refuses_too():
+    module = to_numpy(catalogue["determinant"])
+    _, saved = module.forward(A=SINGULAR)
+    with pytest.raises(np.linalg.LinAlgError, match=r"determinant: .*the matrix is singular"):
+        module.backward(1.0, saved)
+
+
+def test_assumptions_on_matrices_are_checked():
+    module = to_numpy(catalogue["gaussian_log_likelihood"])
+    given = {"x": np.zeros((2, 2)), "mu": np.zeros(2)}
+    module.check(**given, Sigma=np.eye(2))
+    with pytest.raises(AssumptionError, match="eigenvalue"):
+        module.check(**given, Sigma=np.diag([1.0, -1.0]))
+    with pytest.raises(AssumptionError, match="Sigma"):
+        module.check(**given, Sigma=np.array([[1.0, 0.5], [0.0, 1.0]]))
+
+
+# What a reader sees
+
+NOTATION = [
+    ("matrix_inverse", "A", "−Yᵀ G Yᵀ"),
+    ("determinant", "A", "L A⁻ᵀ"),
+    ("linear_system", "A", "−A⁻ᵀ g yᵀ"),
+    ("linear_system", "b", "A⁻ᵀ g"),
+    ("symmetric_eigenvalues", "A", "V(sym A) diag(g) V(sym A)ᵀ"),
+    ("nuclear_norm", "A", "U(A) V(A)ᵀ"),
+    ("matrix_cube", "A", "Aᵀ G Aᵀ + G A₂ᵀ + A₂ᵀ G"),
+    ("gaussian_process", "y", "−α"),
+    ("stein_loss", "A", "B_inv − A⁻ᵀ"),
+    ("fisher_ratio", "between", "W inner_inv Wᵀ"),
+    ("linear_fixed_point", "b", "M⁻ᵀ g"),
+]
+
+
+@pytest.mark.parametrize("name, wrt, wanted", NOTATION)
+def test_matrix_notation(name, wrt, wanted):
+    text = gradient(catalogue[name], wrt).explain(notation="matrix")
+    assert f"= {wanted}\n" in text, text
+
+
+def test_index_notation():
+    text = gradient(catalogue["cholesky_factor"]).explain(detail="brief")
+    assert "A_chol[n, m] = chol(sym A)_nm" in text and "λ(sym A)_k > 0" in text and "(y⁻¹)_m′m" in text
+    tex = gradient(catalogue["log_determinant"]).latex()
+    assert r"\log \lvert\det A_b\rvert" in tex and r"A_b^{-1}" in tex
+
+
+# Code
+
+
+def test_systems_are_solved_and_named_inverses_made_once():
+    source = to_numpy(catalogue["linear_system"]).source
+    assert "np.linalg.solve(A, b)" in source and "linalg.inv" not in source
+    source = to_numpy(catalogue["gaussian_log_likelihood"]).source
+    assert source.count("np.linalg.inv(Sigma)") == 2  # in forward, and in value_and_grad
+
+
+def test_float32_stays():
+    A = np.array([[2.0, 0.5], [0.5, 1.0]], dtype=np.float32)
+    for name in USES.values():
+        module = to_numpy(catalogue[name])
+        y, saved = module.forward(A=A[None] if name == "log_determinant" else A)
+        assert np.asarray(y).dtype == np.float32
+        assert module.backward(np.ones_like(y), saved)["A"].dtype == np.float32
+
+
+LAPACK = {
+    "matrix_inverse": Rational(8, 3),
+    "determinant": Rational(2, 3),
+    "linear_system": Rational(2, 3),
+    "cholesky_factor": Rational(1, 3),
+    "symmetric_eigenvalues": Rational(4, 3),
+}
+
+
+@pytest.mark.parametrize("name", LAPACK)
+def test_leading_terms_of_the_cost(name):
+    flops = to_numpy(catalogue[name]).cost.forward.flops
+    (size,) = flops.free_symbols
+    assert sympy.Poly(flops, size).nth(3) == LAPACK[name]
+
+
+# Numbers of many digits
+
+
+@pytest.mark.parametrize("kind", of_matrices(mpmath.MPContext()), ids=lambda kind: kind.__name__)
+def test_precise_values_are_those_of_the_oracle(kind):
+    from derive.oracle import MATRICES
+
+    context = mpmath.MPContext()
+    context.dps = 40
+    A = np.random.default_rng(3).normal(size=(2, 3, 3))
+    A = A @ A.swapaxes(-1, -2) + np.eye(3) / 10
+    precise = of_matrices(context)[kind](np.frompyfunc(context.mpf, 1, 1)(A)).astype(float)
+    assert np.allclose(precise, MATRICES[kind](A), rtol=1e-10, atol=1e-12)
+
+
+def test_the_stability_report_reads_matrices():
+    from derive.api.sweeping import stability
+
+    rows = str(stability(catalogue["quadratic_minimiser"]))
+    assert "d/dQ" in rows
+
+
+def test_the_chapter_is_in_the_catalogue():
+    assert {*matrices.__all__, *linear_models.__all__} <= set(catalogue)

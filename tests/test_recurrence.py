@@ -1,0 +1,168 @@
+"""Recurrences: h[t] from h[t − 1], their adjoints, what code makes of them, and what is refused."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+import formulas
+from derive import (
+    DeriveError,
+    NameProblem,
+    ShapeError,
+    T,
+    axes,
+    exp,
+    formula,
+    gradient,
+    hessian,
+    jvp,
+    let,
+    scan,
+    sum_over,
+    tanh,
+    to_numpy,
+    zeros,
+)
+
+t, b, i, h = axes("t b i h")
+k = h.alias("k")
+
+
+@formula
+def elman(x: T[t, b, i], h0: T[b, h], w: T[h, i], u: T[h, k]) -> T[t, b, h]:
+    """h_t = tanh(W x_t + U h_{t−1})."""
+    s = scan(t, lambda s: tanh(sum_over(i, x[t, b, i] * w[h, i]) + sum_over(k, s[b, k] * u[h, k])), h0)
+    return s[t, b, h]
+
+
+def elman_by_hand(x, h0, w, u, g):
+    """Backpropagation through time as textbooks have it: δ_t = (g_t + Uᵀ δ_{t+1}) ⊙ (1 − h_t²)."""
+    before, states = h0, []
+    for now in x:
+        states.append(np.tanh(now @ w.T + before @ u.T))
+        before = states[-1]
+    delta, found = np.zeros_like(h0), {"x": np.zeros_like(x), "w": np.zeros_like(w), "u": np.zeros_like(u)}
+    for step in reversed(range(len(x))):
+        delta = (g[step] + delta @ u) * (1 - states[step] ** 2)
+        found["x"][step] = delta @ w
+        found["w"] += delta.T @ x[step]
+        found["u"] += delta.T @ (states[step - 1] if step else h0)
+    return np.stack(states), {**found, "h0": delta @ u}
+
+
+@pytest.mark.parametrize("steps", [1, 2, 7])
+def test_backpropagation_through_time_is_that_of_the_textbook(steps):
+    rng = np.random.default_rng(steps)
+    given = {"x": (steps, 3, 2), "h0": (3, 4), "w": (4, 2), "u": (4, 4)}
+    arrays = {name: rng.normal(size=shape) for name, shape in given.items()}
+    g = rng.normal(size=(steps, 3, 4))
+    expected, gradients = elman_by_hand(**arrays, g=g)
+    module = to_numpy(elman)
+    value, saved = module.forward(**arrays)
+    np.testing.assert_allclose(value, expected, rtol=1e-13)
+    for name, found in module.backward(g, saved).items():
+        np.testing.assert_allclose(found, gradients[name], rtol=1e-11, atol=1e-13, err_msg=name)
+
+
+def test_the_adjoint_recurrence_runs_backwards():
+    text = str(gradient(elman))
+    assert "t + 1" in text, "what comes from the next step"
+    assert "Expr" not in text and "Carried" not in text
+
+
+def test_parameter_gradients_are_sums_over_time():
+    for name in ("w", "u"):
+        assert str(gradient(elman, wrt=name).result).startswith("sum_over((t, b)")
+
+
+def test_what_does_not_depend_on_the_carry_is_made_before_the_loop():
+    source = to_numpy(elman).source
+    loop = source.index("for step in range(T)")
+    assert "tensordot(x, w" in source[:loop], "one product for all steps: with the inputs"
+    assert source[loop : source.index("saved = ")].count("@") == 1, "one product a step: with what is carried"
+
+
+def test_reversed_in_time_equals_the_scan_of_the_reversed():
+    module = to_numpy(formulas.discounted_return)
+    reward = np.random.default_rng(0).normal(size=(6, 2))
+    value, _ = module.forward(reward=reward, gamma=0.9)
+    expected = [sum(0.9**later * reward[now + later] for later in range(6 - now)) for now in range(6)]
+    np.testing.assert_allclose(value, expected, rtol=1e-13)
+
+
+def test_hmm_is_the_sum_over_all_paths():
+    rng = np.random.default_rng(1)
+    start, transition, emission = rng.normal(size=3), rng.normal(size=(3, 3)), rng.normal(size=(4, 3))
+    total = 0.0
+    for path in itertools.product(range(3), repeat=5):  # the state before the first observation, then one for each
+        score = start[path[0]]
+        for step in range(4):
+            score += transition[path[step], path[step + 1]] + emission[step, path[step + 1]]
+        total += np.exp(score)
+    value, _ = to_numpy(formulas.hmm_forward).forward(start=start, transition=transition, emission=emission)
+    np.testing.assert_allclose(value, np.log(total), rtol=1e-13)
+
+
+def test_letters_of_the_step_are_not_captured():
+    @formula
+    def renamed(x: T[t, b, i], h0: T[b, k], w: T[k, i], u: T[k, h]) -> T[t, b, k]:
+        """elman, with h and k exchanged."""
+        s = scan(t, lambda s: tanh(sum_over(i, x[t, b, i] * w[k, i]) + sum_over(h, s[b, h] * u[k, h])), h0)
+        return s[t, b, k]
+
+    rng = np.random.default_rng(2)
+    arrays = {"x": rng.normal(size=(3, 2, 2)), "h0": rng.normal(size=(2, 3)), "w": rng.normal(size=(3, 2))}
+    arrays["u"] = rng.normal(size=(3, 3))
+    results = []
+    for each in (elman, renamed):
+        module = to_numpy(each)
+        value, saved = module.forward(**arrays)
+        results.append((value, module.backward(np.ones_like(value), saved)))
+    np.testing.assert_allclose(results[0][0], results[1][0])
+    for name in arrays:
+        np.testing.assert_allclose(results[0][1][name], results[1][1][name], err_msg=name)
+
+
+@formula
+def last_squared(a: T[t], x: T[t]) -> T[()]:
+    """The square of the last entry of h_t = tanh(a_t h_{t−1} + x_t)."""
+    s = scan(t, lambda s: tanh(a[t] * s[()] + x[t]), zeros())
+    return s[t.size - 1] ** 2
+
+
+def test_tangents_and_second_derivatives_verify():
+    assert jvp(last_squared).verify(trials=3)
+    assert hessian(last_squared, wrt="x").verify(trials=3)
+
+
+def test_two_recurrences_in_one_formula():
+    @formula
+    def stacked(x: T[t, h]) -> T[t, h]:
+        """A running product of a running sum."""
+        s = scan(t, lambda s: s[h] + x[t, h], zeros(h))
+        m = scan(t, lambda m: exp(-s[t, h]) * m[h] + s[t, h], zeros(h))
+        return m[t, h]
+
+    assert gradient(stacked).verify(trials=3)
+
+
+@pytest.mark.parametrize(
+    "body, error, words",
+    [
+        (lambda x: scan("t", lambda s: s[h], zeros(h)), ShapeError, "expected an axis first"),
+        (lambda x: scan(t, lambda s: s[h] + x[t, h], 0), ShapeError, "such as h0 or zeros"),
+        (lambda x: scan(t, lambda s: s[h] + x[t, h], zeros(t, h)), ShapeError, "has the letter t"),
+        (lambda x: scan(t, lambda s, m: s[h], zeros(h)), DeriveError, "the step takes s, m, given 1"),
+        (lambda x: scan(t, lambda s: (s[h], s[h]), zeros(h)), DeriveError, "returns 2 values, and carries 1"),
+        (lambda x: scan(t, lambda s: s[h] + x[t, k], zeros(h)), ShapeError, "unbound letter k"),
+        (lambda x: (let("s", x[t, h]), scan(t, lambda s: s[h], zeros(h)))[1], NameProblem, "name s is already taken"),
+    ],
+)
+def test_what_cannot_be_scanned_is_refused(body, error, words):
+    with pytest.raises(error, match=words):
+
+        @formula
+        def wrong(x: T[t, h]) -> T[t, h]:
+            """Refused."""
+            return body(x)[t, h]

@@ -1,0 +1,230 @@
+"""Statements about training: every step is checked, and what is stated is also run and measured."""
+
+import itertools
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import sympy
+
+from derive.statements import (
+    STATEMENTS,
+    Unproved,
+    adagrad_step,
+    best_step,
+    bias_correction,
+    descent_lemma,
+    glorot,
+    gradient_flow,
+    he,
+    heavy_ball,
+    minibatch,
+    rmsprop_step,
+    step_sizes,
+    vanishing,
+)  # fmt: skip
+from derive.statements.core import solved, solved_recurrence
+from derive.steps import Step
+from derive.train import optimiser
+
+
+def value(expression, **given):
+    """A result at numbers, by the names of its symbols."""
+    symbols = {str(s): s for s in expression.free_symbols}
+    return float(expression.subs({symbols[name]: number for name, number in given.items() if name in symbols}))
+
+
+def bowl(seed, n=6, low=0.5, high=12.0):
+    """A random symmetric matrix with eigenvalues from low to high, and a start."""
+    rng = np.random.default_rng(seed)
+    q, _ = np.linalg.qr(rng.normal(size=(n, n)))
+    eigenvalues = np.array([low, *rng.uniform(low, high, n - 2), high])
+    return q @ np.diag(eigenvalues) @ q.T, rng.normal(size=n)
+
+
+def descended(a, theta, name, steps, **options):
+    """Distances from the bottom, with the emitted optimiser."""
+    step = optimiser(name, **options)
+    params, state = {"x": theta}, None
+    state = step.init(params)
+    found = [np.linalg.norm(theta)]
+    for _ in range(steps):
+        params, state = step.update(params, {"x": a @ params["x"]}, state)
+        found.append(np.linalg.norm(params["x"]))
+    return np.array(found)
+
+
+@pytest.mark.parametrize("statement", STATEMENTS, ids=lambda s: s.__name__)
+def test_every_step_holds(statement):
+    made = statement()
+    made.verify(points=4)
+    assert made.steps and all(step.law for step in made.steps)
+    assert "align" in made.latex() and made.name in str(made)
+
+
+@pytest.mark.parametrize("place", range(3))
+def test_a_wrong_step_is_found(place):
+    made = best_step()
+    steps = list(made.steps)
+    steps[place] = Step("wrong", steps[place].before, steps[place].after + sympy.Rational(1, 1000))
+    with pytest.raises(Unproved, match="wrong"):
+        replace(made, steps=tuple(steps)).verify(points=3)
+
+
+def test_a_wrong_claim_is_found():
+    made = descent_lemma()
+    with pytest.raises(Unproved, match="is false at"):
+        replace(made, claim=sympy.Lt(made.claim.rhs, made.claim.lhs)).verify(points=5)
+
+
+def test_solvers_answers_are_checked():
+    m, t, x = sympy.Function("m"), sympy.Symbol("t", integer=True), sympy.Symbol("x")
+    with pytest.raises(Unproved, match="solve found nothing"):
+        solved(x**2 + 1, x, lambda found: found[x].is_real)
+    assert solved_recurrence(m(t + 1) - 2 * m(t), m(t), {m(0): 3}, t) == 3 * 2**t
+
+
+# Averages
+
+
+def test_bias_of_a_mean_is_measured():
+    """The mean of m_t over many runs, as the emitted step of Adam gives it, is (1 − βᵗ) E g."""
+    rng = np.random.default_rng(0)
+    step, mu, beta = optimiser("adam", beta1=0.9), 0.7, 0.9
+    params = {"x": np.zeros(200_000)}
+    state = step.init(params)
+    for t in range(1, 6):
+        params, state = step.update(params, {"x": mu + rng.normal(size=200_000)}, state)
+        expected = value(bias_correction().results["mean"], mu=mu, beta=beta, t=t)
+        assert state["states"]["x"][0].mean() == pytest.approx(expected, rel=0.01)
+
+
+@pytest.mark.parametrize("size", [0.01, 5.0])
+def test_steps_of_adagrad_and_rmsprop_do_not_know_the_size_of_the_gradient(size):
+    for name, statement, options in (
+        ("adagrad", adagrad_step, {"lr": 0.1}),
+        ("rmsprop", rmsprop_step, {"lr": 0.1, "alpha": 0.8}),
+    ):
+        step, params = optimiser(name, **options, eps=1e-14), {"x": np.zeros(1)}
+        state, formula = step.init(params), statement().results["step"]
+        for t in range(1, 20):
+            new, state = step.update(params, {"x": np.full(1, size)}, state)
+            taken = float(params["x"][0] - new["x"][0])
+            assert taken == pytest.approx(value(formula, eta=0.1, beta=0.8, t=t), rel=1e-9)
+            params = new
+
+
+@pytest.mark.parametrize("batch", [1, 2, 4, 6])
+def test_mean_and_variance_over_every_minibatch(batch):
+    g = np.random.default_rng(0).normal(size=6)
+    drawn = np.array([g[list(rows)].mean() for rows in itertools.combinations(range(6), batch)])
+    results = minibatch().results
+    assert drawn.mean() == pytest.approx(g.mean())
+    expected = value(results["variance"], N=6, B=batch, sigma=g.std())
+    assert drawn.var() == pytest.approx(expected, abs=1e-12)
+    pairs = np.array([g[list(rows)].mean() for rows in itertools.product(range(6), repeat=batch)])
+    assert pairs.var() == pytest.approx(value(results["with replacement"], B=batch, sigma=g.std()))
+
+
+# Descent on bowls
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_best_step_has_its_rate(seed):
+    a, theta = bowl(seed)
+    best = best_step().results
+    errors = descended(a, theta, "sgd", 240, lr=value(best["step"], lambda_min=0.5, lambda_max=12.0))
+    measured = (errors[240] / errors[140]) ** (1 / 100)
+    assert measured == pytest.approx(value(best["rate"], kappa=24.0), rel=0.01)
+
+
+@pytest.mark.parametrize("factor", [0.9, 1.1])
+def test_no_other_step_is_better(factor):
+    a, theta = bowl(0)
+    best = value(best_step().results["step"], lambda_min=0.5, lambda_max=12.0)
+    errors = descended(a, theta, "sgd", 240, lr=factor * best)
+    rate = (errors[240] / errors[140]) ** (1 / 100)
+    assert rate > value(best_step().results["rate"], kappa=24.0) * 1.001
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_heavy_ball_has_its_rate(seed):
+    a, theta = bowl(seed, low=0.1, high=10.0)
+    best = heavy_ball().results
+    lr = value(best["step"], lambda_min=0.1, lambda_max=10.0)
+    errors = descended(a, theta, "momentum", 400, lr=lr, momentum=value(best["momentum"], kappa=100.0))
+    # double roots: the error goes as t·rateᵗ, so that the quotient is freed of t
+    measured = (errors[400] / 400 / (errors[200] / 200)) ** (1 / 200)
+    assert measured == pytest.approx(value(best["rate"], kappa=100.0), rel=0.01)
+    assert value(best["rate"], kappa=100.0) < value(best_step().results["rate"], kappa=100.0)
+
+
+@pytest.mark.parametrize("share, grows", [(0.98, False), (1.02, True)])
+def test_the_edge_of_step_sizes(share, grows):
+    a, theta = bowl(0)
+    edge = value(step_sizes().results["edge"], **{"lambda": 12.0})
+    errors = descended(a, theta, "sgd", 400, lr=share * edge)
+    assert bool(errors[-1] > errors[0]) is grows
+
+
+def test_an_axis_overshoots_beyond_one_over_its_eigenvalue():
+    for lr, turns in ((0.9 / 3, False), (1.1 / 3, True)):
+        step, params = optimiser("sgd", lr=lr), {"x": np.ones(1)}
+        new, _ = step.update(params, {"x": 3 * params["x"]}, step.init(params))
+        assert bool(new["x"][0] < 0) is turns
+        assert new["x"][0] == pytest.approx(value(step_sizes().results["factor"], eta=lr, **{"lambda": 3.0}))
+
+
+def test_small_steps_follow_the_flow():
+    path = gradient_flow().results["path"]
+    exact = value(path, s=1.0, theta_0=1.0, **{"lambda": 2.0})
+    distances = []
+    for steps in (100, 200):
+        step, params = optimiser("sgd", lr=1 / steps), {"x": np.ones(1)}
+        for _ in range(steps):
+            params, _ = step.update(params, {"x": 2 * params["x"]}, step.init(params))
+        distances.append(abs(params["x"][0] - exact))
+    assert distances[0] / distances[1] == pytest.approx(2, rel=0.05)  # of first order
+    assert distances[1] < 0.02 * exact
+
+
+@pytest.mark.parametrize("share", [0.5, 1.0, 1.9])
+def test_the_descent_lemma_on_bowls(share):
+    results = descent_lemma().results
+    for seed in range(5):
+        a, theta = bowl(seed)
+        g, lr = a @ theta, share / 12.0
+        after = theta - lr * g
+        bound = value(results["bound"], f=theta @ a @ theta / 2, eta=lr, L=12.0, norm_g=np.linalg.norm(g))
+        assert after @ a @ after / 2 <= bound + 1e-9
+
+
+# Where weights begin
+
+
+@pytest.mark.parametrize("statement, kept", [(he, True), (glorot, False)])
+def test_second_moments_through_twenty_layers_of_relu(statement, kept):
+    rng, n = np.random.default_rng(0), 300
+    variance = value(statement().results["variance"], n_in=n, n_out=n)
+    x = rng.normal(size=(300, n))
+    first = np.mean((x @ (variance**0.5 * rng.normal(size=(n, n)))) ** 2)
+    for _ in range(20):
+        z = x @ (variance**0.5 * rng.normal(size=(n, n)))
+        x = np.maximum(z, 0)
+    share = np.mean(z**2) / first
+    assert (0.3 < share < 3) if kept else share < 1e-4
+
+
+def test_gradients_vanish_through_sigmoids():
+    results = vanishing().results
+    x = np.linspace(-8, 8, 1601)
+    slope = np.array([value(results["slope"], x=number) for number in x[::100]])
+    assert slope.max() <= value(results["most"]) == 0.25
+    rng = np.random.default_rng(0)
+    for depth in (5, 15):
+        for w in (1.0, 3.0):
+            y, g = rng.normal(), 1.0
+            for _ in range(depth):
+                y = 1 / (1 + np.exp(-w * y))
+                g *= w * y * (1 - y)
+            assert abs(g) <= value(results["factor"], w=w, L=depth) * (1 + 1e-12)

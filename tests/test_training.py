@@ -1,0 +1,487 @@
+"""Training: data as they are given, what is learned, and a way that goes on as if nothing had happened."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from derive import DeriveError, ShapeError, T, axes, chain, formula, sum_over
+from derive.cli import main
+from derive.train import (
+    Diverged,
+    Plateau,
+    Settings,
+    Training,
+    Wish,
+    fans,
+    folds,
+    initial,
+    load,
+    network,
+    optimiser,
+    range_test,
+    schedule,
+    split,
+    trainings,
+)  # fmt: skip
+from derive.train.cells import cells
+from derive.train.checkpoint import flat, grown, read, save
+from derive.train.data import Data
+from formulas import conv2d, dense, dropout, mse_loss, relu, tanh
+
+ROOT = Path(__file__).parent.parent
+MLP = chain(dense, tanh, dense)
+DROPPED = chain(dense, relu, dropout, dense)
+b, i, o = axes("b i o")
+
+
+def blobs(count=120, classes=3, seed=0):
+    """Points around as many middles as there are classes."""
+    rng = np.random.default_rng(seed)
+    t = rng.integers(0, classes, count)
+    return Data("blobs", rng.normal(size=(count, 5)) + 3 * np.eye(5)[t], t, tuple(map(str, range(classes))))
+
+
+def training(model=MLP, data=None, name="adam", path=None, rate=None, **settings):
+    data = data or blobs()
+    made = Settings(**{"epochs": 4, "batch": 16, **settings})
+    part = split(data, 0.25, made.seed, made.dtype)
+    return Training(network(model, None, data, {"O_1": 8}), part, optimiser(name), rate, made, path)
+
+
+# What is learned
+
+
+def test_it_learns():
+    made = training(epochs=30, rate=lambda t: 0.01)
+    curve = made.run()
+    assert len(curve.loss) == 30
+    assert curve.loss[-1] < 0.3 * curve.loss[0]
+    assert curve.metric[-1] > 0.9
+
+
+def test_numbers_are_learned_as_well():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(200, 4))
+    data = Data("line", x, (x @ [[1.0], [2.0], [0.0], [-1.0]]) + 3)
+    made = Training(network(dense, None, data, {}), split(data, 0.2, 0), optimiser("adam", lr=0.05), None, Settings(20))
+    assert made.net.loss.name.endswith("mse_loss")
+    made.run()
+    assert made.measured(made.best)[1] > 0.999
+
+
+def test_a_formula_that_is_a_loss_already():
+    @formula
+    def least_squares(x: T[b, i], w: T[i, o], t: T[b, o]) -> T[()]:
+        """Σ (x w − t)²/B."""
+        return sum_over((b, o), (sum_over(i, x[b, i] * w[i, o]) - t[b, o]) ** 2) / b.size
+
+    data = Data("line", np.eye(4), np.arange(4.0)[:, None])
+    net = network(least_squares, None, data, {})
+    assert (net.model, net.x, net.t, net.parameters) == (None, "x", "t", ("w",))
+    with pytest.raises(DeriveError, match="is a loss already"):
+        network(least_squares, mse_loss, data, {})
+
+
+def test_masks_are_drawn_for_steps_and_whole_for_checks():
+    made = training(DROPPED, dropout=0.4)
+    assert made.net.masks == ("keep",)
+    assert made._masks(5, kept=True)["keep"].all() and made._masks(5, kept=True)["p"] == 0
+    assert 0.5 < made._masks(2000, kept=False)["keep"].mean() < 0.7 and made._masks(5, kept=False)["p"] == 0.4
+    assert made.measured(made.params) == made.measured(made.params)
+    made.run()
+
+
+def test_it_stops_where_nothing_gets_better():
+    made = training(epochs=200, patience=3, name="sgd", rate=lambda t: 0.0)
+    made.run()
+    assert made.epoch == 4 and made.since == 3
+
+
+def test_a_plateau_lowers_the_rate():
+    made = training(epochs=6, name="sgd", rate=Plateau(1e-9, {"patience": 1, "factor": 0.5, "eps": 0.0}))
+    assert made.run().rate[-1] < 1e-9
+
+
+def test_schedules_give_the_rate_of_each_step():
+    rates = schedule("cosine", lr=0.1, steps=24)
+    made = training(name="sgd", rate=rates)
+    before = {name: a.copy() for name, a in made.params.items()}
+    made.step()
+    first = made.params["w_2"] - before["w_2"]
+    other = training(name="sgd", rate=lambda t: 0.05)
+    other.step()
+    np.testing.assert_allclose(first, 2 * (other.params["w_2"] - before["w_2"]), rtol=1e-3, atol=1e-7)
+
+
+@pytest.mark.parametrize("lr, words", [(1e9, "the loss"), (float("nan"), "the loss is nan")])
+def test_divergence_names_the_step_and_the_largest_gradient(lr, words):
+    made = training(name="sgd", rate=lambda t: lr, epochs=50)
+    with pytest.raises(Diverged, match=rf"diverges at step \d+: {words}.*the largest gradient, of (w|beta)_\d, is"):
+        made.run()
+
+
+def test_a_range_test_suggests_a_rate_that_learns():
+    rates, losses, best = range_test(training(name="sgd"))
+    assert len(rates) == len(losses) and np.all(np.diff(rates) > 0)
+    assert 1e-4 < best < 10
+    made = training(name="sgd", rate=lambda t: best, epochs=20)
+    assert made.run().metric[-1] > 0.8
+
+
+# Where weights begin
+
+
+def test_fans_are_read_from_the_sums():
+    data = blobs()
+    net = network(MLP, None, data, {"O_1": 8})
+    assert fans(net.loss, "w_1", net.lengths) == (5, 8)
+    images = Data("images", np.zeros((4, 3, 6, 6)), np.arange(4) % 2, ("a", "b"))
+    model = chain(conv2d.fixed(bias=False), mean_over_places())
+    net = network(model, None, images, {"O": 2, "R": 3, "Q": 3})
+    assert fans(net.loss, "weight", net.lengths) == (27, 2)
+
+
+def mean_over_places():
+    n, c, y, z = axes("n c y z")
+
+    @formula(name="mean_over_places")
+    def mean(x: T[n, c, y, z]) -> T[n, c]:
+        """Σ x/(Y Z)."""
+        return sum_over((y, z), x[n, c, y, z]) / (y.size * z.size)
+
+    return mean
+
+
+@pytest.mark.parametrize("scheme, variance", [("he", 2 / 400), ("lecun", 1 / 400), ("glorot", 2 / 500)])
+def test_variance_of_the_first_weights(scheme, variance):
+    data = Data("wide", np.zeros((8, 400)), np.arange(8) % 2, ("a", "b"))
+    net = network(MLP, None, data, {"O_1": 100})
+    params = initial(net, scheme, np.random.default_rng(0), "float64")
+    assert params["w_1"].var() == pytest.approx(variance, rel=0.05)
+    assert not params["beta_1"].any()
+
+
+# Data
+
+
+def test_a_split_keeps_shares_of_classes_and_standardises_by_what_is_trained_on():
+    part = split(blobs(400), 0.25, 0)
+    assert len(part.train) + len(part.held) == 400
+    shares = [np.bincount(d.t) / len(d) for d in (part.train, part.held)]
+    np.testing.assert_allclose(*shares, atol=0.02)
+    np.testing.assert_allclose(part.train.x.mean(axis=0), 0, atol=1e-5)
+    assert abs(part.held.x.mean(axis=0)).max() > 1e-4
+
+
+def test_folds_hold_every_sample_out_once():
+    data = replace(blobs(100), x=np.arange(100.0)[:, None] + np.zeros((1, 2)))
+    held = [part.held for part in folds(data, 5, 0)]
+    assert sum(map(len, held)) == 100 and {len(h) for h in held} <= {19, 20, 21}
+    with pytest.raises(DeriveError, match="--folds 1"):
+        folds(data, 1, 0)
+
+
+def test_cells_are_the_same_for_a_seed_and_no_pixel_statistic_tells_them_apart():
+    images, labels = cells(600, seed=1)
+    again, _ = cells(600, seed=1)
+    np.testing.assert_array_equal(images, again)
+    assert images.shape == (600, 1, 24, 24) and labels.mean() == 0.5
+    flat_ = images.reshape(600, -1)
+    statistics = [flat_.mean(1), flat_.std(1), flat_.min(1), flat_.max(1), np.median(flat_, axis=1), flat_[:, 300]]
+    for values in statistics:
+        right = max(max(np.mean((values > c) == labels), np.mean((values <= c) == labels)) for c in values)
+        assert right < 0.65
+
+
+CSV = {
+    "text": ("a,b,t\n1,2,0\n3,x,1\n", r"line 3: b: expected a number, given 'x'"),
+    "missing": ("a,b,t\n1,2,0\n,4,1\n", r"line 3: a is missing"),
+    "na": ("a,b,t\n1,NA,0\n3,4,1\n", r"line 2: b is missing"),
+    "no target": ("a,b,t\n1,2,0\n3,4,\n", r"line 3: t is missing"),
+    "one class": ("a,b,t\n1,2,yes\n3,4,yes\n", r"every target is 'yes': with one class there is nothing to learn"),
+    "ragged": ("a,b,t\n1,2,0\n3,4\n", r"line 3: expected 3 values as in the header, given 2"),
+    "empty": ("a,b,t\n", r"expected a header and rows"),
+    "alone": ("t\n1\n2\n", r"expected a column for the target and at least one more"),
+    "infinite": ("a,t\n1,0\ninf,1\n", r"x\[1, 0\] is no finite number"),
+}
+
+
+@pytest.mark.parametrize("text, words", CSV.values(), ids=CSV)
+def test_what_a_csv_must_not_be(text, words, tmp_path):
+    path = tmp_path / "table.csv"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(DeriveError, match=words):
+        load(str(path))
+
+
+def test_csv_targets_are_classes_or_numbers(tmp_path):
+    path = tmp_path / "table.csv"
+    path.write_text("kind,a,size\nred,1,0.5\nblue,2,1.5\nred,3,2.5\n", encoding="utf-8")
+    with pytest.raises(DeriveError, match="kind: expected a number"):
+        load(str(path))
+    data = load(str(path), "kind")
+    assert data.classes == ("blue", "red")
+    np.testing.assert_array_equal(data.t, [1, 0, 1])
+    np.testing.assert_array_equal(data.x, [[1, 0.5], [2, 1.5], [3, 2.5]])
+    path.write_text("a,t\n1,0.5\n2,1.5\n", encoding="utf-8")
+    assert load(str(path)).classes == () and load(str(path)).t.shape == (2, 1)
+
+
+def test_arrays_of_a_file(tmp_path):
+    path = tmp_path / "arrays.npz"
+    np.savez(path, x=np.ones((4, 3)), y=np.array(["no", "yes", "no", "yes"]))
+    assert load(str(path)).classes == ("no", "yes")
+    np.savez(path, x=np.ones((4, 3)))
+    with pytest.raises(DeriveError, match="expected an array y, it holds x"):
+        load(str(path))
+    np.savez(path, x=np.ones((4, 3)), t=np.arange(3))
+    with pytest.raises(DeriveError, match="4 samples and 3 targets"):
+        load(str(path))
+    path.write_bytes(b"PK no")
+    with pytest.raises(DeriveError, match="cannot be read as NPZ"):
+        load(str(path))
+
+
+@pytest.mark.parametrize(
+    "error, words, call",
+    [
+        (DeriveError, "did you mean 'digits'", lambda: load("digit")),
+        (DeriveError, "there is no such file", lambda: load("nowhere.csv")),
+        (DeriveError, "no parameters", lambda: network(relu, None, blobs(), {})),
+        (ShapeError, r"samples of blobs have shape \(5,\)", lambda: network(conv2d, None, blobs(), {})),
+        (DeriveError, "--size Q=3.*has the lengths", lambda: network(MLP, None, blobs(), {"Q": 3})),
+        (ShapeError, "--size I=3: the data say 5", lambda: network(MLP, None, blobs(), {"I": 3})),
+        (DeriveError, "--init.*did you mean 'glorot'", lambda: Wish(settings=Settings(scheme="gloro"))),
+        (DeriveError, "--lr -1", lambda: Wish(lr=-1.0)),
+        (DeriveError, "--schedule cosine: rprop has no rate", lambda: trainings(MLP, blobs(), COSINE_RPROP)),
+    ],
+)
+def test_errors_say_what_was_expected(error, words, call):
+    with pytest.raises(error, match=words):
+        call()
+
+
+COSINE_RPROP = Wish(optimiser="rprop", schedule="cosine")
+
+
+# Checkpoints
+
+
+def same(one, two):
+    """Bit for bit the same weights, state, generator and curve."""
+    for a, b_ in ((one.params, two.params), (one.state["states"], two.state["states"]), (one.best, two.best)):
+        a, b_ = flat(a), flat(b_)
+        assert a.keys() == b_.keys()
+        assert all(a[k].tobytes() == b_[k].tobytes() for k in a)
+    assert one.rng.bit_generator.state == two.rng.bit_generator.state
+    assert (one.epoch, one.curve.loss, one.curve.held) == (two.epoch, two.curve.loss, two.curve.held)
+    return True
+
+
+@pytest.mark.parametrize("name", ["sgd", "adam", "nadam", "rprop", "adafactor"])
+def test_a_resumed_training_goes_the_same_way(name, tmp_path):
+    path = tmp_path / "half.npz"
+    rate = None if name == "rprop" else schedule("cosine", lr=0.01, steps=24)
+    whole = training(DROPPED, name=name, rate=rate)
+    for _ in range(9):
+        if whole.place >= len(whole.order):
+            whole._close()
+        whole.step()
+    whole.path = path
+    whole.save()
+    resumed = training(DROPPED, name=name, rate=rate)
+    resumed.resume(path)
+    assert resumed.step_number == 9
+    whole.path = None
+    whole.run()
+    resumed.run()
+    assert same(whole, resumed)
+
+
+def test_a_checkpoint_of_another_training_is_refused(tmp_path):
+    path = tmp_path / "one.npz"
+    made = training(path=path)
+    made.save()
+    with pytest.raises(DeriveError, match="another training: optimiser was"):
+        training(name="sgd").resume(path)
+    with pytest.raises(DeriveError, match="another training: settings"):
+        training(batch=8).resume(path)
+    path.write_bytes(path.read_bytes()[:200])
+    with pytest.raises(DeriveError, match="no checkpoint of derive"):
+        training().resume(path)
+    with pytest.raises(DeriveError, match="no such checkpoint"):
+        training().resume(tmp_path / "none.npz")
+
+
+def test_arrays_in_nested_dictionaries_come_back(tmp_path):
+    tree = {"params": {"w": np.ones((2, 3)), "b": np.zeros(3)}, "states": {"w": (np.ones(2), np.asarray(1.0))}}
+    save(tmp_path / "a.npz", flat(tree), {"n": 1})
+    arrays, facts = read(tmp_path / "a.npz")
+    assert facts == {"n": 1} and flat(grown(tree, arrays)).keys() == flat(tree).keys()
+    assert os.listdir(tmp_path) == ["a.npz"]
+
+
+KILLED = """
+import sys
+from pathlib import Path
+sys.path.insert(0, {root!r})
+from tests.test_training import *
+made = training(DROPPED, path=Path(sys.argv[1]), epochs=100000, every=1)
+if made.path.exists():
+    made.resume(made.path)
+print(made.step_number, flush=True)
+made.run()
+"""
+
+
+def _number(path):
+    """The step of the checkpoint; reading it also shows that it is whole."""
+    return read(path)[1]["now"]["t"] if path.exists() else -1
+
+
+@pytest.mark.parametrize("delays", [(0.3, 0.12)])
+def test_a_killed_training_loses_nothing_but_the_last_steps(delays, tmp_path):
+    """kill −9 at some moment, and again: each time the checkpoint is whole, and goes on the way of an unkilled run."""
+    path, reached = tmp_path / "run.npz", 0
+    for delay in delays:
+        command = [sys.executable, "-c", KILLED.format(root=str(ROOT)), str(path)]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT)
+        assert int(process.stdout.readline()) >= reached
+        until = time.monotonic() + 60
+        while _number(path) <= reached and time.monotonic() < until:
+            time.sleep(0.01)
+        time.sleep(delay)
+        os.kill(process.pid, signal.SIGKILL)
+        process.communicate()
+        _, facts = read(path)
+        assert facts["now"]["t"] > reached
+        reached = facts["now"]["t"]
+    resumed = training(DROPPED, epochs=100000, every=1)
+    resumed.resume(path)
+    whole = training(DROPPED, epochs=100000, every=1)
+    while whole.step_number < reached or whole.epoch < resumed.epoch:
+        if whole.place >= len(whole.order):
+            whole._close()
+        else:
+            whole.step()
+    assert same(whole, resumed)
+
+
+# The commands
+
+
+def derive(*words):
+    return main([*words])
+
+
+def trained(capsys, *words):
+    code = derive("train", *words)
+    out, err = capsys.readouterr()
+    return code, out, err
+
+
+TARGET = "dense >> tanh >> dense"
+
+
+@pytest.fixture(name="table")
+def _table(tmp_path):
+    data = blobs()
+    path = tmp_path / "blobs.csv"
+    lines = ["a,b,c,d,e,t", *(",".join([*map(str, x), str(t)]) for x, t in zip(data.x, data.t, strict=True))]
+    path.write_text("\n".join(lines), encoding="utf-8")
+    return str(path)
+
+
+def test_a_file_is_trained_on_and_the_rest_is_written(table, tmp_path, capsys):
+    out, curves = tmp_path / "p.npz", tmp_path / "c.svg"
+    code, text, err = trained(capsys, TARGET, "--data", table, "--epochs", "8", "-o", str(out), "--curves", str(curves))
+    assert code == 0 and "accuracy" in text
+    assert "O_1=32; another length with --size" in err
+    with np.load(out) as held:
+        assert {k: held[k].shape for k in held.files} == {
+            "w_1": (5, 32), "beta_1": (32,), "w_2": (32, 3), "beta_2": (3,)
+        }  # fmt: skip
+    assert curves.read_text(encoding="utf-8").startswith("<?xml")
+
+
+def test_it_goes_on_from_a_checkpoint(table, tmp_path, capsys):
+    path = str(tmp_path / "run.npz")
+    words = (TARGET, "--data", table, "--size", "O_1=4", "--checkpoint", path, "--json")
+    assert trained(capsys, *words, "--epochs", "2")[0] == 0
+    assert trained(capsys, *words, "--epochs", "4")[0] == 2
+    code, text, err = trained(capsys, *words, "--epochs", "4", "--resume")
+    assert code == 0 and "going on from step 6, epoch 3" in err
+    once = json.loads(trained(capsys, *words[:5], "--json", "--epochs", "4")[1])
+    assert json.loads(text)["held_loss"] == once["held_loss"]
+
+
+def test_the_plan_comes_before_the_work(table, capsys):
+    code, text, _ = trained(capsys, TARGET, "--data", table, "--size", "O_1=4", "--plan", "--json")
+    found = json.loads(text)
+    assert code == 0 and found["parameters"] == 5 * 4 + 4 + 4 * 3 + 3
+    assert found["bytes of state"] == 2 * found["bytes of parameters"] == 8 * found["parameters"]
+    assert found["flops in all"] == found["steps"] * found["flops a step"] > 0
+
+
+@pytest.mark.parametrize(
+    "words, code, what",
+    [
+        (("--lr", "1e9", "--optimizer", "sgd"), 1, "training diverges at step"),
+        (("--optimizer", "adamm"), 2, "did you mean 'adam'"),
+        (("--optimizer", "adam(beta3=1)"), 2, "no option 'beta3'"),
+        (("--schedule", "cosin"), 2, "did you mean 'cosine'"),
+        (("--clip-at", "1"), 2, "expected --clip"),
+        (("--resume",), 2, "expected --checkpoint"),
+        (("--size", "H"), 2, "expected a length such as H=32"),
+        (("--folds", "5", "-o", "x.npz"), 2, "leave --checkpoint and --output out"),
+        (("--loss", "mse_los"), 2, "did you mean 'mse_loss'"),
+        (("--checkpoint", "no/such/folder/x.npz"), 2, "there is no folder"),
+        (("--curves", "x.gif"), 2, "expected a name that ends in .png or .svg"),
+    ],
+)
+def test_exit_codes_and_one_clear_line(words, code, what, table, capsys):
+    found, out, err = trained(capsys, TARGET, "--data", table, "--size", "O_1=4", "--epochs", "3", *words)
+    assert found == code and what in err and not out
+    assert len(err.splitlines()) == 1
+
+
+def test_models_beside_each_other(table, capsys):
+    assert derive("compare", "dense", TARGET, "--data", table, "--size", "O_1=4", "--json") != 0  # dense has no O_1
+    capsys.readouterr()
+    assert derive("compare", "dense", TARGET, "--data", table, "--epochs", "3", "--json") == 0
+    one, two = json.loads(capsys.readouterr().out)
+    assert one["parameters"] < two["parameters"] and one["flops_a_step"] < two["flops_a_step"]
+
+
+@pytest.mark.needs("sklearn")
+def test_five_folds_of_breast_cancer(capsys):
+    words = ("--data", "breast_cancer", "--size", "O_1=16", "--folds", "5", "--schedule", "cosine", "--lr", "0.01")
+    code, text, _ = trained(capsys, TARGET, *words, "--json")
+    found = json.loads(text)
+    assert code == 0 and len(found["held_metric"]) == 5
+    assert found["mean"] >= 0.97
+
+
+@pytest.mark.thorough
+@pytest.mark.needs("sklearn")
+def test_digits_by_a_convolutional_network(capsys):
+    words = ("--size", "O=16,K=64", "--dropout", "0.5", "--schedule", "cosine", "--lr", "0.003", "--epochs", "40")
+    code, text, _ = trained(capsys, "examples/networks.py:digits", "--data", "digits", *words, "--json")
+    assert code == 0 and json.loads(text)["mean"] >= 0.98
+
+
+@pytest.mark.thorough
+def test_cells_by_a_convolutional_network_and_not_by_a_linear_one(capsys):
+    words = ("--data", "cells", "--size", "O=8,K=16", "--schedule", "cosine", "--lr", "0.01", "--epochs", "12")
+    code, text, _ = trained(capsys, "examples/networks.py:cells", *words, "--batch", "64", "--json")
+    assert code == 0 and json.loads(text)["mean"] >= 0.95
+    code, text, _ = trained(capsys, "dense", "--data", "cells", "--epochs", "12", "--json")
+    assert code == 0 and json.loads(text)["mean"] <= 0.6
