@@ -493,6 +493,7 @@ HIGHER = {
     "cumprod": {"Y": (2, 3)},  # a product of all others for each pair of places, where zeros may stand
     "diagonal": {"I": (0, 2)},  # forward reads a diagonal; backward writes a matrix
     "matrix_trace": {"N": (1, 2)},  # likewise
+    "sinkhorn_cost": {"M": (1, 2)},  # the adjoints of the two sums of a round meet before either is taken
     "woodbury_inverse": {"I": (2, 3)},  # an inverse times the upstream times an inverse
 }
 

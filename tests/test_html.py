@@ -73,7 +73,7 @@ def test_every_formula_of_a_page_is_mathml(notation):
     "latex, expected",
     [
         (r"\mathbf{1}[a \le b]", "𝟏[a≤b]"),
-        (r"\bar{x}_{b}", "x¯b"),
+        (r"\bar{x}_{b}", "x‾b"),
         (r"\operatorname*{arg\,max}_{c} z", "arg\u2009maxcz"),
         (r"\lfloor c/K\rfloor", "⌊c/K⌋"),
         (r"\mathrm{chosen\_ref}", "chosen_ref"),

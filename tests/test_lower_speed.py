@@ -140,10 +140,12 @@ def test_the_hessian_of_the_logistic_loss_is_a_gram_matrix():
     derived = hessian(catalogue["logistic_regression"], wrt="w")
 
     @formula
-    def logistic_hessian(X: T[samples, features], w: T[features], y: T[samples]) -> T[features, derived.axes[1]]:
+    def hessian_of_logistic_loss(
+        X: T[samples, features], w: T[features], y: T[samples]
+    ) -> T[features, derived.axes[1]]:
         return derived.result
 
-    text = body(to_numpy(logistic_hessian), "forward")
+    text = body(to_numpy(hessian_of_logistic_loss), "forward")
     assert re.search(r"= (\w+)\.T @ \1$", text, re.MULTILINE) and text.count(" @ ") == 2
 
 

@@ -21,11 +21,12 @@ FENCES = frozenset("⌊⌋⌈⌉‖|⟨⟩")
 PREFIXES = frozenset("¬√")
 ACCENTS: Mapping[str, str] = {
     "^": "\u02c6",
-    "¯": "\u00af",
+    "¯": "\u203e",
     "~": "\u02dc",
     "˙": "\u02d9",
-    "―": "\u00af",
+    "―": "\u203e",
 }  # as browsers draw them
+BAR = "\u203e"  # an accent's place is within a capital's serifs: a bar stands above it, as over a word
 RESPELT: Mapping[str, str] = {  # what latex2mathml reads otherwise, or not at all
     r"\operatorname*{arg\,max}": r"\sup ",
     r"\operatorname*{arg\,min}": r"\inf ",
@@ -84,6 +85,8 @@ def _mended(element: Element) -> None:
         element.text = NAMED.get(text, text)
     if element.tag == "mo" and len(text) > 1 and text.isalpha() and element.text not in BELOW | {"mod"}:
         element.tag = "mi"  # a function's name: an operator would stand apart from its bracket
+    if element.tag == "mi" and len(text) > 1 and text.isalpha() and variant is None:
+        element.set("function", "")
     if element.tag == "mo" and text in FENCES:
         element.attrib.update({"fence": "true"} | ({} if element.get("minsize") else {"stretchy": "false"}))
     if element.tag in ("mi", "mn") and variant in ("bold", "bold-italic"):
@@ -95,8 +98,18 @@ def _mended(element: Element) -> None:
     for name in DROPPED:
         element.attrib.pop(name, None)
     _words_joined(element)
+    _functions_apart(element)
     _brackets_held(element)
     _signs_close(element)
+
+
+def _functions_apart(element: Element) -> None:
+    """A function's name stands apart from the factor before it: x exp(y), as TeX sets it."""
+    for place in range(len(element) - 1, -1, -1):
+        named = element[place].attrib.pop("function", None) is not None
+        before = element[place - 1] if place else None
+        if named and before is not None and (before.tag not in ("mo", "mspace") or before.text in CLOSING):
+            element.insert(place, ElementTree.Element("mspace", {"width": "0.167em"}))
 
 
 def _brackets_held(element: Element) -> None:
@@ -159,7 +172,7 @@ def _accented(element: Element) -> None:
     wide = len("".join(element[0].itertext())) > 1
     mark.text = ACCENTS[mark.text or ""]
     mark.set("stretchy", "true" if wide else "false")
-    element.set("accent", "true")
+    element.set("accent", "false" if mark.text == BAR else "true")
 
 
 def _words_joined(element: Element) -> None:

@@ -41,10 +41,10 @@ from derive.axes import (
     definitions,
     did_you_mean,
     free_axes,
-    tensors_of,
 )
 from derive.axes import whole as is_whole
 
+from .cycles import groups
 from .exact import FOLDS, ROUNDED, ratio, settled
 from .functions import COMPARISONS, FUNCTIONS, JOINS, REDUCTIONS, first, near, picked, sign
 from .matrix import MATRICES
@@ -155,35 +155,27 @@ class Evaluator:
 
         Each sweep makes one more entry right along the letter that is scanned over, from the first or the last on.
         """
-        recurring, carried = self._recurring(order)
-        if carried and all(tensor in self.values for tensor in (*recurring, *carried)):
-            recurring, carried = [], []  # known at this point already
+        read = definitions([self.point.readings[tensor] for tensor in order if tensor in self.point.readings])
+        for carried, members in groups({t: self.point.readings.get(t, t.body) for t in (*read, *order)}):
+            self._settle_all(carried, members)
+        for tensor in order:
+            self.define(tensor)
+
+    def _settle_all(self, carried: Sequence[Carried], members: Sequence[Tensor]) -> None:
+        """The values of one recurrence."""
+        if all(tensor in self.values for tensor in (*carried, *members)):
+            return  # known at this point already
         for c in carried:
             self.settle(c, None)
-        for tensor in order:
-            if tensor not in recurring:
-                self.define(tensor)
-        for _ in range(MOST_SWEEPS if carried else 0):
-            for tensor in recurring:
+        for _ in range(MOST_SWEEPS):
+            for tensor in members:
                 self.forget(tensor)
-            for tensor in recurring:
+            for tensor in members:
                 self.define(tensor)
             if not [c for c in carried if c.target is not None and self.settle(c, c.target)]:
                 self.point._values.update({c: self.values[c] for c in carried} if len(self.points) == 1 else {})
                 return
-        if carried:
-            raise Unsupported(f"a recurrence does not settle: {', '.join(c.name for c in carried)}")
-
-    def _recurring(self, order: Sequence[Tensor]) -> tuple[list[Tensor], list[Carried]]:
-        """The definitions that rest on what a recurrence carries, and that."""
-        read = definitions([self.point.readings[tensor] for tensor in order if tensor in self.point.readings])
-        bodies = {tensor: self.point.readings.get(tensor, tensor.body) for tensor in (*read, *order)}
-        parts = {tensor: tensors_of(body) for tensor, body in bodies.items()}
-        carried = dict.fromkeys(part for found in parts.values() for part in found if isinstance(part, Carried))
-        recurring: dict[Tensor, None] = {}
-        while more := [t for t, found in parts.items() if t not in recurring and _any(found, carried, recurring)]:
-            recurring.update(dict.fromkeys(more))
-        return list(recurring), list(carried)
+        raise Unsupported(f"a recurrence does not settle: {', '.join(c.name for c in carried)}")
 
     def forget(self, tensor: Tensor) -> None:
         if tensor not in self.point.held:
@@ -341,10 +333,6 @@ NODES: dict[type, Callable[[Evaluator, Any, Scope], Any]] = {
     Delta: Evaluator.delta,
     sympy.sign: lambda evaluator, node, scope: sign(evaluator.value(node.args[0], scope), evaluator.point.ties),
 }
-
-
-def _any(parts: Sequence[Tensor], *known: Mapping[Any, Any]) -> bool:
-    return any(part in found for part in parts for found in known)
 
 
 def same(one: Array, two: Array) -> bool:
