@@ -76,7 +76,8 @@ def test_the_catalogues_explanations_compile(name, tmp_path):
         d = gradient(formula, **static)
         pages += [d.latex(notation=notation) for notation in ("index", "matrix")]
     widest = WIDE.get(name, MOST_OVERFULL)
-    compile_tex("\n\\newpage\n".join(pages), tmp_path, widest)
+    log = compile_tex("\n\\newpage\n".join(pages), tmp_path, widest)
+    assert (name in WIDE) == any(float(m[1]) > MOST_OVERFULL for m in OVERFULL.finditer(log)), "WIDE only shrinks"
     compile_tex(gradient(formula).latex(document=True), tmp_path, widest)
 
 

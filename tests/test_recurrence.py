@@ -24,6 +24,9 @@ from derive import (
     to_numpy,
     zeros,
 )
+from derive.axes import Tensor
+from derive.differentiate import Backward
+from derive.terms import Algebra, Reader
 
 t, b, i, h = axes("t b i h")
 k = h.alias("k")
@@ -166,3 +169,25 @@ def test_what_cannot_be_scanned_is_refused(body, error, words):
         def wrong(x: T[t, h]) -> T[t, h]:
             """Refused."""
             return body(x)[t, h]
+
+
+def test_crf_is_the_sum_over_all_paths():
+    rng = np.random.default_rng(3)
+    emission, start, transition = rng.normal(size=(4, 2, 3)), rng.normal(size=3), rng.normal(size=(3, 3))
+    tags = rng.integers(0, 3, size=(4, 2))
+
+    def score(path, b):
+        along = sum(transition[one, two] for one, two in itertools.pairwise(path))
+        return start[path[0]] + along + sum(emission[step, b, tag] for step, tag in enumerate(path))
+
+    paths = list(itertools.product(range(3), repeat=4))
+    expected = [np.log(sum(np.exp(score(path, b)) for path in paths)) - score(tags[:, b], b) for b in range(2)]
+    given = {"emission": emission, "tags": tags, "start": start, "transition": transition}
+    np.testing.assert_allclose(to_numpy(formulas.crf_nll).forward(**given)[0], np.mean(expected), rtol=1e-12)
+
+
+def test_no_pass_takes_the_names_of_an_earlier_one():
+    reader = Reader(Algebra())
+    head = reader.tensor(Tensor("x", (b,)))
+    made = {Backward(reader, ()).adjoint(head, ()).id for _ in range(50)}  # each pass may stand where the last one was
+    assert len(made) == 50

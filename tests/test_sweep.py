@@ -65,7 +65,7 @@ DEAR = frozenset(
 
 
 DEAR |= {name for name in catalogue if catalogue[name].kind in ("recurrence", "paths")}  # swept through every step
-# LAPACK's factors lose all digits of matrices whose entries lie between 1e-30 and 1e30, as those of any library do.
+# LAPACK's errors are relative to the norm of the matrix; the measure moves each entry by a unit of its own.
 CONDITIONED = frozenset(
     "determinant singular_values nuclear_norm largest_singular_value least_squares kalman_step "
     "kalman_log_likelihood".split()

@@ -54,6 +54,7 @@ ROWS: dict[str, Row] = {
     "copied": Row("np.asarray({0}, copy=True)"),
     "template": Row("{0}", ATOM, (ATOM,)),
     "widened": Row("{0}", ATOM, (ATOM,)),
+    "flag": Row("np.asarray({0}, device=device)"),
 }
 LIBRARY = """\
 try:

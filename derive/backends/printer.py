@@ -66,6 +66,7 @@ OPERATIONS: dict[str, Row] = {
     "stacked": Row("np.stack({0})"),
     "stacked_back": Row("np.stack({0}[::-1])"),
     "further": Row("..."),
+    "flag": Row("np.asarray({0})"),
     "where": Row("np.where({0}, {1}, {2})"),
     "len": Row("len({0})"),
     "float": Row("float({0})"),

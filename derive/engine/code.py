@@ -17,6 +17,7 @@ from derive.terms import Head, Letter, Poly, Raw, Writer, number
 
 from .build import Derived, taken_names
 from .present import Presentation, names_in
+from .recurrence import mentions
 from .windows import solved
 
 
@@ -48,10 +49,6 @@ def joined(body: Expr) -> Expr:
 def _is_multiple(term: Expr) -> bool:
     """A number times one reduction."""
     return isinstance(term, Mul) and len(term.args) == 2 and term.args[0].is_Number
-
-
-def _mentions(poly: Poly, head: int) -> bool:
-    return any(atom[0] == head for (factors, _), _ in poly for atom, _ in factors)
 
 
 @dataclass(eq=False)
@@ -110,7 +107,7 @@ class CodeView:
     def _tied(self) -> None:
         """Close the cycles that are used, with all that they need."""
         waiting = dict(self._cuts)
-        while used := [n for n in waiting if any(_mentions(s.poly, n) for s in (*self._safe.values(), *self._results))]:
+        while used := [n for n in waiting if any(mentions(s.poly, n) for s in (*self._safe.values(), *self._results))]:
             for name in used:
                 target = waiting.pop(name)
                 self._need(target)
@@ -216,7 +213,7 @@ class CodeView:
         names = self._view.names(safe.head, safe.slots)
         factor = drawn_out(self._stabiliser, safe.head, safe.poly)
         body = joined(self._writer.write(safe.poly, names, factor=factor))
-        if any(_mentions(safe.poly, name) for name in self._cuts):
+        if any(mentions(safe.poly, name) for name in self._cuts):
             body = solved(body)  # what is carried stands at t − 1: a loop needs no window
         return Tensor(label, [names[a] for a in safe.slots], body=body, role=role, of=of)
 

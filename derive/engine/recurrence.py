@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from derive.axes import Carried
 from derive.differentiate import Backward
-from derive.terms import Algebra, Head, Letter, Reader
+from derive.terms import Algebra, Head, Letter, Poly, Reader
 
 
 @dataclass(frozen=True)
@@ -29,14 +29,15 @@ def cuts_of(reader: Reader, forward: Iterable[Head], more: Iterable[tuple[Head, 
     own = ((reader.tensor(c), reader.tensor(c.target)) for c in reader.carried if c.target is not None)
     found = []
     for carried, target in (*own, *more):
-        before = tuple(h for h in forward if _mentions(h, carried))
+        before = tuple(h for h in forward if any(mentions(poly, carried.id) for poly in h.args))
         if before:
             found.append(Cut(carried, target, before))
     return tuple(found)
 
 
-def _mentions(head: Head, other: Head) -> bool:
-    return any(atom[0] == other.id for poly in head.args for (factors, _), _ in poly for atom, _ in factors)
+def mentions(poly: Poly, head: int) -> bool:
+    """Whether a head stands among the factors of a poly."""
+    return any(atom[0] == head for (factors, _), _ in poly for atom, _ in factors)
 
 
 def opened(cuts: Iterable[Cut], backward: Backward, relevant: set[int]) -> dict[int, Head]:
@@ -67,4 +68,4 @@ def closed(cuts: Iterable[Cut], depends: set[int]) -> bool:
     return bool(new)
 
 
-__all__ = ["Cut", "closed", "cuts_of", "named", "opened"]
+__all__ = ["Cut", "closed", "cuts_of", "mentions", "named", "opened"]

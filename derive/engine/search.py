@@ -10,7 +10,7 @@ from derive.rewrite import Record
 from derive.simplify import Rules, affinely, cost, discovered, expanded, normalised, oriented
 from derive.terms import Algebra, Head, Letter, Poly, Raw, Reader
 
-from .recurrence import Cut, closed, cuts_of, opened
+from .recurrence import Cut, closed, cuts_of, mentions, opened
 
 NAMING = 0.8  # what one more name costs a reader
 CANCELLED = 1.5  # what it is worth that a term of an adjoint cancels in its users: nobody need read it
@@ -167,15 +167,11 @@ def _sheet(outcome: Outcome, backward: Backward, head: Head, inlined: Mapping[in
     value = algebra.poly(raws)
     record = Record()
     for _ in inlined:
-        mentioned = next((s for i, s in inlined.items() if _mentions(value, i)), None)
+        mentioned = next((s for i, s in inlined.items() if mentions(value, i)), None)
         if mentioned is None:
             break
         value = _inserted(outcome, value, mentioned, record)
     return Sheet(head, slots, raws, normalised(outcome.rules, value, record), record)
-
-
-def _mentions(poly: Poly, head: int) -> bool:
-    return any(atom[0] == head for (factors, _), _ in poly for atom, _ in factors)
 
 
 def _inserted(outcome: Outcome, poly: Poly, sheet: Sheet, record: Record) -> Poly:
@@ -201,24 +197,24 @@ def unfold(outcome: Outcome) -> None:
     """From the inputs outward, write an adjoint out where its users read no worse for it."""
     users: dict[int, dict[int, Sheet]] = {s.bar.id: {} for s in outcome.sheets if s.bar is not None}
 
-    def mentions(sheet: Sheet) -> None:
+    def enter(sheet: Sheet) -> None:
         for head in {atom[0] for (factors, _), _ in sheet.value for atom, _ in factors} & users.keys():
             users[head][id(sheet)] = sheet
 
     for result in outcome.results.values():
-        mentions(result)
+        enter(result)
     for again in (False, True):  # what was dear while it mentioned another adjoint may cancel once that is written out
         for sheet in reversed(outcome.sheets):
             assert sheet.bar is not None
             if any(sheet is kept for kept in outcome.carried.values()):
-                mentions(sheet)
+                enter(sheet)
                 continue
-            own = [user for user in users[sheet.bar.id].values() if _mentions(user.value, sheet.bar.id)]
+            own = [user for user in users[sheet.bar.id].values() if mentions(user.value, sheet.bar.id)]
             if own and _written_out(outcome, sheet, own, again):
                 for user in own:
-                    mentions(user)
+                    enter(user)
             elif own:
-                mentions(sheet)
+                enter(sheet)
 
 
 def _rests_on_adjoints(algebra: Algebra, poly: Poly) -> bool:

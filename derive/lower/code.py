@@ -9,6 +9,7 @@ from sympy import Expr
 
 from .matrix import MatrixCoder
 from .node import Labels, Node
+from .plan import is_host
 from .program import Code, Num, Op, Var
 from .window_code import Operand, WindowCoder, broadcast, turned
 
@@ -36,6 +37,8 @@ class Coder(WindowCoder, MatrixCoder):
             made: Code = special(node)
             return made
         args = tuple(broadcast(self.operand(arg, labels), labels, node.rank) for arg, labels in node.args)
+        if self.casting and node.op == "where" and is_host(node.args[0][0]):
+            args = (Op("flag", args[:1]), *args[1:])  # not every library selects by a Python number
         return Op(node.op, self._alike(node, args) if self.casting and node.op in RELATIONS else args)
 
     def _alike(self, node: Node, args: tuple[Code, ...]) -> tuple[Code, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, ClassVar
 
 from sympy import Expr, preorder_traversal
@@ -18,7 +18,7 @@ from .parts import needs_dtype
 from .plan import SOURCES, VIEWS, is_host
 from .program import Array, Assign, Code, Function, Op, Program, Statement, Var
 from .read import Reader
-from .recur import cycles
+from .recur import cycles, lowered
 from .seed import seeded
 from .task import Task
 from .write import Body, Names
@@ -146,7 +146,8 @@ class _Lowering:
         """The definitions that recurrences carry along."""
         if task not in self.cycles:
             roots = [t.body for t in (*task.outputs, *task.gradients) if t.body is not None]
-            self.cycles[task] = cycles(task.name, definitions(roots))
+            found = cycles(task.name, definitions(roots))
+            self.cycles[task] = {tensor: partial(lowered, cycle=cycle) for tensor, cycle in found.items()}
         return self.cycles[task]
 
     def _roots(self, tensors: Sequence[Tensor], reader: Reader, before: Sequence[Node] = ()) -> list[Node]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
 from derive.axes import (
@@ -127,6 +127,3 @@ class MatrixCoder:
             column = Op("expand", (right,), (*(True for _ in second), False))
             return Op("first", (Op("linalg.solve", (system, column)),), node.rank)
         return Op("linalg.solve", (system, right))
-
-
-FUNCTIONS: Sequence[str] = (*OPERATIONS.values(), NAMED, "solve")

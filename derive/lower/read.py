@@ -58,9 +58,13 @@ class Reader:
     """Reads index expressions into one graph. `sources` gives the view of each tensor that has no body."""
 
     def __init__(
-        self, graph: Graph, sources: Mapping[Tensor, View], where: str, cycles: Mapping[Tensor, Any] | None = None
+        self,
+        graph: Graph,
+        sources: Mapping[Tensor, View],
+        where: str,
+        cycles: Mapping[Tensor, Callable[[Reader], None]] | None = None,
     ) -> None:
-        self.cycles = cycles or {}
+        self.cycles = cycles or {}  # definitions of a recurrence, and what lowers all of it
         self.graph = graph
         self.where = where
         self.defined: dict[Tensor, View] = dict(sources)
@@ -84,7 +88,7 @@ class Reader:
         if isinstance(tensor, Carried) and tensor.target is not None:
             return self.define(tensor.target)
         if tensor in self.cycles and tensor not in self.defined:
-            recur.lowered(self, self.cycles[tensor])
+            self.cycles[tensor](self)
         if tensor not in self.defined:
             if tensor.body is None:
                 raise Unsupported(f"{self.where}: tensor {tensor.name} is neither an input nor defined")
@@ -363,6 +367,3 @@ READERS: tuple[tuple[type, Callable[[Reader, Any, Hint], View]], ...] = (
     (Mod, _integer),
     (Application, functions.function),
 )
-
-
-from . import recur  # noqa: E402 - its reader of one step is a Reader

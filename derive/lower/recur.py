@@ -67,9 +67,9 @@ class Step:
 
 def cycles(where: str, definitions: Sequence[Tensor]) -> dict[Tensor, Cycle]:
     """Each definition that a recurrence carries along, with its cycle."""
-    uses = {tensor: _uses(tensor) for tensor in definitions}
     if not any(isinstance(part, Carried) for t in definitions for part in tensors_of(t.body)):
         return {}
+    uses = {tensor: _uses(tensor) for tensor in definitions}
     reach = {tensor: _reached(tensor, uses) for tensor in definitions}
     found: dict[Tensor, Cycle] = {}
     for tensor in definitions:

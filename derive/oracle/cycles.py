@@ -29,13 +29,13 @@ def groups(bodies: Mapping[Tensor, Basic]) -> list[Group]:
         if first in done:
             continue
         together = [c for c in carried if c in reach[first] and first in reach[c]] or [first]
-        members = [t for t in parts if t in reach[first] and t not in done and reach_carried(t, together, parts)]
+        members = [t for t in parts if t in reach[first] and t not in done and _rests_on(t, together, parts)]
         done.update(members, together)
         found.append((together, members))
     return found
 
 
-def reach_carried(tensor: Tensor, together: Iterable[Carried], parts: Mapping[Tensor, tuple[Tensor, ...]]) -> bool:
+def _rests_on(tensor: Tensor, together: Iterable[Carried], parts: Mapping[Tensor, tuple[Tensor, ...]]) -> bool:
     """Whether a definition rests on one of these."""
     return not _reached([tensor], parts).isdisjoint(together)
 
