@@ -38,7 +38,7 @@ class Effort:
     seconds: float = 8.0  # for one comparison of emitted code
     placements: int = 8  # of the inputs in memory
     rounds: int = 24  # of all columns in turn
-    budget: float = 30.0  # seconds for one row at one size, if its calls are slow
+    budget: float = 20.0  # seconds for one row at one size, if its calls are slow
     threads: int = 2  # of each column of `speed`
     rows: tuple[str, ...] = tuple(ROWS)  # of `speed` and `memory`
 
@@ -138,6 +138,7 @@ def layers(effort: Effort) -> Iterator[Table]:
     """Single layers, from the formula to the callable; attention's three gradients."""
     title = "6. Single layers, in a fresh process"
     header = ("layer", "gradients, ms", "goal", "met", "to callable, ms", "goal", "met")
+    note = f"Median of {effort.processes} processes; imports and tracing not counted."
     rows: list[tuple[str, ...]] = []
     with progress(title, 2 * len(LAYERS) * (effort.processes + 1)) as tick:
         for name in LAYERS:
@@ -150,13 +151,16 @@ def layers(effort: Effort) -> Iterator[Table]:
             goal = ATTENTION_GOAL if name == "scaled_dot_product_attention" else LAYER_GOAL
             judged = (f"≤ {goal:g}", met(derived, goal), f"{made:.0f}", f"≤ {LAYER_GOAL:g}", met(made, LAYER_GOAL))
             rows.append((name, f"{derived:.0f}", *judged))
-    yield Table(title, header, tuple(rows), f"Median of {effort.processes} processes; imports and tracing not counted.")
+            table = Table(title, header, tuple(rows), note)
+            yield replace(table, partial=True)
+    yield table
 
 
 def networks(effort: Effort) -> Iterator[Table]:
     """All gradients of LeNet and of a transformer block, against `jax.jit(jax.grad(f)).lower(…).compile()`."""
     title = "7. Networks against JAX, in a fresh process"
     header = ("network", "compared", "s", "ratio", "goal", "met")
+    note = "All gradients in closed form; then forward and backward as NumPy functions."
     rows: list[tuple[str, ...]] = []
     with progress(title, 3 * len(NETWORKS) * (effort.processes + 1)) as tick:
         for name in NETWORKS:
@@ -170,9 +174,9 @@ def networks(effort: Effort) -> Iterator[Table]:
                 ratio = times.ratio(kind, "JAX")
                 seconds = f"{times.median(kind):.2f} / {times.median('JAX'):.2f}"
                 rows.append((name, f"{kind} / JAX compiled", seconds, str(ratio), "≤ 1", met(ratio.low, 1.0)))
-    yield Table(
-        title, header, tuple(rows), "All gradients in closed form; then forward and backward as NumPy functions."
-    )
+            table = Table(title, header, tuple(rows), note)
+            yield replace(table, partial=True)
+    yield table
 
 
 # Imports
@@ -366,15 +370,21 @@ def main() -> None:
     effort = replace(effort, threads=arguments.threads or effort.threads, rows=rows)
     console = Console() if sys.stdout.isatty() else Console(width=140)
     tables: list[Table] = []
-    for section in arguments.section or SECTIONS:
-        for table in _tables(section, effort):
-            show(table, console)
-            tables.append(table)
-    if arguments.quick or arguments.row or any(table.reason for table in tables):
-        console.print(f"{RESULTS.name} is written by a full run in which all is measured.", style="dim")
+    look = arguments.quick or arguments.row
+    try:
+        for section in arguments.section or SECTIONS:
+            for table in _tables(section, effort):
+                if not table.partial:
+                    show(table, console)
+                    tables.append(table)
+                if not look and not table.reason:  # after each row, so that a run that is cut short leaves what it has
+                    RESULTS.write_text(markdown(merged(RESULTS.read_text(encoding="utf-8"), [table])), encoding="utf-8")
+    finally:
+        if not look:
+            performance.main()
+    if look or any(table.reason for table in tables):
+        console.print(f"{RESULTS.name} is written by a full run, where all is measured.", style="dim")
     else:
-        RESULTS.write_text(markdown(merged(RESULTS.read_text(encoding="utf-8"), tables)), encoding="utf-8")
-        performance.main()
         console.print(f"wrote {RESULTS.relative_to(ROOT)} and {performance.PAGE.relative_to(ROOT)}")
 
 

@@ -14,6 +14,8 @@ import numpy as np
 from scipy import sparse, special
 
 from benchmarks.by_hand import BLOCK, BLOCKED, STRAIGHT, Array, Gradients, row_blocks
+from benchmarks.by_hand_matrices import gaussian_process
+from benchmarks.by_hand_sequences import lstm_backward, lstm_forward
 from benchmarks.by_hand_windows import conv2d_backward, conv2d_forward, max_pool2d_backward, max_pool2d_forward
 from benchmarks.columns import Layer, Run
 from benchmarks.rows import Inputs, Row
@@ -304,6 +306,8 @@ LAYERS = {
     "attention, causal": Layer(attention_forward, attention_backward),
     "embedding": Layer(embedding_forward, embedding_backward),
     "logistic Hessian": Layer(logistic_hessian),
+    "LSTM": Layer(lstm_forward, lstm_backward),
+    "Gaussian process": Layer(value_and_grad=gaussian_process),
 }
 
 

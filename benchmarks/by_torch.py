@@ -1,12 +1,13 @@
 """The column `PyTorch`: eager code, the functions of torch.nn.functional where there are any."""
 
 from collections.abc import Callable
+from math import log, pi
 from typing import Any
 
 import torch
 import torch.nn.functional as F  # noqa: N812 - its usual name
 
-from benchmarks.columns import Run
+from benchmarks.columns import VALUE, Run
 from benchmarks.rows import Array, Inputs, Row
 
 
@@ -26,6 +27,21 @@ def logistic_hessian(X: Any, w: Any, y: Any) -> Any:
     return (X * (p * (1 - p))[:, None]).T @ X
 
 
+def lstm(x: Any, h0: Any, c0: Any, **weights: Any) -> Any:
+    """What torch.nn.LSTM calls: one layer, no dropout."""
+    return torch.lstm(x, (h0[None], c0[None]), list(weights.values()), True, 1, 0.0, True, False, False)[0]
+
+
+def gaussian_process(X: Any, y: Any, scale: float = 1.0, length: float = 1.0, noise: float = 0.1) -> Any:
+    """By a Cholesky factor; distances by a product."""
+    squares = (X * X).sum(-1)
+    apart = squares[:, None] + squares - 2 * X @ X.T
+    K = scale**2 * torch.exp(apart / (-2 * length**2)) + noise**2 * torch.eye(len(X))
+    L = torch.linalg.cholesky(K)
+    alpha = torch.cholesky_solve(y[:, None], L)[:, 0]
+    return -(y @ alpha + 2 * L.diagonal().log().sum() + len(X) * log(2 * pi)) / 2
+
+
 FORWARD: dict[str, Callable[..., Any]] = {
     "dense": dense,
     "MLP step": mlp,
@@ -41,6 +57,8 @@ FORWARD: dict[str, Callable[..., Any]] = {
     "attention, causal": lambda query, key, value: F.scaled_dot_product_attention(query, key, value, is_causal=True),
     "embedding": F.embedding,
     "logistic Hessian": logistic_hessian,
+    "LSTM": lstm,
+    "Gaussian process": gaussian_process,
 }
 
 
@@ -59,7 +77,7 @@ def prepared(row: Row, inputs: Inputs, g: Array | None) -> Run:
         return y, torch.autograd.grad(y, leaves, above) if leaves else ()
 
     names = [name for name, tensor in tensors.items() if tensor.requires_grad]
-    return Run(call, lambda result: _arrays(["y", *names], [result[0], *result[1]]))
+    return Run(call, lambda result: _arrays([VALUE, *names], [result[0], *result[1]]))
 
 
 def _arrays(names: list[str], tensors: list[Any]) -> dict[str, Array]:

@@ -20,6 +20,7 @@ COLUMNS = {  # module, and the packages without which the column is left out
     "jax.jit": ("benchmarks.by_jax", ("jax",)),
 }
 TOLERANCE = 1e-4
+VALUE = "output"  # the key of y, beside those of the gradients: an input may be named y
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class Layer:
             return forward(**inputs, **options)[0], {}
 
         call = partial(fused, **inputs, **options) if fused else both if backward else value
-        return Run(call, lambda result: {"y": np.asarray(result[0]), **result[1]})
+        return Run(call, lambda result: {VALUE: np.asarray(result[0]), **result[1]})
 
 
 def prepared(column: str, row: Row, inputs: Inputs, g: Array | None) -> Run | None:

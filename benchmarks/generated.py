@@ -3,6 +3,8 @@
 from functools import cache
 from typing import Any
 
+import scipy.sparse  # noqa: F401  emitted code loads it when it is first of use, which is not what is measured
+
 import formulas
 from benchmarks.columns import Layer, Run
 from benchmarks.rows import ROWS, Array, Inputs, Row
@@ -39,7 +41,8 @@ def work(row: Row, size: str) -> tuple[int, int]:
     lengths: dict[str, int] = {}
     for (_, _, letters, *_), array in zip(module["INPUTS"], row.drawn(size).values(), strict=True):
         lengths |= {"N": array.size} if letters is None else dict(zip(letters, array.shape, strict=True))
-    cost = made.cost.at(itemsize=4, **lengths, **row.options)
+    sizes = {symbol.name for symbol in made.cost.symbols}  # the others follow from these, or are options of the values
+    cost = made.cost.at(itemsize=4, **{name: n for name, n in (lengths | row.options).items() if name in sizes})
     if not row.gradients:
         works = [cost.forward]
     else:

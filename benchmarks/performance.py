@@ -17,19 +17,27 @@ MARKS = ("D", "o", "^", "s", "v")
 REASONS = {
     "softmax": "NumPy makes a pass over memory for every operation; PyTorch and XLA make one for all, on vectors.",
     "cross-entropy": "as softmax; the passes are those by hand: maximum, difference, exp, sum, one scaling.",
-    "layer norm": "backward makes x̂ again from x, in two passes, so that no second array is kept; else as softmax. "
-    "Beside y and the gradient, which are PyTorch's peak, are blocks of 3 MB.",
+    "layer norm": "backward makes x̂ again from x, in two passes, so that no second array is kept (by hand it is, for "
+    "half as much memory again); else as softmax. Beside y and the gradient, PyTorch's peak, there are blocks.",
     "batch norm": "backward makes x̂ again from x, in two passes, so that no second array is kept; else as softmax.",
     "GELU tanh": "1 + tanh u is 2σ(2u), whose tail keeps its digits: exp, a selection, a division, for a tanh by hand. "
-    "Backward has 15 passes where by hand it has 9, and reads two saved arrays where it reads one.",
-    "GELU exact": "erfc is a polynomial of degree 8 and an exp, as by hand; PyTorch's is one pass. Φ is kept.",
+    "Backward has only x, and makes exp again: forward 13 passes and backward 22, by hand 8 and 9, in smaller blocks.",
+    "GELU exact": "erfc is a polynomial of degree 8 and an exp, as by hand; PyTorch's is one pass. Φ is kept, as by "
+    "hand: to make it again would take 25 passes more, half as long again as the whole.",
     "conv 3×3, stride 1": "columns are copied from strided windows, a row at a time; by hand images lie flat.",
     "conv 3×3, stride 2": "columns are copied from strided windows, with gaps: forward took 107 ms, by hand 39 (L, one "
     "core), whose s² phases of the image make each a run; backward is about as fast.",
     "max_pool 2×2": "the number of the first maximiser is stored, and compared at each tap; by hand a mask is kept.",
-    "attention, causal": "all T × T weights are made and masked; by hand blocks above the diagonal are left out.",
+    "attention, causal": "products of all T × T weights are made and masked, where by hand blocks of 128 queries leave "
+    "out 3/8 of them at L; and scores are made again in backward, a seventh product, so that no weights are kept.",
     "embedding": "SciPy's sparse product, as by hand; a call checks its indices, too, at S most of the time.",
     "logistic Hessian": "the product is AᵀA, as by hand; what is left is the time of calls.",
+    "LSTM": "each gate's gradient is padded with zeros to the rows of all four, and multiplied step by step for the "
+    "weights: 4 times the work, about half of the time at L (one core). By hand dz has all gates side by side, and all "
+    "steps are one product; forward, a step has one product and one tanh where here it has four, and three of σ.",
+    "Gaussian process": "solution, determinant and inverse factorise K by LU, each its own: about 4/5 of the time at L "
+    "(one core); by hand one Cholesky factor serves all, in an eighth of it. Differences of all pairs are an array of "
+    "N × D × N, read some times; by hand they are products of matrices.",
 }
 
 TEXT = """# Performance

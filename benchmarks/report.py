@@ -21,18 +21,20 @@ RESULTS = ROOT / "benchmarks" / "results.md"
 
 @dataclass(frozen=True)
 class Table:
-    """A section's measurements; `reason` says why there are none."""
+    """A section's measurements; `reason` says why there are none. `partial`: more rows follow."""
 
     title: str
     header: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...] = ()
     note: str = ""
     reason: str = ""
+    partial: bool = False
 
     def markdown(self) -> str:
         """The table and its note, as Markdown."""
         lines = [f"| {' | '.join(cells)} |" for cells in (self.header, ["---"] * len(self.header), *self.rows)]
-        return "\n".join([*lines, *(["", self.note] if self.note else [])])
+        note = f"Interrupted: not all rows are measured. {self.note}".strip() if self.partial else self.note
+        return "\n".join([*lines, *(["", note] if note else [])])
 
 
 def met(measured: float, goal: float) -> str:

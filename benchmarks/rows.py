@@ -38,19 +38,27 @@ def coins(count: int) -> Draw:
 
 @dataclass(frozen=True)
 class Goals:
-    """The largest ratio of times, generated / peer, for the median at M and at L; `fused`: fused backend / PyTorch."""
+    """The largest ratio of times, generated / peer, for the median at M and at L; `fused`: fused backend / PyTorch.
 
-    textbook: float
-    torch: float
+    None is no goal: the ratio is shown.
+    """
+
+    textbook: float | None = None
+    torch: float | None = None
     fused: float | None = None
+    autograd: float | None = 1.0
+
+
+SHOWN = Goals(autograd=None)  # only the goals that all rows have: by hand, and memory
 
 
 @dataclass(frozen=True)
 class Row:
     """One formula with its inputs as functions of the sizes.
 
-    `inputs` and `flops` (of matrix products, forward and backward) take the numbers in `sizes`; `static` chooses a
-    variant of the formula, `options` go to every call. Every column returns y and the gradients of all real inputs.
+    `inputs` and `flops` (of matrix products and factors, forward and backward) take the numbers in `sizes`; `static`
+    chooses a variant of the formula, `options` go to every call. Every column returns y and the gradients of all real
+    inputs.
     """
 
     name: str
@@ -104,6 +112,12 @@ def _attention(b: int, h: int, t: int, d: int) -> dict[str, Draw]:
 
 def _conv_flops(stride: int) -> Callable[..., int]:
     return lambda n, c, o, y: 3 * 2 * n * o * (-(-y // stride)) ** 2 * c * 9
+
+
+def _lstm(t: int, b: int, i: int, h: int) -> dict[str, Draw]:
+    first = {"x": normal(t, b, i), "h0": normal(b, h), "c0": normal(b, h)}
+    weights = {"w_ih": normal(4 * h, i, over=i), "w_hh": normal(4 * h, h, over=h)}
+    return first | weights | {"b_ih": normal(4 * h), "b_hh": normal(4 * h)}
 
 
 ROW_SIZES = _sizes((5, 7), (32, 10), (512, 1000), (8192, 1000))
@@ -165,6 +179,15 @@ ROWS = {
             "logistic Hessian", "logistic_regression", _sizes((9, 4), (100, 10), (2000, 100), (50000, 256)),
             lambda n, d: {"X": normal(n, d), "w": normal(d, over=d), "y": coins(n)}, Goals(0.9, 1.1),
             lambda n, d: n * d * (d + 1), gradients=False,
+        ),
+        Row(
+            "LSTM", "lstm", _sizes((3, 2, 4, 5), (8, 4, 8, 8), (32, 16, 64, 64), (64, 32, 256, 256)), _lstm, SHOWN,
+            lambda t, b, i, h: 6 * t * b * 4 * h * (i + h),
+        ),
+        Row(
+            "Gaussian process", "gaussian_process", _sizes((6, 3), (16, 4), (256, 8), (1024, 16)),
+            lambda n, d: {"X": normal(n, d, over=d), "y": normal(n)}, SHOWN, lambda n, d: n * n * (n + 3 * d),
+            options={"noise": 1},
         ),
     )
 }  # fmt: skip

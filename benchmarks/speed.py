@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -23,7 +23,7 @@ from benchmarks.timing import ALLOCATOR, ROOT, THREADS, Times
 REST = 0.04  # seconds after which threads that spin for work have gone to sleep
 EXACT = {"MALLOC_MMAP_THRESHOLD_": "65536"}  # arrays go back to the system as they die: resident is what is alive
 OURS = "generated"
-LEAST = 3  # rounds for each place in memory, however slow
+LEAST = 2  # rounds for each place in memory, however slow
 
 
 class Worker:
@@ -110,14 +110,17 @@ class Machine:
         return max(moved / self.copy, flops / self.products)
 
 
-def measure(
-    threads: int, rounds: int, placements: int, budget: float, *, rows: Iterable[str] = ROWS,
-    sizes: Iterable[str] = SIZES, tick: Callable[[], None] = lambda: None,
-) -> tuple[Machine, list[Measured]]:  # fmt: skip
-    """All rows at all sizes; `budget` bounds the seconds spent on one of them, if calls are slow."""
+def bounds(threads: int) -> Machine:
+    """What this machine does at best on so many threads."""
     with worker(OURS, threads) as alone:
-        machine = Machine(**alone.ask("machine"))
-    found = []
+        return Machine(**alone.ask("machine"))
+
+
+def measure(
+    machine: Machine, threads: int, rounds: int, placements: int, budget: float, *, rows: Iterable[str] = ROWS,
+    sizes: Iterable[str] = SIZES,
+) -> Iterator[Measured]:  # fmt: skip
+    """All rows at all sizes, one by one; `budget` bounds the seconds spent on one of them, if calls are slow."""
     with ExitStack() as stack:
         workers = {name: stack.enter_context(worker(name, threads)) for name in available()}
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
@@ -128,9 +131,7 @@ def measure(
                 passes = None if "problem" in work else machine.seconds(work["moved"], work["flops"])
                 ready = {name: worker for name, worker in workers.items() if name not in problems}
                 times = _rounds(ready, rounds, placements, budget, problems)
-                found.append(Measured(row, size, times, problems, floor, passes))
-                tick()
-    return machine, found
+                yield Measured(row, size, times, problems, floor, passes)
 
 
 def _prepared(
@@ -172,14 +173,12 @@ def _rounds(workers: dict[str, Worker], rounds: int, placements: int, budget: fl
 
 
 def peaks(
-    columns: Iterable[str], size: str, rows: Iterable[str] = ROWS, tick: Callable[[], None] = lambda: None
-) -> dict[str, dict[str, Any]]:
-    """What forward and backward add to the resident memory, each in a fresh process: row → column → answer."""
-    found: dict[str, dict[str, Any]] = {}
+    columns: Iterable[str], size: str, rows: Iterable[str] = ROWS
+) -> Iterator[tuple[str, dict[str, dict[str, Any]]]]:
+    """What forward and backward add to the resident memory, each in a fresh process: a row, column → answer."""
     for row in rows:
-        found[row] = {}
+        found = {}
         for column in columns:
             with worker(column, 1, EXACT) as fresh:
-                found[row][column] = fresh.ask("memory", row=row, size=size)
-            tick()
-    return found
+                found[column] = fresh.ask("memory", row=row, size=size)
+        yield row, found

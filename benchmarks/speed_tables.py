@@ -1,19 +1,20 @@
 """Sections 8 and 9: the comparison of speed and of peak memory, as tables with goals."""
 
 from collections.abc import Collection, Iterable, Iterator
+from dataclasses import replace
 from statistics import geometric_mean
 from typing import Any
 
 from benchmarks.columns import COLUMNS
 from benchmarks.report import Table, met, progress
 from benchmarks.rows import ROWS, SIZES, Row
-from benchmarks.speed import OURS, Measured, available, measure, peaks
+from benchmarks.speed import OURS, Machine, Measured, available, bounds, measure, peaks
 from benchmarks.timing import Ratio
 
 FUSED = "fused"  # ours, too: the same formulas with backend="numba"
 PEERS = tuple(name for name in COLUMNS if name not in (OURS, FUSED))
 JUDGED = ("M", "L")  # at S a call is mostly Python's own time; it is shown, without a goal
-EACH = {"by hand": 1.05, "autograd": 1.0}
+EACH = {"by hand": 1.05}
 MEAN = {"by hand": 1.0, "autograd": 0.3}
 MEMORY_GOAL = 1.0
 COMPARED = (OURS, "by hand", "PyTorch")  # in memory
@@ -29,15 +30,24 @@ def goal(row: Row, size: str, peer: str) -> float | None:
     """The largest ratio that is aimed at, if any."""
     if size not in JUDGED:
         return None
-    return {"textbook": row.goals.textbook, "PyTorch": row.goals.torch}.get(peer, EACH.get(peer))
+    own = {"textbook": row.goals.textbook, "PyTorch": row.goals.torch, "autograd": row.goals.autograd}
+    return own.get(peer, EACH.get(peer))
 
 
 def speed(
     threads: int, rounds: int, placements: int, budget: float, rows: Collection[str] = tuple(ROWS)
 ) -> Iterator[Table]:
-    """The rows at every size, all columns in turn."""
+    """The rows at every size, all columns in turn; after each of them the tables so far, then all."""
+    machine, measured = bounds(threads), []
     with progress("8. Speed", len(rows) * len(SIZES)) as tick:
-        machine, measured = measure(threads, rounds, placements, budget, rows=rows, tick=tick)
+        for one in measure(machine, threads, rounds, placements, budget, rows=rows):
+            measured.append(one)
+            tick()
+            yield from (replace(table, partial=True) for table in _tables(machine, threads, measured))
+    yield from _tables(machine, threads, measured)
+
+
+def _tables(machine: Machine, threads: int, measured: Collection[Measured]) -> Iterator[Table]:
     missing = [name for name in COLUMNS if name not in available()]
     reason = f"not installed: {', '.join(missing)}" if missing else ""
     note = (
@@ -128,8 +138,16 @@ def _problems(measured: Iterable[Measured]) -> str:
 def memory(size: str = "L", rows: Collection[str] = tuple(ROWS)) -> Iterator[Table]:
     """Generated against by hand and PyTorch: what a call adds to what is resident, in fresh processes."""
     columns = [name for name in COMPARED if name in available()]
-    with progress(MEMORY, len(rows) * len(columns)) as tick:
-        found = peaks(columns, size, rows, tick)
+    found: dict[str, dict[str, Any]] = {}
+    with progress(MEMORY, len(rows)) as tick:
+        for row, answers in peaks(columns, size, rows):
+            found[row] = answers
+            tick()
+            yield replace(_memory(columns, found), partial=True)
+    yield _memory(columns, found)
+
+
+def _memory(columns: Collection[str], found: dict[str, dict[str, Any]]) -> Table:
     told = [
         f"{row}, {name}: {answer['problem']}"
         for row, answers in found.items()
@@ -143,7 +161,7 @@ def memory(size: str = "L", rows: Collection[str] = tuple(ROWS)) -> Iterator[Tab
     )
     header = ("row", *COMPARED, f"{OURS} / PyTorch", "goal", "met")
     reason = "" if "PyTorch" in columns else "not installed: torch"
-    yield Table(MEMORY, header, tuple(_peak(row, answers) for row, answers in found.items()), note, reason)
+    return Table(MEMORY, header, tuple(_peak(row, answers) for row, answers in found.items()), note, reason)
 
 
 def _peak(row: str, answers: dict[str, dict[str, Any]]) -> tuple[str, ...]:

@@ -249,6 +249,58 @@ def logistic_hessian(X: Array, w: Array, y: Array) -> Array:
     return X.T @ ((p * (1 - p))[:, None] * X)
 
 
+# Sequences
+
+
+def _sigmoid(z: Array) -> Array:
+    return 1 / (1 + np.exp(-z))
+
+
+def lstm_forward(x: Array, h0: Array, c0: Array, w_ih: Array, w_hh: Array, b_ih: Array, b_hh: Array) -> Any:
+    """c′ = f c + i g, h′ = o tanh c′, step by step; rows of the weights are those of i, f, g, o."""
+    h, c, steps = h0, c0, []
+    for x_t in x:
+        z_i, z_f, z_g, z_o = np.split(x_t @ w_ih.T + b_ih + h @ w_hh.T + b_hh, 4, axis=1)
+        i, f, g, o = _sigmoid(z_i), _sigmoid(z_f), np.tanh(z_g), _sigmoid(z_o)
+        steps.append((x_t, h, c, i, f, g, o))
+        c = f * c + i * g
+        h = o * np.tanh(c)
+    return np.array([step[1] for step in steps[1:]] + [h]), (steps, c, w_ih, w_hh)
+
+
+def lstm_backward(above: Array, saved: Any) -> Gradients:
+    """The chain rule, back in time."""
+    steps, c, w_ih, w_hh = saved
+    dx, dw_ih, dw_hh, db = [], np.zeros_like(w_ih), np.zeros_like(w_hh), np.zeros_like(w_ih[:, 0])
+    dh_next, dc_next = np.zeros_like(c), np.zeros_like(c)
+    for a, (x_t, h_before, c_before, i, f, g, o) in zip(reversed(above), reversed(steps), strict=True):
+        dh = a + dh_next
+        dc = dc_next + dh * o * (1 - np.tanh(c) ** 2)
+        di, df, dg, do = dc * g, dc * c_before, dc * i, dh * np.tanh(c)
+        dz = np.concatenate([di * i * (1 - i), df * f * (1 - f), dg * (1 - g**2), do * o * (1 - o)], axis=1)
+        dw_ih, dw_hh, db = dw_ih + dz.T @ x_t, dw_hh + dz.T @ h_before, db + dz.sum(axis=0)
+        dx.append(dz @ w_ih)
+        dh_next, dc_next, c = dz @ w_hh, dc * f, c_before
+    first = {"x": np.array(dx[::-1]), "h0": dh_next, "c0": dc_next}
+    return first | {"w_ih": dw_ih, "w_hh": dw_hh, "b_ih": db, "b_hh": db}
+
+
+# Gaussian processes
+
+
+def gaussian_process(X: Array, y: Array, scale: float = 1.0, length: float = 1.0, noise: float = 0.1) -> Any:
+    """log N(y | 0, K); its gradient by K is (α αᵀ − K⁻¹)/2: Rasmussen and Williams (2006), equation 5.9."""
+    apart = X[:, None, :] - X[None, :, :]
+    k = scale**2 * np.exp(-(apart**2).sum(axis=2) / (2 * length**2))
+    K = k + noise**2 * np.eye(len(X), dtype=X.dtype)
+    inverse = np.linalg.inv(K)
+    alpha = inverse @ y
+    L = -(y @ alpha + np.linalg.slogdet(K)[1] + len(X) * np.log(2 * pi)) / 2
+    dK = (np.outer(alpha, alpha) - inverse) / 2
+    dX = -2 * ((dK * k)[:, :, None] * apart).sum(axis=1) / length**2
+    return X.dtype.type(L), {"X": dX, "y": -alpha}
+
+
 LAYERS = {
     "dense": Layer(dense_forward, dense_backward),
     "MLP step": Layer(value_and_grad=mlp),
@@ -264,6 +316,8 @@ LAYERS = {
     "attention, causal": Layer(attention_forward, attention_backward),
     "embedding": Layer(embedding_forward, embedding_backward),
     "logistic Hessian": Layer(lambda **inputs: (logistic_hessian(**inputs), None)),
+    "LSTM": Layer(lstm_forward, lstm_backward),
+    "Gaussian process": Layer(value_and_grad=gaussian_process),
 }
 
 

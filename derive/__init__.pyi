@@ -37,6 +37,9 @@ from sympy import (
     log as log,
 )
 from sympy import (
+    loggamma as loggamma,
+)
+from sympy import (
     oo as oo,
 )
 from sympy import (
@@ -176,10 +179,19 @@ from derive.axes import (
     diag as diag,
 )
 from derive.axes import (
+    digamma as digamma,
+)
+from derive.axes import (
+    eig as eig,
+)
+from derive.axes import (
     eigh as eigh,
 )
 from derive.axes import (
     equals as equals,
+)
+from derive.axes import (
+    expm as expm,
 )
 from derive.axes import (
     expm1 as expm1,
@@ -195,6 +207,9 @@ from derive.axes import (
 )
 from derive.axes import (
     logdet as logdet,
+)
+from derive.axes import (
+    logm as logm,
 )
 from derive.axes import (
     logsumexp_over as logsumexp_over,
@@ -233,6 +248,12 @@ from derive.axes import (
     prod_over as prod_over,
 )
 from derive.axes import (
+    qr as qr,
+)
+from derive.axes import (
+    real_spectrum as real_spectrum,
+)
+from derive.axes import (
     sigmoid as sigmoid,
 )
 from derive.axes import (
@@ -243,6 +264,9 @@ from derive.axes import (
 )
 from derive.axes import (
     solve as solve,
+)
+from derive.axes import (
+    sqrtm as sqrtm,
 )
 from derive.axes import (
     sum_over as sum_over,

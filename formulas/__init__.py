@@ -14,8 +14,8 @@ from derive import DeriveError, NameProblem
 DERIVE_CATALOGUE = True  # tells this package from others of the same name on the registry
 CHAPTERS = (
     "linear activations losses classification objectives penalties normalisation noise embedding convolution pooling "
-    "directions shapes resampling attention networks recurrence paths "
-    "optimisers layer_optimisers gradient_transforms schedules matrices linear_models"
+    "directions shapes resampling attention networks recurrence sequences paths "
+    "optimisers recent_optimisers layer_optimisers gradient_transforms schedules matrices linear_models"
 ).split()
 
 

@@ -30,6 +30,7 @@ s, t = i.alias("s"), i.alias("t")
 __all__ = """
     least_squares least_squares_residual ridge_regression weighted_least_squares generalised_least_squares
     gaussian_log_likelihood mahalanobis_distance gaussian_kl gaussian_process wishart_log_density stein_loss
+    inverse_wishart_log_density matrix_normal_log_density ridge_validation_loss determinantal_point_process
     kalman_step kalman_log_likelihood linear_fixed_point quadratic_minimiser
 """.split()
 
@@ -161,6 +162,59 @@ def wishart_log_density(X: T[i, j], V: T[i, j], *, nu: Scalar = 6.0) -> T[()]:
         assume(definite(A))
     precision = inv(V)
     return ((nu - i.size - 1) * logdet(X) - sum_over((i, j), precision[i, j] * X[j, i]) - nu * logdet(V)) / 2
+
+
+@formula
+def inverse_wishart_log_density(X: T[i, j], Psi: T[i, j], *, nu: Scalar = 6.0) -> T[()]:
+    """½ (ν log det Ψ − (ν + I + 1) log det X − tr(Ψ X⁻¹)): up to terms of ν alone.
+
+    Source: Murphy, Machine Learning: A Probabilistic Perspective (2012), eq. 4.165.
+    """
+    for A in (X, Psi):
+        assume(equals(A[i, j], A[j, i]))
+        assume(definite(A))
+    inverse = inv(X)
+    return (nu * logdet(Psi) - (nu + i.size + 1) * logdet(X) - sum_over((i, j), Psi[i, j] * inverse[j, i])) / 2
+
+
+@formula
+def matrix_normal_log_density(X: T[n, i], M: T[n, i], U: T[n, m], V: T[i, j]) -> T[()]:
+    """−½ (tr(V⁻¹(X − M)ᵀU⁻¹(X − M)) + I log det U + N log det V + N I log 2π): rows vary by U, columns by V.
+
+    Source: Gupta and Nagar, Matrix Variate Distributions (2000), section 2.2.
+    """
+    for A, one, two in ((U, n, m), (V, i, j)):
+        assume(equals(A[one, two], A[two, one]))
+        assume(definite(A))
+    R, rows, columns = let("R", X[n, i] - M[n, i]), inv(U), inv(V)
+    squares = sum_over((n, m, i, j), R[n, i] * rows[n, m] * R[m, j] * columns[j, i])
+    return -(squares + i.size * logdet(U) + n.size * logdet(V) + n.size * i.size * log(2 * pi)) / 2
+
+
+@formula
+def ridge_validation_loss(X: T[n, d], y: T[n], Z: T[p, d], t: T[p], strength: T[()]) -> T[()]:
+    """½ ‖Z w − t‖² for (XᵀX + λ 1) w = Xᵀy: what the strength λ is chosen by.
+
+    Source: Bengio, Gradient-Based Optimization of Hyperparameters (2000), section 2.
+    """
+    assume(strength[()] > 0)
+    gram = let("gram", sum_over(n, X[n, d] * X[n, e]) + strength[()] * one_hot(d, e))
+    moment = let("moment", sum_over(n, X[n, d] * y[n]))
+    w = let("w", solve(gram, moment)[d])
+    return sum_over(p, (sum_over(d, Z[p, d] * w[d]) - t[p]) ** 2) / 2
+
+
+@formula
+def determinantal_point_process(L: T[n, m], S: T[i, n]) -> T[()]:
+    """log det(S L Sᵀ) − log det(1 + L): the log-probability of the subset whose rows of the identity are S.
+
+    Source: Kulesza and Taskar, Determinantal Point Processes for Machine Learning (2012), eq. 2.2.
+    """
+    assume(i.size <= n.size)
+    assume(definite(L))
+    chosen = let("chosen", sum_over((n, m), S[i, n] * L[n, m] * S[j, m]))
+    whole = let("whole", L[n, m] + one_hot(n, m))
+    return logdet(chosen) - logdet(whole)
 
 
 @formula

@@ -12,22 +12,28 @@ from derive import (
     cholesky,
     definite,
     det,
+    eig,
     eigh,
     equals,
+    expm,
     formula,
     inv,
     kron,
     let,
     log,
     logdet,
+    logm,
     matrix_power,
     mean_over,
     norm,
     one_hot,
     pi,
     pinv,
+    qr,
+    real_spectrum,
     solve,
     sqrt,
+    sqrtm,
     sum_over,
     svd,
     trace,
@@ -40,9 +46,10 @@ ni, dk = axis("ni", n.size * i.size), axis("dk", d.size * k.size)
 __all__ = """
     matrix_inverse determinant log_determinant matrix_trace linear_system cholesky_factor symmetric_eigenvalues
     symmetric_eigenvectors singular_values left_singular_vectors right_singular_vectors frobenius_norm
-    nuclear_norm largest_singular_value pseudo_inverse matrix_cube kronecker_product factor_analysis
+    orthonormal_factor triangular_factor real_eigenvalues real_eigenvectors matrix_exponential matrix_square_root
+    matrix_logarithm nuclear_norm largest_singular_value pseudo_inverse matrix_cube kronecker_product factor_analysis
     woodbury_inverse low_rank_log_determinant pca_reconstruction pca_variance cca_correlation fisher_ratio
-    stiefel_projection poincare_distance
+    stiefel_projection poincare_distance bures_distance acyclicity
 """.split()
 
 
@@ -128,6 +135,73 @@ def right_singular_vectors(A: T[n, d]) -> T[d, e]:
     assume(d.size <= n.size)
     _, _, right = svd(A)
     return right[d, e]
+
+
+@formula
+def orthonormal_factor(A: T[n, d]) -> T[n, d]:
+    """The Q of A = Q R: orthonormal columns that span those of A, one after the other.
+
+    Source: Golub and Van Loan, Matrix Computations (2013), section 5.2.
+    """
+    assume(d.size <= n.size)
+    Q, _ = qr(A)
+    return Q[n, d]
+
+
+@formula
+def triangular_factor(A: T[n, d]) -> T[d, e]:
+    """The R of A = Q R, upper triangular with a positive diagonal."""
+    assume(d.size <= n.size)
+    _, R = qr(A)
+    return R[d, e]
+
+
+@formula
+def real_eigenvalues(A: T[n, m]) -> T[n]:
+    """The eigenvalues λ of a general A, ascending, where they are real and differ: A X = X Λ.
+
+    Source: Golub and Van Loan, Matrix Computations (2013), section 7.1.
+    """
+    assume(real_spectrum(A))
+    values, _ = eig(A)
+    return values[n]
+
+
+@formula
+def real_eigenvectors(A: T[n, m]) -> T[n, m]:
+    """The eigenvectors X of a general A in columns of length 1; in each the largest entry is positive."""
+    assume(real_spectrum(A))
+    _, vectors = eig(A)
+    return vectors[n, m]
+
+
+@formula
+def matrix_exponential(A: T[n, m]) -> T[n, m]:
+    """e^A = Σ Aᵏ/k!.
+
+    Source: Higham, Functions of Matrices (2008), section 10.1.
+    """
+    return expm(A)[n, m]
+
+
+@formula
+def matrix_square_root(A: T[n, m]) -> T[n, m]:
+    """The positive definite S with S S = A; of a matrix that is not symmetric, of (A + Aᵀ)/2.
+
+    Source: Higham, Functions of Matrices (2008), section 1.7.
+    """
+    assume(definite(A))
+    return sqrtm(A)[n, m]
+
+
+@formula
+def matrix_logarithm(A: T[n, m]) -> T[n, m]:
+    """The symmetric L with e^L = A, of a positive definite A; of a matrix that is not symmetric, of (A + Aᵀ)/2.
+
+    Source: Higham, Functions of Matrices (2008), section 11.1.
+    """
+    assume(definite(A))
+    return logm(A)[n, m]
 
 
 @formula
@@ -300,3 +374,27 @@ def poincare_distance(u: T[b, d], v: T[b, d]) -> T[b]:
     apart = sum_over(d, (u[b, d] - v[b, d]) ** 2)
     room = let("room", (1 - sum_over(d, u[b, d] ** 2)) * (1 - sum_over(d, v[b, d] ** 2)))
     return 2 * asinh(sqrt(apart / room[b]))
+
+
+@formula
+def bures_distance(A: T[n, m], B: T[n, m]) -> T[()]:
+    """tr A + tr B − 2 tr (A^½ B A^½)^½: the squared Wasserstein distance of two Gaussians with mean 0.
+
+    Source: Bhatia, Jain, Lim, On the Bures-Wasserstein distance between positive definite matrices (2019), eq. 1.
+    """
+    for S in (A, B):
+        assume(equals(S[n, m], S[m, n]))
+        assume(definite(S))
+    root, g, h = sqrtm(A), n.alias("g"), n.alias("h")
+    inner = let("inner", sum_over((g, h), root[n, g] * B[g, h] * root[h, m]))
+    return trace(A) + trace(B) - 2 * trace(sqrtm(inner))
+
+
+@formula
+def acyclicity(W: T[n, m]) -> T[()]:
+    """tr e^{W∘W} − N: 0 where the graph with the weights W has no cycle.
+
+    Source: Zheng et al., DAGs with NO TEARS (2018), eq. 8.
+    """
+    squares = let("squares", W[n, m] ** 2)
+    return trace(expm(squares)) - n.size

@@ -2,22 +2,7 @@
 
 from __future__ import annotations
 
-from derive import (
-    Scalar,
-    T,
-    axes,
-    axis,
-    exp,
-    formula,
-    let,
-    scan,
-    sigmoid,
-    softplus,
-    sum_over,
-    tanh,
-    where,
-    zeros,
-)
+from derive import Scalar, T, axes, axis, exp, formula, let, scan, sigmoid, softplus, sum_over, tanh, where, zeros
 
 __all__ = [
     "rnn_cell",

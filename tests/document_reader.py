@@ -6,6 +6,7 @@ from dataclasses import dataclass
 ROW = re.compile(r"\\\\\*?\n")
 ITEM = re.compile(r"^\\item (.*)$", re.MULTILINE)
 DISPLAY = re.compile(r"\\begin\{align\*\}\n(.*?)\n\\end\{align\*\}", re.DOTALL)
+SMALL = re.compile(r"\\mbox\{\\[a-z]*(?:size|small|tiny)\$\\displaystyle (.*?)\$\}")  # what would not fit else
 MATHS = re.compile(r"\$([^$]*)\$")
 
 
@@ -33,12 +34,21 @@ def without(source, command):
     return source
 
 
+def unbroken(row):
+    """Cases on lines of their own, as rows of a value and a condition."""
+    if r"\\[3pt]" not in row:
+        return row
+    row = row.replace(r"\\[3pt]", "@row@")
+    row = re.sub(r"(?:\\\\ )?\\q?quad (\\text\{(?:if |otherwise)\})", r"& \1", row)
+    return re.sub(r"\\\\ \\q?quad ", " ", row).replace("@row@", r"\\")
+
+
 def chains(document):
     """The chains of every display, in order."""
     found = []
     for display in DISPLAY.findall(document):
         for row in ROW.split(display):
-            row = without(without(row, r"\tag*"), r"\parbox")
+            row = unbroken(SMALL.sub(r"\1", without(without(row, r"\tag*"), r"\parbox")))
             body = row.lstrip("& ").strip()
             if not body.replace(r"\quad", "").strip():
                 continue

@@ -37,8 +37,8 @@ def known(body):
     return mapped(body, change)
 
 
-def points(formula, positive=(), definite=(), seeds=(0, 1, 2)):
-    """Points with all lengths different, then small and random ones."""
+def points(formula, positive=(), definite=(), unit=(), seeds=(0, 1, 2)):
+    """Points with all lengths different, then small and random ones; what is in `unit` lies between 0 and 1."""
     traced = formula.trace()
     body = traced.outputs[0]
     for seed, shape in zip(seeds, itertools.cycle(("distinct", "random")), strict=False):
@@ -50,6 +50,8 @@ def points(formula, positive=(), definite=(), seeds=(0, 1, 2)):
             name: arrays[name] @ arrays[name].T + np.eye(len(arrays[name])) for name in definite if name in arrays
         }
         scalars = {name: abs(a) + 0.1 if name in positive else a for name, a in point.scalars.items()}
+        arrays |= {name: 0.1 + 0.8 * arrays[name] ** 2 / (1 + arrays[name] ** 2) for name in unit if name in arrays}
+        scalars |= {name: 0.1 + 0.8 * scalars[name] ** 2 / (1 + scalars[name] ** 2) for name in unit if name in scalars}
         yield point.with_(arrays=arrays, scalars=scalars), body
 
 

@@ -34,10 +34,34 @@ OPEN, CLOSE = {"(", "[", r"\lfloor", r"\lceil", r"\lvert"}, {")", "]", r"\rfloor
 FENCES = {r"\lfloor": (r"\rfloor", np.floor), r"\lceil": (r"\rceil", np.ceil), r"\lvert": (r"\rvert", np.abs)}
 
 
+def _spectral(a, function):
+    """X f(Λ) X⁻¹, by complex numbers."""
+    values, vectors = np.linalg.eig(a)
+    return ((vectors * function(values.astype(complex))[..., None, :]) @ np.linalg.inv(vectors)).real
+
+
+def _slope(a, function, derivative):
+    """Daleckii and Krein: divided differences in the eigenvectors; of a symmetric matrix along (E + Eᵀ)/2."""
+    values, vectors = np.linalg.eig(a)
+    values = values.astype(complex)
+    one, two = values[..., :, None], values[..., None, :]
+    same = np.eye(a.shape[-1], dtype=bool)
+    quotient = np.where(same, derivative(one), (function(one) - function(two)) / np.where(same, 1, one - two))
+    inverse = np.linalg.inv(vectors)
+    found = np.einsum("...ik,...kr,...kl,...cl,...lj->...ijrc", vectors, inverse, quotient, vectors, inverse).real
+    even = function is not np.exp
+    return (found + found.swapaxes(-1, -2)) / 2 if even else found
+
+
 MATRIX_FUNCTIONS = {
     "inverse": np.linalg.inv, "inverse_transpose": lambda a: np.swapaxes(np.linalg.inv(a), -1, -2),
     "det": np.linalg.det, "logdet": lambda a: np.linalg.slogdet(a)[1], "cholesky": np.linalg.cholesky,
+    "exp": lambda a: _spectral(a, np.exp), "sqrt": lambda a: _spectral(a, np.sqrt),
+    "log": lambda a: _spectral(a, np.log),
+    "exp_slope": lambda a: _slope(a, np.exp, np.exp), "log_slope": lambda a: _slope(a, np.log, lambda v: 1 / v),
+    "sqrt_slope": lambda a: _slope(a, np.sqrt, lambda v: 0.5 / np.sqrt(v)),
 }  # fmt: skip
+NAMED_FUNCTIONS = {"@exp!": "exp", "@sqrt!": "sqrt", "@log!": "log"}
 
 
 class Unread(Exception):
@@ -167,7 +191,10 @@ class Reader:
         token = self.next
         if (token in FUNCTIONS or token == "e") and self.known_name():
             return self.named()
-        if token in ("(", r"\log", r"\det", "@chol!") and (found := self.matrix_function()) is not None:
+        if (
+            token in ("(", r"\log", r"\det", "@chol!", *NAMED_FUNCTIONS)
+            and (found := self.matrix_function()) is not None
+        ):
             return found
         if token in REDUCED and (token not in FUNCTIONS or self.tokens[self.place + 1] == "_"):
             return self.reduction()
@@ -231,6 +258,14 @@ class Reader:
                 self.expect(")")
                 self.expect("_")
                 return ("cholesky", operand, self.indices(2))
+            for opening, name in NAMED_FUNCTIONS.items():
+                if self.take(opening):
+                    slope = self.take("'")
+                    self.expect("(")
+                    operand = self.matrix()
+                    self.expect(")")
+                    self.expect("_")
+                    return (f"{name}_slope", operand, self.indices(4)) if slope else (name, operand, self.indices(2))
             self.place = mark
         except Unread:
             self.place = mark
@@ -486,6 +521,9 @@ class Values:
     def __init__(self):
         self.arrays, self.numbers, self.lengths, self.padded = {}, {}, {}, {}
         self.targets = {}  # the lengths of the letters of the equation at hand
+        self.steps, self.outer, self.tensors = {}, set(), {}  # what stands below matrices: its letters and lengths
+        self.begins = {}  # of a state: the places before its first step, and what stands there
+        self.counts = set()  # how many steps recurrences have: nothing else may be left without a tilde
         self.origin = 0  # where indices start
 
     def ranks(self):
@@ -551,15 +589,28 @@ class Values:
             raise Unread(f"the tensor {name} is not known yet")
         array = np.asarray(self.arrays[name])
         indices = [np.asarray(self.value(i, scope, depth)) - self.origin for i in node[2]]
-        inside = True
+        inside = beside = True  # within every axis; within every axis but that of the steps
         for place, size in enumerate(array.shape):
             number = np.rint(indices[place])
             if not np.allclose(number, indices[place], atol=1e-9):
                 raise Unread(f"no integer index in {node}")
-            inside = inside & (number >= 0) & (number < size)
+            within = (number >= 0) & (number < size)
+            inside, beside = inside & within, beside & (within | (size in self.counts))
             indices[place] = np.clip(number, 0, size - 1).astype(int)
         found = array[tuple(indices)] if indices else array
-        return found if np.all(inside) else np.where(inside, found, 0 if node[1] in self.padded else np.nan)
+        if np.all(inside):
+            return found
+        outside = 0 if node[1] in self.padded else np.where(beside, self.beyond(name), np.nan)
+        found = np.where(inside, found, outside)
+        for first, start in self.begins.get(name, {}).items():
+            place = np.asarray(self.value(node[2][0], scope, depth)) - self.origin
+            begun = start[tuple(indices[1:])] if len(indices) > 1 else start
+            found = np.where((place == first) & beside, begun, found)
+        return found
+
+    def beyond(self, name):
+        """What a name stands for beyond the steps of a recurrence: an adjoint for 0, all else for what is not used."""
+        return 0.0 if name.startswith((r"\bar", r"\overline")) else 1.0
 
     def _operand(self, operand, scope, depth):
         """The matrix of a function, its two axes last."""
@@ -585,13 +636,14 @@ class Values:
             return found
         at = [np.asarray(self.value(i, scope, depth)) - self.origin for i in node[2]]
         full = np.broadcast_arrays(*(np.asarray(a) for a in at))
-        if found.ndim == 2:
+        if found.ndim == len(at):
             return found[tuple(full)]
         places = [np.arange(n).reshape([-1 if k == p else 1 for p in range(DIMENSIONS)])
                   for k, n in enumerate(found.shape[:-2])]  # fmt: skip
         return found[(*places, *full)]
 
     _inverse = _inverse_transpose = _det = _logdet = _cholesky = _of_matrix
+    _exp = _sqrt = _log = _exp_slope = _sqrt_slope = _log_slope = _of_matrix
 
     def _add(self, node, scope, depth):
         return sum(sign * self.value(part, scope, depth) for sign, part in node[1])

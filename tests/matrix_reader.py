@@ -6,9 +6,10 @@ something beside it says how long it is.
 
 import re
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
-from latex_reader import ACCENTS, FUNCTIONS, GREEK, RELATIONS, Unread, tokens
+from latex_reader import ACCENTS, FUNCTIONS, GREEK, MATRIX_FUNCTIONS, NAMED_FUNCTIONS, RELATIONS, Unread, tokens
 
 ENDS = {
     "",
@@ -29,6 +30,8 @@ ENDS = {
     r"\\",
     *RELATIONS,
 }
+WORD = re.compile(r"\\mathrm\{[^{}]*\}|\\[a-zA-Z]+|[a-zA-Z]")
+LETTER = r"(?:\\mathrm\{[^{}]*\}|[a-z])'*"
 
 
 @dataclass
@@ -101,10 +104,14 @@ def times(left, right):
 
 
 class MatrixReader:
-    """Recursive descent; `lookup(name)` gives a Block or a number."""
+    """Recursive descent; `lookup(name, places)` gives a Block or a number.
 
-    def __init__(self, source, lookup):
-        self.tokens, self.place, self.lookup, self.source = tokens(source), 0, lookup, source
+    `steps` are the letters that stand below matrices, X_t, each with how many values it takes; `at` is what they are.
+    """
+
+    def __init__(self, source, lookup, steps=None, at=None):
+        self.tokens, self.place, self.source = tokens(source), 0, source
+        self.lookup, self.steps, self.at = lookup, steps or {}, dict(at or {})
 
     @property
     def next(self):
@@ -174,10 +181,13 @@ class MatrixReader:
                 number = self.number(exponent[1:])
                 value = entrywise(lambda a, n=number: np.power(a, n), value)
             elif isinstance(value, float):
-                value = float(np.power(value, MatrixReader(" ".join(exponent), self.lookup).sum()))
+                value = float(np.power(value, self.within(exponent)))
             else:
                 raise Unread(f"no power {exponent} of a matrix in {self.source}")
         return value
+
+    def within(self, inside):
+        return MatrixReader(" ".join(inside), self.lookup, self.steps, self.at).sum()
 
     def number(self, exponent):
         above, _, below = "".join(exponent).partition("/")
@@ -213,6 +223,8 @@ class MatrixReader:
             return float(self.take())
         if token == "(":
             return self.called()
+        if self.take(r"\sum"):
+            return self.summed()
         if token == r"\mathbf" and self.tokens[self.place + 1] == "{" and self.tokens[self.place + 2] in "1I":
             kind = self.tokens[self.place + 2]
             self.place += 4
@@ -243,6 +255,10 @@ class MatrixReader:
             return self.cases()
         if self.take("@chol!"):
             return Block(np.linalg.cholesky(self.called().array))
+        for opening, name in NAMED_FUNCTIONS.items():
+            if self.tokens[self.place : self.place + 2] == [opening, "("]:
+                self.take()
+                return Block(MATRIX_FUNCTIONS[name](self.called().array))
         if self.take("@sym!"):
             inner = self.power()
             return Block((inner.array + inner.array.T) / 2)
@@ -252,6 +268,22 @@ class MatrixReader:
             self.take()
             return float(np.log(self.atom()))
         return self.other()
+
+    def summed(self):
+        """Σ over letters that stand below matrices."""
+        self.expect("_")
+        letters = "".join(self.group_tokens()).split("=")[0].split(",")
+        while self.take("^"):
+            self.group_tokens()
+        if any(letter.rstrip("'") not in self.steps for letter in letters):
+            raise Unread(f"a sum over {letters} in {self.source}")
+        start, outer, total = self.place, dict(self.at), None
+        for values in product(*(range(self.steps[a.rstrip("'")]) for a in letters)):
+            self.place, self.at = start, outer | dict(zip(letters, values, strict=True))
+            term = self.product()
+            total = term if total is None else entrywise(np.add, total, term)
+        self.at = outer
+        return total
 
     def cases(self):
         """A number by cases."""
@@ -273,11 +305,13 @@ class MatrixReader:
             after = self.tokens[self.place + 1 : self.place + 2]
             if after == ["("] or after == ["^"]:
                 return self.function()
-        name = self.name()
-        if name == "e" and self.next == "^" and self.lookup("e") is None:
+        name, places = self.placed()
+        if name == "e" and self.next == "^" and self.lookup("e", ()) is None:
             self.take()
-            return float(np.exp(MatrixReader(" ".join(self.group_tokens()), self.lookup).sum()))
-        found = self.lookup(name)
+            return float(np.exp(self.within(self.group_tokens())))
+        found = self.lookup(name, places)
+        if found is None and name in self.at and not places:
+            return float(self.at[name])
         if found is None and name == r"\pi":
             return float(np.pi)
         if found is None:
@@ -314,6 +348,34 @@ class MatrixReader:
         if not (re.fullmatch("[a-zA-Z]", token) or token in GREEK):
             raise Unread(f"no name: {token!r} before {self.tokens[self.place :][:8]} in {self.source}")
         return token
+
+    def placed(self):
+        """A name, and the values of what stands below it besides its mark."""
+        name, places = self.name(), ()
+        head, _, below = name.rstrip("'").removesuffix(")").partition("^(")
+        parts = below.split(",") if below else []
+        if parts and not self.steps.keys().isdisjoint(WORD.findall(parts[-1])):
+            while parts and (values := self.below(parts[-1])) is not None:
+                parts.pop()
+                places = (*values, *places)
+            name = head + (f"^({','.join(parts)})" if parts else "") + "'" * (len(name) - len(name.rstrip("'")))
+        return name, places
+
+    def below(self, part):
+        """The values of `t`, `n h`, `t-1` or `t=0` below a matrix; None for a mark."""
+        if stated := re.fullmatch(rf"{LETTER}=(.+)", part):
+            terms = re.findall(r"([+-]?)(\d+|\\mathrm\{\w+\}|\w+)", stated[1])
+            return [sum((-1 if sign == "-" else 1) * self.count(name) for sign, name in terms)]
+        letters, one = re.findall(LETTER, part), re.fullmatch(rf"({LETTER})([+-]\d+)?", part)
+        if not letters or not {a.rstrip("'") for a in letters} <= self.steps.keys():
+            return None
+        if one:
+            return [self.at[one[1]] + int(one[2] or 0)]
+        return [self.at[a] for a in letters] if "".join(letters) == part else None
+
+    def count(self, name):
+        """A number, or the length that is called so."""
+        return int(name) if name.isdigit() else int(self.lookup(name, ()))
 
     def name(self):
         """A name with its mark below, S_1, or above; primes belong to it."""

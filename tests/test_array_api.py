@@ -12,7 +12,7 @@ import types
 import numpy as np
 import pytest
 
-from derive import DeriveError, ShapeError, T, axes, catalogue, erf, exp, formula, let, sum_over, to_numpy
+from derive import DeriveError, ShapeError, T, Unsupported, axes, catalogue, erf, exp, formula, let, sum_over, to_numpy
 from derive.backends import array_api, standard, windows
 from derive.cli import main
 from derive.lower import Assign, Require
@@ -55,13 +55,26 @@ def dask():
     return Library(array, lambda lazy: np.asarray(lazy.compute(scheduler="synchronous")))
 
 
+# What the standard of 2024 has not: the eigenvalues of a general matrix, and the exponential.
+LACKED = {
+    "real_eigenvalues": "eigenpairs",
+    "real_eigenvectors": "eigenpairs",
+    "matrix_exponential": "exponential",
+    "acyclicity": "exponential",
+}
+
+
 # The same numbers
 
 
 @pytest.mark.needs("array_api_strict", "array_api_compat")
 @pytest.mark.parametrize("name", catalogue)
 def test_every_formula_on_strict_arrays(name):
-    compare(name, strict())
+    if name in LACKED:
+        with pytest.raises(Unsupported, match=f"array API standard: it has no {LACKED[name]} of a matrix"):
+            compare(name, strict())
+    else:
+        compare(name, strict())
 
 
 @pytest.mark.needs("array_api_strict", "array_api_compat")

@@ -5,7 +5,7 @@ import pytest
 from sympy import Integer, Rational
 
 from derive.api import catalogue, gradient
-from derive.api.claims import check_claim, judge
+from derive.api.claims import Ground, check_claim, judge
 from derive.api.diagnosis import near, pieces
 from derive.axes import DeriveError, MeanOver, SumOver, Tensor, free_axes
 from derive.oracle import evaluate
@@ -115,6 +115,91 @@ def test_the_commands(capsys, tmp_path):
     assert main(["latex", r"A \otimes B", "--where", "A: n n, B: n n"]) == 3
 
 
+# Mistakes that students make: claim, of, wrt, where, kind.
+
+LOGISTIC = (
+    r"\frac{1}{n}\sum_{i=1}^{n} \left[\log(1 + e^{x_i^\top w}) - y_i x_i^\top w\right] + \frac{\lambda}{2}\|w\|^2",
+    "w",
+    "x: n d, w: d, y: n",
+)
+WIDE = "X: n d, W: d k, Y: n k"
+LINEAR = (r"\frac{1}{2n}\|XW - Y\|_F^2", "W", WIDE)
+BIASED = (r"\frac{1}{2n}\|XW + \mathbf{1}b^\top - Y\|_F^2", "b", WIDE + ", b: k")
+TANH = (r"g^\top \tanh(Wx)", "x", "W: k d, x: d, g: k")
+SIGMOID = (r"\sigma(a x)", "x", "a: scalar, x: scalar")
+STUDENTS = [
+    (r"\frac{1}{n}\sum_{i=1}^{n} (\sigma(x_i^\top w) - y_i)\, x_i + \lambda w", *LOGISTIC, ""),
+    (r"\sum_{i=1}^{n} (\sigma(x_i^\top w) - y_i)\, x_i + \lambda w", *LOGISTIC, "constant factor"),  # no 1/n
+    (r"\frac{1}{n}\sum_{i=1}^{n} (\sigma(x_i^\top w) - y_i)\, x_i", *LOGISTIC, "missing term"),
+    (r"\frac{1}{n}\sum_{i=1}^{n} (y_i - \sigma(x_i^\top w))\, x_i + \lambda w", *LOGISTIC, "sign"),
+    (r"\frac{1}{n}\sum_{i=1}^{n} (\sigma(x_i^\top w) - y_i)\, x_i + 2\lambda w", *LOGISTIC, "constant factor"),
+    (r"\frac{1}{n} X^\top (XW - Y)", *LINEAR, ""),
+    (r"\frac{1}{n} (XW - Y)^\top X", *LINEAR, "other layout"),
+    (r"\frac{2}{n} X^\top (XW - Y)", *LINEAR, "constant factor"),
+    (r"\mathbf{1}^\top (XW - Y) / n", *BIASED, "missing term"),
+    (r"\mathbf{1}^\top (XW + \mathbf{1}b^\top - Y)/n", *BIASED, ""),
+    (r"(XW + \mathbf{1}b^\top - Y)/n", *BIASED, "missing sum"),
+    (r"a\,\sigma(a x)(1 - \sigma(a x))", *SIGMOID, ""),
+    (r"a\,\sigma(a x)(1 + \sigma(a x))", *SIGMOID, "factor"),
+    (r"\sigma(a x)(1 - \sigma(a x))", *SIGMOID, "constant factor"),  # inner derivative
+    (r"h = \tanh(Wx), \; W^\top (g \odot (1 - h \odot h))", *TANH, ""),
+    (r"W^\top g", *TANH, "missing term"),  # the ⊙ is forgotten
+    (r"p - 1", r"-\log\operatorname{softmax}(z)_k", "z", "z: k, p: k", None),
+    (r"\mathbf{1}[x > 0] - \mathbf{1}[x \le 0]", "|x|", "x", "x: scalar", "subgradient"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("claim, of, wrt, where, kind", STUDENTS)
+def test_mistakes_of_students_are_named(claim, of, wrt, where, kind):
+    if kind is None:
+        with pytest.raises(DeriveError):
+            check_claim(claim, of=of, wrt=wrt, where=where)
+        return
+    verdict = check_claim(claim, of=of, wrt=wrt, where=where)
+    assert (verdict.holds, verdict.kind) == (kind == "", kind), str(verdict)
+
+
+def test_a_wrong_line_amid_a_derivation():
+    lines = (
+        r"\begin{align} p &= \sigma(Xw) \\ \frac{\partial L}{\partial w} &= X^\top (p - y) \\ &= X^\top p + X^\top y \\"
+        r" &= X^\top (p - y) \end{align}"
+    )
+    loss = r"\sum_{i=1}^{n} \log(1 + e^{x_i^\top w}) - y^\top X w"
+    with pytest.raises(DeriveError):
+        check_claim(lines, of=loss, wrt="w", where="X: n d, w: d, y: n")  # x is not declared
+    verdict = check_claim(lines, of=loss.replace("x_i", "X_i"), wrt="w", where="X: n d, w: d, y: n")
+    assert not verdict and (verdict.line, verdict.kind) == (3, "sign")
+
+
+def test_functions_of_other_orders_shapes_and_types():
+    f = catalogue["softmax"]
+
+    def back(g, y):  # the order of the arguments is free
+        return y * (g - (g * y).sum(1, keepdims=True))
+
+    assert check_claim(back, of=f)
+    assert check_claim(lambda g, y: back(g, y).tolist(), of=f)
+    assert (
+        check_claim(lambda g, y: back(g, y).astype(np.float32), of=f).kind == "precision"
+    )  # seven digits prove little
+    assert not check_claim(lambda g, y: back(g, y).reshape(-1), of=f)
+    assert check_claim(lambda g, y: back(g, y).sum(0), of=f).kind == "wrong axis"
+
+
+def test_names_the_formula_has_not_are_an_error():
+    with pytest.raises(DeriveError, match="which the formula has not"):
+        check_claim(r"2x + \lambda", of="x^2", wrt="x", where="x: scalar")
+
+
+def test_lengths_of_one_do_not_hide_a_factor():
+    d = gradient(catalogue["conv_transpose3d"], "input")
+    truth = d.tensors["input"]
+    channels = next(a.size for a in truth.axes if a.name == "c")
+    ground = Ground(d.traced, "input", truth, trials=4)
+    assert judge(ground, Claimed(truth, (), 1, "", 0))
+    assert not judge(ground, Claimed(truth.with_(body=truth.body * channels), (), 1, "", 0))
+
+
 # Every gradient of the catalogue, and ten ways to get it wrong.
 
 
@@ -170,12 +255,13 @@ def marked(name):
     d = gradient(catalogue[name])
     accepted, rejected, named_, tried = [], [], 0, 0
     for x, truth in d.tensors.items():
-        if not judge(d, x, truth, Claimed(truth, (), 1, "", 0), 4, 0):
+        ground = Ground(d.traced, x, truth, trials=4)
+        if not judge(ground, Claimed(truth, (), 1, "", 0)):
             rejected.append(x)
         for kind, claim in list(mutations(truth))[:10]:
             if not differs(d, truth, claim):
                 continue
-            verdict = judge(d, x, truth, Claimed(claim, (), 1, "", 0), 4, 0)
+            verdict = judge(ground, Claimed(claim, (), 1, "", 0))
             tried += 1
             if verdict:
                 accepted.append((x, kind, str(claim.body)))

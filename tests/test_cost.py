@@ -22,7 +22,7 @@ from derive.verify.sample import Sampler
 
 SLOW = set(
     "exp log sin cos tan tanh sinh cosh arctan arcsinh log1p expm1 log2 log10 exp2 power "
-    "erf erfc gammaln digamma".split()
+    "erf erfc gammaln digamma zeta".split()
 )
 
 
@@ -199,8 +199,10 @@ def matrices(function, leading, take=lambda found: found, thin=False):
     """A function of LAPACK's: the leading terms of its users' guide, for each matrix."""
 
     def call(*args):
+        before = dict(vars(COUNT))
         found = function(*plain(args))
-        *batch, rows, n = args[0].shape
+        vars(COUNT).update(before)  # what it calls is part of it
+        *batch, rows, n = max((a.shape for a in args), key=len)
         columns = [b.shape[-1] if b.ndim > 1 else 1 for b in args[1:]]
         made = take(found) if isinstance(take(found), tuple) else (np.asarray(take(found)),)
         COUNT.add(int(np.prod(batch)) * leading(*([rows] if thin else []), n, *columns), *args, *made)
@@ -213,14 +215,30 @@ LAPACK = types.SimpleNamespace(
     inv=matrices(np.linalg.inv, lambda n: Fraction(8, 3) * n**3),
     solve=matrices(np.linalg.solve, lambda n, k: Fraction(2, 3) * n**3 + 2 * n**2 * k),
     det=matrices(np.linalg.det, lambda n: Fraction(2, 3) * n**3),
-    slogdet=matrices(np.linalg.slogdet, lambda n: Fraction(2, 3) * n**3, take=lambda found: found[1]),
     cholesky=matrices(np.linalg.cholesky, lambda n: Fraction(1, 3) * n**3),
     eigvalsh=matrices(np.linalg.eigvalsh, lambda n: Fraction(4, 3) * n**3),
     svdvals=matrices(np.linalg.svdvals, lambda n, m: 4 * n * m**2 - Fraction(4, 3) * m**3, thin=True),
     svd=np.linalg.svd,
-    eigh=np.linalg.eigh,  # within `eigenvectors`, which is counted as a whole
+    **{
+        name: getattr(np.linalg, name) for name in ("slogdet", "eigh", "eig", "qr", "diagonal")
+    },  # within helpers, counted whole
 )
 
+
+# Helpers of emitted modules, each counted as a whole.
+OF_MATRICES = {
+    "logdet": lambda n: Fraction(2, 3) * n**3,
+    "eigenvectors": lambda n: Fraction(9 * n**3),
+    "singular_vectors": lambda n, m: Fraction(14 * n * m**2 + 8 * m**3),
+    "qr_factors": lambda n, m: 4 * n * m**2 - Fraction(4, 3) * m**3,
+    "eigenpairs": lambda n: Fraction(25 * n**3),
+    "exponential": lambda n: Fraction(44, 3) * n**3,
+    "exponential_slope": lambda n, k: 8 * Fraction(44, 3) * n**3,
+    "square_root": lambda n: Fraction(11 * n**3),
+    "square_root_slope": lambda n, k: Fraction(17 * n**3),
+    "logarithm": lambda n: Fraction(11 * n**3),
+    "logarithm_slope": lambda n, k: Fraction(17 * n**3),
+}
 
 # NumPy; the arrays that it makes are counted.
 COUNTING = types.SimpleNamespace(
@@ -256,12 +274,8 @@ def running(module, block=None):
         return found
 
     space |= {name: COUNTING for name, value in space.items() if value is np}
-    if "eigenvectors" in space:
-        space["eigenvectors"] = matrices(space["eigenvectors"], lambda n: Fraction(9 * n**3))
-    if "singular_vectors" in space:
-        space["singular_vectors"] = matrices(
-            space["singular_vectors"], lambda n, m: Fraction(14 * n * m**2 + 8 * m**3), thin=True
-        )
+    for name in OF_MATRICES.keys() & space.keys():
+        space[name] = matrices(space[name], OF_MATRICES[name], thin=name in ("singular_vectors", "qr_factors"))
     space |= {k: sums_by_place for k, v in space.items() if v is scattered and v is not None}
 
     def one_function(x, inner=1, outer=1, out=None):
@@ -463,9 +477,10 @@ def leading(polynomial):
 LITERATURE = {
     "dense": ("2*B*I*O", "4*B*I*O"),
     "conv2d": ("2*C*H*N*O*Q*R*W", "4*C*H*N*O*Q*R*W"),  # 2·N·O·H·W·C·R·Q
-    "scaled_dot_product_attention": (  # 4·T²·d forward, 8·T²·d backward, where S = T and V = d
+    # 4·T²·d forward, 8·T²·d backward, and 2·T²·d for scores that are made again (FlashAttention, arXiv:2205.14135)
+    "scaled_dot_product_attention": (
         "2*B*D*H*S*T + 2*B*H*S*T*V",
-        "4*B*D*H*S*T + 4*B*H*S*T*V",
+        "6*B*D*H*S*T + 4*B*H*S*T*V",
     ),
 }
 

@@ -12,7 +12,9 @@ from derive import catalogue, chain, gradient
 from derive.api.network import network_of
 from derive.api.pages import PAGES
 from derive.notation.drawing import drawn, graph_of, products, worth_drawing
+from derive.notation.mathml import mathml
 from derive.notation.style import LATEX
+from derive.notation.table import CONNECTIVES, CONSTANTS, FENCES, FUNCTIONS, REDUCTIONS, RELATIONS, REMAINDER
 from derive.notation.view import view_of
 
 pytestmark = pytest.mark.needs("latex2mathml")
@@ -201,3 +203,27 @@ def test_a_pdf_is_the_same_every_time(tmp_path):
     assert [main(["explain", "dense", "-o", str(path)]) for path in written] == [0, 0]
     assert written[0].read_bytes() == written[1].read_bytes()
     assert written[0].read_bytes().startswith(b"%PDF")
+
+
+# Everything that the printers may write, from their tables; what they put together stands below.
+WRITTEN = [row.latex for rows in (FUNCTIONS, RELATIONS, REDUCTIONS, CONSTANTS, CONNECTIVES) for row in rows.values()]
+WRITTEN += [row.latex.replace(" ", " x ") for row in FENCES.values()] + [REMAINDER.latex]
+WRITTEN += [
+    r"\mathbf{1}^\top X", r"\mathbf{W}_{i,\, j}", r"\boldsymbol{\mu}", r"X \underset{i}{\odot} W", r"X \oslash Y",
+    r"\operatorname*{arg\,max}_{i} x_i", r"\sum\limits_{\substack{i \\ i < j}} x_i", r"\overline{\mathrm{grown}}",
+    r"\widehat{xy}", r"\widetilde{x}", r"\bar{x}", r"\hat{x}", r"\tilde{x}", r"\dot{x}", r"\mathcal{L}",
+    r"\begin{cases} x & \text{if } x > 0 \\ 0 & \text{otherwise} \end{cases}",
+    r"\begin{cases} x \\ \quad \text{if } x > 0 \\[3pt] 0 \quad \text{otherwise} \end{cases}",
+    r"\bigl( \Bigl( \biggl( x \biggr) \Bigr) \bigr)", r"\tfrac{1}{2}\, x", r"(x)^{1/2}", r"A^{-\top}",
+    r"x \cdot 10^{-5}", r"\log \lvert\det A\rvert", r"\lVert x\rVert", r"\operatorname{chol}(S)_{i j}",
+    r"\lnot m_i", r"\mathrm{the\_name}_i",
+    r"\frac{\partial^2 L}{\partial x\, \partial y}", r"A \otimes B", r"\operatorname{diag}(r)^{-1}", r"\mathrm{d}X",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("source", WRITTEN)
+def test_mathml_knows_what_the_printers_write(source):
+    """No macro is left over, none is an error."""
+    found = mathml(source, True)
+    assert "\\" not in found and "merror" not in found and "3pt" not in found
+    ElementTree.fromstring(found)

@@ -138,7 +138,7 @@ def test_scalar_upstream_scales_adjoints_once():
 def test_large_passes_are_one_loop_over_rows():
     _, found = functions(loss())
     loops = [s for s in found["value_and_grad"].body if isinstance(s, Rows)]
-    assert len(loops) == 1 and loops[0].count == Var("B") and loops[0].width == Var("I")
+    assert len(loops) == 1 and loops[0].counts == (Var("B"),) and loops[0].width == Var("I")
 
 
 def test_a_derived_length_needs_its_size():

@@ -8,7 +8,22 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from derive import Bool, Int, T, axes, catalogue, exp, formula, hessian, one_hot, sigmoid, sum_over, to_numpy, where
+from derive import (
+    Bool,
+    Int,
+    T,
+    axes,
+    catalogue,
+    chain,
+    exp,
+    formula,
+    hessian,
+    one_hot,
+    sigmoid,
+    sum_over,
+    to_numpy,
+    where,
+)
 from derive.backends import runtime, windows
 from formulas.linear import d as features
 from formulas.linear import n as samples
@@ -171,7 +186,8 @@ def test_a_sigmoid_times_its_opposite_selects_nothing():
         return sigmoid(x) * sigmoid(-x)
 
     module = to_numpy(slope)
-    assert "where" not in body(module, "forward") and body(module, "forward").count("np.exp") == 1
+    text = body(module, "forward")
+    assert not re.search("where|maximum|greater|less|>=|<", text) and text.count("np.exp") == 1
     x = np.array([-800.0, -40, -1, 0, 1, 40, 800])
     e = np.exp(-np.abs(x))
     np.testing.assert_allclose(module.forward(x=x)[0], e / (1 + e) ** 2, rtol=4e-16)
@@ -213,6 +229,63 @@ def test_norms_keep_their_input_and_no_other_large_array(name):
     size = math.prod(a.size for a in first.axes)
     assert cost.inputs.expand().coeff(size) != 0
     assert (cost.saved - cost.inputs).expand().coeff(size) == 0
+
+
+def test_what_few_operations_make_of_the_input_is_made_again():
+    """The tanh GELU keeps x alone; the exact one keeps Φ, which is a polynomial of many passes.
+
+    Numbers go into sums that multiply by numbers, s (a x² + b) x = (a s x² + b s) x: one pass less.
+    """
+    kept = {how: to_numpy(catalogue["gelu"], approximate=how).cost for how in ("tanh", "none")}
+    assert [str(cost.saved - cost.inputs) for cost in kept.values()] == ["0", "N*itemsize"]
+    module = to_numpy(catalogue["gelu"], approximate="tanh")
+    assert body(module, "forward").count(" *= ") == 3 and "1.5957691216057308" in module.source
+    x = rng.normal(size=1 << 20)
+    (y, saved), forward = grown(lambda: module.forward(input=x))
+    _, backward = grown(lambda: module.backward(y, saved))
+    assert max(forward, backward) < x.nbytes + 2 * 8 * runtime.BLOCK
+
+
+def test_what_nobody_reads_any_more_is_given_back():
+    """The product that dies in the first layer's backward pass is gone before the gradient of x is made."""
+    text = body(
+        to_numpy(chain(*(catalogue[n] for n in ("dense", "tanh", "dense", "softmax_cross_entropy")))), "backward"
+    )
+    assert text.index("del product") < text.index("x_bar = ")
+    assert not re.search(r"^ *del .*\bg\b", text, re.MULTILINE), "what was given is not ours"
+
+
+ATTENTION = [
+    ("scaled_dot_product_attention", {"is_causal": False}), ("scaled_dot_product_attention", {"is_causal": True}),
+    ("soft_capped_attention", {}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name, static", ATTENTION)
+def test_attention_keeps_no_weights_and_makes_them_for_some_heads(name, static):
+    """A product for each batch and head is made where it is used; what backward needs of it is made again."""
+    module = to_numpy(catalogue[name], **static)
+    saved = (module.cost.saved - module.cost.inputs).expand()
+    assert not [term for term in saved.args if {"S", "T"} <= set(map(str, term.free_symbols))]
+    sizes = {"B": 8, "H": 8, "T": 192, "S": 192, "D": 8, "V": 8}
+    kinds = {"real": float, "bool": bool}
+    shapes = {t: [sizes[str(a.size)] for a in t.axes] for t in module.traced.inputs}
+    inputs = {t.name: rng.normal(size=shape).astype(kinds[t.dtype]) for t, shape in shapes.items()}
+    (y, saved), forward = grown(lambda: module.forward(**inputs))
+    _, backward = grown(lambda: module.backward(y, saved))
+    weights, block = 8 * 8 * 8 * 192 * 192, 8 * runtime.BLOCK
+    assert forward < 4 * block + 4 * y.nbytes < weights
+    assert backward < 5 * block + 4 * y.nbytes < weights
+
+
+def test_blocks_of_pairs_cover_each_entry_once(monkeypatch):
+    for first, second, width in ((1, 1, 1), (3, 5, 2), (3, 5, 7), (4, 6, 30), (2, 3, 100)):
+        monkeypatch.setattr(runtime, "BLOCK", 24)
+        met, most = np.zeros((first, second, 2)), 0
+        for rows, columns in runtime.pair_blocks(first, second, width):
+            met[rows, columns] += 1
+            most = max(most, met[rows, columns, 0].size)
+        assert met.min() == met.max() == 1 and most * width <= max(24, width)
 
 
 # Products under a condition

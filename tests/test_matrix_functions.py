@@ -10,18 +10,50 @@ import pytest
 import sympy
 from sympy import Rational, Symbol, log
 
-from derive import AssumptionError, ShapeError, T, catalogue, gradient, hessian, jacobian, jvp, to_numpy, verify
-from derive.axes import axes, cholesky, definite, det, eigh, inv, logdet, solve, sum_over, trace
+from derive import (
+    AssumptionError,
+    ShapeError,
+    T,
+    Unsupported,
+    catalogue,
+    gradient,
+    hessian,
+    jacobian,
+    jvp,
+    to_numpy,
+    verify,
+)
+from derive.axes import (
+    SLOPES,
+    axes,
+    cholesky,
+    definite,
+    det,
+    eig,
+    eigh,
+    expm,
+    inv,
+    logdet,
+    logm,
+    qr,
+    real_spectrum,
+    solve,
+    sqrtm,
+    sum_over,
+    trace,
+    where,
+)
 from derive.differentiate import matrix as differentiating
 from derive.differentiate import partial
 from derive.formula import assume, build, let
 from derive.simplify import matrix as simplifying
+from derive.simplify import triangular as triangular_zeros
 from derive.stability.matrices import of_matrices
 from derive.terms import Algebra
 from formulas import linear_models, matrices
 
 b, n, d = axes("b n d")
-k, m, l = n.alias("k"), n.alias("m"), n.alias("l")
+k, m, l, e = n.alias("k"), n.alias("m"), n.alias("l"), d.alias("e")
 
 
 def unregistered(function):
@@ -48,6 +80,52 @@ def vectors_times(A: T[n, m], B: T[n, m]) -> T[()]:
     """tr(VVᵀB) = tr B."""
     _, V = eigh(A)
     return sum_over((n, m, k), V[n, k] * V[m, k] * B[n, m])
+
+
+@unregistered
+def root_times(A: T[n, m], B: T[n, m]) -> T[()]:
+    """tr(SSB) = tr(AB), for S S = A."""
+    assume(definite(A))
+    S = sqrtm(A)
+    return sum_over((n, m, k), S[n, k] * S[k, m] * B[m, n])
+
+
+@unregistered
+def orthonormal_times(A: T[b, n, d], B: T[d, e]) -> T[b]:
+    """tr(QᵀQB) = tr B, for every matrix of a batch."""
+    assume(d.size <= n.size)
+    Q, _ = qr(A)
+    return sum_over((n, d, e), Q[b, n, d] * Q[b, n, e] * B[d, e])
+
+
+@unregistered
+def traces(A: T[n, m]) -> T[()]:
+    """tr e^A + tr √A + tr log A."""
+    assume(definite(A))
+    E, S, L = expm(A), sqrtm(A), logm(A)
+    return trace(E) + trace(S) + trace(L)
+
+
+@unregistered
+def trace_of_square(A: T[n, m]) -> T[()]:
+    """‖e^A‖²."""
+    E = expm(A)
+    return sum_over((n, m), E[n, m] ** 2)
+
+
+@unregistered
+def flowing(A: T[b, n, m], x: T[b, n], y: T[b, m]) -> T[b]:
+    """xᵀ e^A y, of every matrix of a batch."""
+    E = expm(A)
+    return sum_over((n, m), x[b, n] * E[b, n, m] * y[b, m])
+
+
+@unregistered
+def modal(A: T[b, n, m], c: T[n]) -> T[b, n]:
+    """X diag(c) λ of every matrix of a batch."""
+    assume(real_spectrum(A))
+    values, X = eig(A)
+    return sum_over(k, X[b, n, k] * c[k] * values[b, k])
 
 
 @unregistered
@@ -88,7 +166,7 @@ def determinant_of_determinants(A: T[b, n, m]) -> T[()]:
 
 FORMULAS = [
     inverse_times, factor_times, vectors_times, log_determinant_by_factor, batched_form, shadowed,
-    inverse_of_a_function, determinant_of_determinants,
+    inverse_of_a_function, determinant_of_determinants, root_times, orthonormal_times, traces, flowing, modal,
 ]  # fmt: skip
 
 
@@ -182,6 +260,13 @@ USES = {
     "singular_value": "singular_values",
     "left_vector": "left_singular_vectors",
     "right_vector": "right_singular_vectors",
+    "orthonormal_factor": "orthonormal_factor",
+    "triangular_factor": "triangular_factor",
+    "general_eigenvalue": "real_eigenvalues",
+    "general_eigenvector": "real_eigenvectors",
+    "exponential": "matrix_exponential",
+    "square_root": "matrix_square_root",
+    "logarithm": "matrix_logarithm",
 }
 
 
@@ -194,12 +279,14 @@ def test_a_broken_kernel_is_caught(label, spoil, monkeypatch):
 
 
 def test_every_kernel_is_broken():
-    assert set(USES) == set(differentiating.KERNELS) and set(USES) <= set(partial.REDUCED)
+    slopes = {slope.name for slope in SLOPES.values()}
+    assert set(USES) | slopes == set(differentiating.KERNELS) and set(USES) <= set(partial.REDUCED)
 
 
 @pytest.mark.parametrize("spoil", [double, missing], ids=lambda s: s.__name__)
 @pytest.mark.parametrize(
-    "label, f", [("inv", inverse_times), ("cholesky", factor_times), ("eigenvector", vectors_times)]
+    "label, f",
+    [("inv", inverse_times), ("cholesky", factor_times), ("eigenvector", vectors_times), ("square_root", root_times)],
 )
 def test_a_broken_definition_is_caught(label, f, spoil, monkeypatch):
     """The constant of the equation, spoiled: A⁻¹A = 2, or 0."""
@@ -265,6 +352,13 @@ REFUSED = [
     ),
     ("cholesky_factor", {"A": -SINGULAR}, r"cholesky_factor: .*cholesky\(t\): the matrix is not positive definite"),
     ("symmetric_eigenvectors", {"A": np.eye(2)}, "symmetric_eigenvectors: .*two eigenvalues are equal"),
+    ("log_determinant", {"A": np.stack([np.eye(2), SINGULAR])}, "log_determinant: .*the matrix is singular"),
+    ("right_singular_vectors", {"A": np.eye(2)}, "two singular values are equal, or one is 0"),
+    ("triangular_factor", {"A": SINGULAR}, "the columns of the matrix depend on each other"),
+    ("real_eigenvalues", {"A": np.array([[0.0, 1.0], [-1.0, 0.0]])}, "the matrix has complex eigenvalues"),
+    ("real_eigenvectors", {"A": np.eye(2)}, "two eigenvalues are equal"),
+    ("matrix_square_root", {"A": -np.eye(2)}, "the matrix is not positive definite"),
+    ("matrix_logarithm", {"A": SINGULAR}, "the matrix is not positive definite"),
 ]
 
 
@@ -273,6 +367,15 @@ def test_matrices_without_an_answer_are_refused(name, given, text):
     """NumPy's error, with the formula and the statement."""
     with pytest.raises(np.linalg.LinAlgError, match=text):
         to_numpy(catalogue[name]).forward(**given)
+
+
+@pytest.mark.parametrize("name, given, text", REFUSED)
+def test_emitted_modules_refuse_too(name, given, text):
+    """Without the formula and the statement, which Python's traceback shows."""
+    space = {}
+    exec(to_numpy(catalogue[name]).source, space)
+    with pytest.raises(np.linalg.LinAlgError, match=r"(?i)singular|definite|equal|depend|complex"):
+        space["forward"](**given)
 
 
 def test_a_backward_pass_refuses_too():
@@ -306,6 +409,10 @@ NOTATION = [
     ("stein_loss", "A", "B_inv − A⁻ᵀ"),
     ("fisher_ratio", "between", "W inner_inv Wᵀ"),
     ("linear_fixed_point", "b", "M⁻ᵀ g"),
+    ("real_eigenvalues", "A", "X(A)⁻ᵀ diag(g) X(A)ᵀ"),
+    ("acyclicity", "W", "2 (W ⊙ squares_expᵀ)"),
+    ("inverse_wishart_log_density", "X", "(X_inv Ψ X_invᵀ − (1 + I + ν) X_inv) / 2"),
+    ("matrix_normal_log_density", "M", "U_inv R V_invᵀ"),
 ]
 
 
@@ -347,6 +454,9 @@ LAPACK = {
     "linear_system": Rational(2, 3),
     "cholesky_factor": Rational(1, 3),
     "symmetric_eigenvalues": Rational(4, 3),
+    "real_eigenvalues": 25,
+    "matrix_exponential": Rational(44, 3),
+    "matrix_square_root": 11,
 }
 
 
@@ -355,6 +465,63 @@ def test_leading_terms_of_the_cost(name):
     flops = to_numpy(catalogue[name]).cost.forward.flops
     (size,) = flops.free_symbols
     assert sympy.Poly(flops, size).nth(3) == LAPACK[name]
+
+
+def test_a_factorisation_is_made_once():
+    """U and V are parts of one call, Q and R, λ and X."""
+    for name, call in (("left_singular_vectors", "singular_vectors"), ("triangular_factor", "qr_factors"),
+                       ("real_eigenvectors", "eigenpairs")):  # fmt: skip
+        source = to_numpy(catalogue[name]).source
+        body = source[source.index("def forward") : source.index("\ndef checked")]
+        assert body.count(f"{call}(A)") == body.count("def forward")
+
+
+def test_traces_have_their_closed_form():
+    """∂tr e^A = e^{Aᵀ}, ∂tr √A = A^{−1/2}/2, ∂tr log A = A⁻¹: no slope is left."""
+    assert "slope(" not in f"{gradient(traces).result} {to_numpy(traces).source}"
+
+
+@unregistered
+def log_volume(A: T[n, d]) -> T[()]:
+    """Σ log R_kk = ½ log det AᵀA."""
+    assume(d.size <= n.size)
+    _, R = qr(A)
+    return sum_over(d, log(R[d, d]))
+
+
+def test_triangular_factors_have_zeros():
+    """∂ Σ log L_nn = ½ A⁻¹ and ∂ Σ log R_kk = Q R⁻ᵀ: nothing is left of what is beyond the diagonals."""
+    assert "= (sym A)⁻¹\n" in gradient(log_determinant_by_factor).explain(notation="matrix")
+    assert "= Q(A) A_triangular⁻ᵀ\n" in gradient(log_volume).explain(notation="matrix")
+    assert gradient(log_volume).verify(trials=4).passed
+
+
+@unregistered
+def below_the_diagonal(A: T[n, m]) -> T[()]:
+    assume(definite(A))
+    factor = cholesky(A)
+    return sum_over((n, m), where(n > m, factor[n, m] ** 2, 0))
+
+
+def test_a_wrong_triangle_is_caught(monkeypatch):
+    assert gradient(below_the_diagonal).verify(trials=4).passed
+    monkeypatch.setitem(triangular_zeros.LOWER, "cholesky", False)
+    assert not gradient(below_the_diagonal).verify(trials=4).passed
+
+
+def test_a_slope_is_applied_and_not_made():
+    source = to_numpy(flowing).source
+    assert "exponential_slope(A.mT, " in source and "slopes(" not in source
+
+
+def test_a_slope_has_no_derivative():
+    with pytest.raises(Unsupported, match="no law for the derivative of the exponential slope"):
+        hessian(trace_of_square, "A")
+
+
+def test_what_other_libraries_lack_is_said():
+    with pytest.raises(Unsupported, match="array API standard: it has no exponential of a matrix"):
+        _ = to_numpy(catalogue["matrix_exponential"]).array_api.source
 
 
 # Numbers of many digits

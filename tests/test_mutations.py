@@ -28,10 +28,12 @@ from derive.api import gradient, hessian, jacobian, jvp, to_numpy
 from derive.axes import (
     Bool,
     DeriveError,
+    Digamma,
     Int,
     Logcosh,
     Scalar,
     T,
+    Trigamma,
     axes,
     axis,
     equals,
@@ -61,6 +63,17 @@ from formulas import (
     softmax_cross_entropy,
     softsign,
 )
+from tests.test_matrix_functions import log_determinant_by_factor
+from tests.test_writings import NEEDED, WRITINGS
+from tests.test_written_forms import (
+    catenary,
+    label_smoothing,
+    others,
+    pinball,
+    slope_of_the_catenary,
+    uniformity,
+)
+from tests.test_written_forms import mixture as mixture_of_densities
 
 b, c, n = axes("b c n")
 (d,) = axes("d", min=2)
@@ -121,6 +134,10 @@ FUNCTIONS: dict[str, Any] = {
     "atan": sympy.atan,
     "asin": sympy.asin,
     "asinh": sympy.asinh,
+    "gamma": sympy.gamma,
+    "loggamma": sympy.loggamma,
+    "digamma": Digamma,
+    "trigamma": Trigamma,
 }
 
 
@@ -128,7 +145,7 @@ def applied(name):
     """Σ x f(x), inside the domain of f."""
 
     def of_one_function(x: T[n]) -> T[()]:
-        if name == "log":
+        if name in ("log", "gamma", "loggamma", "digamma", "trigamma"):
             assume(x[n] > 0)
         if name == "asin":
             assume(x[n] > -1)
@@ -348,6 +365,33 @@ def giving_pairs(owner: Any, name: str, fits: Any = lambda found: True):
         return acts
 
     return install
+
+
+def product_of_exponentials(patch, spoil):
+    """What is drawn out of a product."""
+    acts, original = Acts(), Reader._drawn_out
+
+    def broken(self, body, over):
+        outside, rest = original(self, body, over)
+        return (outside if rest == body else acts.on(outside, spoil)), rest
+
+    patch.setattr(Reader, "_drawn_out", broken)
+    return acts
+
+
+def sides_exchanged(patch, spoil):
+    """A comparison whose sides were brought together, and exchanged: what is spoiled of it does not matter."""
+    acts, original = Acts(), Reader._balanced
+
+    def broken(self, left, right):
+        found = original(self, left, right)
+        if found != (left, right):
+            acts.times += 1
+            return found[::-1]
+        return found
+
+    patch.setattr(Reader, "_balanced", broken)
+    return acts
 
 
 def derivative_of(name):
@@ -711,8 +755,13 @@ def gate_of_tanh(x: T[...]) -> T[...]:
     return x * (1 + tanh(3 * x))
 
 
+WRITTEN = """
+log of an entry, log of a power, power by an exponential, root of a power, log of a difference, log of tanh
+log between sigmoids, log of a root, softplus and its argument, softplus and more, over cosh, compare exponents
+complement of a share, complement of a power
+"""
+WRITTEN = [law.strip() for law in WRITTEN.replace("\n", ",").split(",") if law.strip()]
 STABILISING = {
-    "tanh": (written(lambda x: 2 / (exp(x) + exp(-x))),),
     "tanh of a quotient": (written(lambda x: (exp(2 * x) - 1) / (exp(2 * x) + 1)),),
     "log cosh": (written(lambda x: log(exp(x) + exp(-x))),),
     "tanh of a sigmoid": (written(lambda x: 2 / (1 + exp(-x)) - 1),),
@@ -747,6 +796,8 @@ STABILISING = {
     "log1p": (log_of_more_than_one,),
     "expm1": (exp_minus_one,),
     "within functions": (),  # the other laws, inside arguments: broken with them
+    "root and more": (written(lambda x: x + sqrt(x**2 + 1)),),
+    **{law: (WRITINGS[NEEDED[law]],) for law in WRITTEN},
 }
 ROWS = [
     *(Row(f"derivative of {name}", derivative_of(name), applied(name), (minus, double, missing)) for name in SMOOTH),
@@ -776,6 +827,14 @@ ROWS = [
     Row("use a fact", giving_pairs(Rules, "fact_once"), layer_norm, (minus, double)),
     Row("use a fact of softmax", giving_pairs(Rules, "fact_once"), entropy),
     Row("collect a named sum", law_of(facts, "collect a named sum"), variance_by_squares, (minus, double)),
+    Row("triangular", law_of(facts, "triangular"), log_determinant_by_factor, (minus, double)),
+    Row("sum a bracket", law_of(facts, "sum a bracket"), label_smoothing, (minus, double)),
+    Row("[i ≠ j]", giving_polys(Reader, "_unequal"), uniformity, (minus, double)),
+    Row("Σ_j [i ≠ j] = J − 1", giving_polys(Algebra, "_but_one"), others, (minus, double)),
+    Row("Π eᵘ = exp Σ u", product_of_exponentials, mixture_of_densities, (minus, double)),
+    Row("eᵘ + e⁻ᵘ = 2 cosh u", giving_polys(Reader, "_hyperbolic"), catenary, (minus, double)),
+    Row("eᵘ − e⁻ᵘ = 2 sinh u", giving_polys(Reader, "_hyperbolic"), slope_of_the_catenary, (minus, double)),
+    Row("a u > b u", sides_exchanged, pinball, (minus,)),
     Row("fold within brackets", law_of(facts, "fold within brackets"), layered_tanh, (minus, double)),
     Row("add exponents", law_of(facts, "add exponents"), power_of_a_symbol, (minus, double)),
     Row("use symmetry", law_of(facts, "use symmetry"), quadratic_form),

@@ -6,7 +6,7 @@ import re
 from dataclasses import replace
 
 import pytest
-from sympy import S, evaluate
+from sympy import Matrix, S, evaluate, expand, symbols
 from test_latex import compile_tex
 from test_notation import X, b, beta, c, exp, i, nfc, o, p, t, w, x, z
 
@@ -16,7 +16,10 @@ from derive import (
     Notation,
     T,
     Unsupported,
+    assume,
+    axes,
     catalogue,
+    equals,
     formula,
     gradient,
     hessian,
@@ -198,3 +201,45 @@ def test_g_stands_for_one_thing():
         return g[b] * g[b]
 
     assert "∂L/∂v_i = 2 Σ_b u_bi g_b g_y[b]" in gradient(scaled).explain("brief")
+
+
+(n,) = axes("n")
+m = n.alias("m")
+
+
+@formula
+def bilinear_form(u: T[n], A: T[n, m], v: T[n]) -> T[()]:
+    """uᵀ A v, of a symmetric A."""
+    assume(equals(A[n, m], A[m, n]))
+    return sum_over((n, m), u[n] * A[n, m] * v[m])
+
+
+MIRRORED = "An entry of A and its mirror image count as two variables, equal or not; where they are one, their"
+
+
+@pytest.mark.parametrize("kind", ["index", "matrix", "differential", "named"])
+@pytest.mark.parametrize("detail", ["brief", "normal", "full"])
+def test_a_gradient_by_a_symmetric_matrix_tells_its_convention(kind, detail):
+    d = gradient(bilinear_form)
+    assert " ".join(d.explain(detail, kind).split()).count(MIRRORED) == 1
+    assert [page.count("mirror image") for page in (d.latex(kind, detail), d.markdown(kind, detail))] == [1, 1]
+
+
+@pytest.mark.needs("latex2mathml")
+def test_a_page_tells_the_convention():
+    assert "and its mirror image count as two variables" in gradient(bilinear_form).html()
+
+
+def test_the_convention_is_told_of_what_is_differentiated_only():
+    assert "mirror image" not in gradient(bilinear_form, "u").explain()
+    assert "mirror image" not in gradient(catalogue["matrix_inverse"]).explain()
+    assert "mirror image" in gradient(catalogue["cholesky_factor"]).explain()
+    assert "An entry of P, Q or R and its" in gradient(catalogue["kalman_step"]).explain("brief")
+
+
+def test_the_convention_is_the_one_that_is_told():
+    small = gradient(bilinear_form, "A").at(N=2)
+    u_0, u_1, v_0, v_1, one = symbols("u_0 u_1 v_0 v_1 one", real=True)
+    tied = Matrix([[u_0, u_1]]) * Matrix([[0, one], [one, 0]]) * Matrix([v_0, v_1])
+    assert str(small) == str(Matrix([[u_0 * v_0, u_0 * v_1], [u_1 * v_0, u_1 * v_1]]))
+    assert str(expand(tied[0].diff(one))) == str(small[0, 1] + small[1, 0])

@@ -1,4 +1,5 @@
-"""LaTeX → Formula: every formula of the corpora is compared with a meaning that was written independently."""
+"""LaTeX → Formula: every formula of the corpora is compared with a meaning that was written independently, or is an
+error that says what would help."""
 
 import json
 from pathlib import Path
@@ -29,26 +30,31 @@ def read(case):
     return from_latex(case["latex"], case["where"], start=case.get("start"))
 
 
-def compare(formula, meaning, where):
+def compare(formula, meaning, where, unit=()):
     positive = [part.split(":")[0].strip().replace("lambda", "lam") for part in where.split(",") if "positive" in part]
     definite = [part.split(":")[0].strip() for part in where.split(",") if "definite" in part]
-    for point, output in points(formula, positive, definite):
+    for point, output in points(formula, positive, definite, unit):
         expected = meant(meaning, point)
         assert value(output, point) == pytest.approx(expected, rel=1e-7, abs=1e-9), (output.body, point)
 
 
 @pytest.mark.parametrize("case", CASES)
 def test_a_formula_means_what_it_says(case):
+    if "error" in case:
+        with pytest.raises(DeriveError) as problem:
+            read(case)
+        assert str(problem.value) == case["error"]
+        return
     found = read(case)
     if "declares" in case:
         assert isinstance(found, Declaration) and found.where == case["declares"]
     elif "left" in case:
         assert isinstance(found, Equation)
-        compare(found.left, case["left"], case["where"])
-        compare(found.right, case["right"], case["where"])
+        compare(found.left, case["left"], case["where"], case.get("unit", ()))
+        compare(found.right, case["right"], case["where"], case.get("unit", ()))
     else:
         assert isinstance(found, Formula)
-        compare(found, case["value"], case["where"])
+        compare(found, case["value"], case["where"], case.get("unit", ()))
 
 
 def test_a_defined_function_is_no_factor():
@@ -65,3 +71,31 @@ def test_a_letter_of_the_left_hand_side_is_no_length():
     found = from_latex("y_n = x_n / n", "x: n", start=1)
     for point, output in points(found):
         assert value(output, point) == pytest.approx(point.arrays["x"] / np.arange(1, len(point.arrays["x"]) + 1))
+
+
+def test_the_corpora_are_large():
+    cases = [case.values[0] for case in CASES]
+    assert len(cases) - sum("error" in case for case in cases) > 380
+
+
+EQUATIONS = [  # text, where, kind of mistake, "" where it holds
+    (r"\operatorname{tr}(AB) = \operatorname{tr}(BA)", "A: n m, B: m n", ""),
+    (r"\frac{\partial}{\partial X} \log\det X = X^{-\top}", "X: n n", ""),
+    (r"\nabla_X \log\det X = X^{-1}", "X: n n", "transpose"),
+    (r"\frac{\partial x^\top A x}{\partial x} = 2Ax", "x: n, A: n n", "symmetric only"),
+    (r"\max(0, x) = \frac{x + |x|}{2}", "x: scalar", ""),
+    (r"AB = BA", "A: n n, B: n n", "different"),
+    (r"\|A\|_F^2 = \sum_{i,j} A_{ij}^2 = 2\operatorname{tr}(A^\top A)", "A: m n", "constant factor"),
+]
+
+
+@pytest.mark.parametrize("text, where, kind", EQUATIONS)
+def test_an_equation_is_checked(text, where, kind):
+    verdict = from_latex(text, where).check()
+    assert (verdict.holds, verdict.kind) == (kind == "", kind)
+    assert "gradient" not in str(verdict) and "claim" not in verdict.reason
+
+
+def test_an_equation_of_abstract_functions_has_no_values():
+    with pytest.raises(DeriveError, match="abstract functions"):
+        from_latex("f(x) = 2x", "x: scalar, f: function").check()

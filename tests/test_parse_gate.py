@@ -17,6 +17,10 @@ pytestmark = pytest.mark.needs("latex2sympy2_extended")
         (r"\int_{-1}^{2} (3 x^2 + 1) dx", 12),
         (r"a \int_0^1 t dt + 1", None),
         (r"\binom{5}{2}", 10),
+        (r"\frac{1}{2}\int_0^1 x dx + \binom{4}{2}", 6.25),
+        (r"\lim_{n \to \infty} \frac{1}{n}", 0),
+        (r"\det\begin{pmatrix} 1 & 2 \\ 3 & 4 \end{pmatrix}", -2),
+        (r"\begin{vmatrix} 1 & 2 \\ 3 & 4 \end{vmatrix}", -2),
         (r"\lim_{x \to 0} \frac{\sin x}{x}", 1),
     ],
 )

@@ -1,13 +1,23 @@
 """What derive prints it can read: definitions and gradients of the catalogue, in index and in matrix notation."""
 
-from collections import Counter
-
 import numpy as np
 import pytest
 import sympy
 
 from derive.api import catalogue, gradient
-from derive.axes import DeriveError, Scalar, Size, definitions, mapped, tensors_of
+from derive.axes import (
+    DeriveError,
+    Determinant,
+    Inverse,
+    LogDeterminant,
+    Reduction,
+    Scalar,
+    Size,
+    definitions,
+    mapped,
+    tensors_of,
+)
+from derive.axes.matrix import MatrixFunction
 from derive.formula import Traced
 from derive.formula.trace import hyper
 from derive.notation import Names, latex
@@ -16,6 +26,7 @@ from derive.oracle import evaluate
 from derive.parse.operands import Operands
 from derive.parse.reading import evaluated
 from derive.parse.scope import Declared, Scope, key_of_latex
+from derive.parse.scope import key_of as spelled
 from derive.parse.statements import Line
 from derive.parse.tokens import tokens
 from derive.verify import Sampler
@@ -45,8 +56,11 @@ def scope_for(body, letters, names):
     for symbol, glyph in names.symbols.items():
         key = key_of_latex(glyph.as_index())
         kind = "size" if isinstance(symbol, Size) else "parameter"
-        found.setdefault(key, Declared(key, str(symbol), kind, symbol=symbol))
-    made = Scope(axes={a.name: a for a in letters}, start=0, entrywise=True, catalogue=catalogue)
+        found.setdefault(key, Declared(key, str(symbol), kind, symbol=getattr(symbol, "of", symbol)))
+    bound = {a.name: a for node in body.atoms(Reduction) for a in node.axes}
+    twice = {a.name for node in body.atoms(Reduction) for a in node.axes if bound[a.name].size != a.size}
+    axes = {**{name: a for name, a in bound.items() if name not in twice}, **{a.name: a for a in letters}}
+    made = Scope(axes=axes, start=0, entrywise=True, catalogue=catalogue)
     return made.with_(*found.values())
 
 
@@ -59,9 +73,10 @@ def read_back(text, scope, letters):
     with sympy.evaluate(False):
         made = evaluated(Line((tree,), 0, letters=tuple(a.name for a in letters)), scope)
     (tensor,) = made.tensors
-    names = [a.name for a in letters]
-    if made.free == tensor.ndim == len(letters) and {a.name for a in tensor.axes} == set(names):
-        return tensor.with_(axes=sorted(tensor.axes, key=lambda a: names.index(a.name)))
+    found = {a.name: a for a in tensor.axes}
+    names = [spelled(a.name) for a in letters]
+    if made.free == tensor.ndim and found.keys() <= set(names):  # what lacks a letter is constant
+        return tensor.with_(axes=[found.get(name, a) for name, a in zip(names, letters, strict=True)])
     return tensor
 
 
@@ -69,7 +84,11 @@ def agree(tensor, notation):
     """ "equal", or why not: the printed text cannot be read (an error), or is read as something else."""
     body, letters = with_leaves(tensor), tensor.axes
     names = Names.of([body], letters)
-    text = str(latex(body, notation, letters=letters, names=names))
+    return outcome_of(tensor, str(latex(body, notation, letters=letters, names=names)), body, names)
+
+
+def outcome_of(tensor, text, body, names):
+    letters = tensor.axes
     try:
         again = read_back(text, scope_for(body, letters, names), letters)
     except DeriveError as problem:
@@ -90,9 +109,7 @@ def agree(tensor, notation):
             right = right.T
         if left.shape != right.shape:
             return "wrong", text, str(again.body)
-        finite = np.isfinite(left) & np.isfinite(
-            right
-        )  # where(c, √x, 0) is printed as [c] √x, which has no value at x < 0
+        finite = np.isfinite(left) & np.isfinite(right)  # where(c, √x, 0) is printed as [c] √x: no value at x < 0
         if not np.allclose(left[finite], right[finite], rtol=1e-9):
             return "wrong", text, str(again.body)
     return "equal", text, ""
@@ -108,20 +125,41 @@ def printed(name):
     return list(dict.fromkeys(found))
 
 
-SOME = "dense softmax softmax_cross_entropy layer_norm gelu mse_loss huber_loss attention linear_regression elu"
-
-
-@pytest.mark.parametrize("notation", ["index", "matrix"])
-@pytest.mark.parametrize("name", SOME.split())
-def test_what_is_printed_reads_back_equal(name, notation):
+def outcomes(name):
+    """Of each text that is printed: in index notation, and in matrix notation where that is another."""
     for tensor in printed(name):
-        outcome, text, why = agree(tensor, notation)
-        assert outcome == "equal", (outcome, text, why)
+        body = with_leaves(tensor)
+        if any(not isinstance(node, READ) for node in body.atoms(MatrixFunction)):
+            continue
+        names = Names.of([body], tensor.axes)
+        for text in dict.fromkeys(str(latex(body, n, letters=tensor.axes, names=names)) for n in ("index", "matrix")):
+            yield outcome_of(tensor, text, body, names)
 
 
-@pytest.mark.thorough
-@pytest.mark.parametrize("notation", ["index", "matrix"])
-def test_the_whole_catalogue_is_never_misread(notation):
-    counts = Counter(agree(tensor, notation)[0] for name in catalogue for tensor in printed(name))
-    assert counts["wrong"] == 0
-    assert counts["equal"] > 0.8 * counts.total()  # the rest is refused: ranges of windows stand nowhere in the text
+# Other functions of a whole matrix print as σ(A), U(A), chol(A) or exp(A), which mean more than one thing.
+READ = (Inverse, Determinant, LogDeterminant)
+RANGE = "an index that only the engine can prove to be in range"
+POWER = "tanh(x)² in brackets has two readings"
+UNREAD = {  # strict: what is read one day must leave the table
+    "embedding_bag_with_offsets": "an entry beyond the end, moved within cases",
+    **dict.fromkeys(("grouped_conv1d", "grouped_conv2d", "grouped_conv3d"), RANGE),
+    "ctc_loss": "a letter q' that indexes nothing: its range stands nowhere in the text",
+    "matrix_trace": "𝐈, whose length stands nowhere in the text",
+    **dict.fromkeys(("mish", "tanhshrink"), POWER),
+}
+PARTS = 8
+
+
+@pytest.mark.parametrize(
+    "part", [*range(PARTS // 2), *(pytest.param(k, marks=pytest.mark.thorough) for k in range(PARTS // 2, PARTS))]
+)
+def test_what_is_printed_reads_back_equal(part):
+    for name in sorted(catalogue)[part::PARTS]:
+        if name not in UNREAD:
+            bad = [(text, why) for outcome, text, why in outcomes(name) if outcome != "equal"]
+            assert not bad, (name, bad[0])
+
+
+@pytest.mark.parametrize("name", UNREAD)
+def test_what_cannot_be_read_is_known(name):
+    assert any(outcome != "equal" for outcome, _, _ in outcomes(name)), f"{name} is read now: take it off the table"

@@ -4,29 +4,30 @@ The readers (latex_reader, matrix_reader) share no code with the printers. In in
 every result of the catalogue is read; of some formulas every printed step.
 """
 
+import itertools
 import re
 import warnings
 
 import numpy as np
 import pytest
 from document_reader import MATHS, chains, items
-from latex_reader import Reader, Unread, Values, name_of, target
-from matrix_reader import Block, Identity, MatrixReader, entrywise, small
+from latex_reader import GREEK, Reader, Unread, Values, name_of, target
+from matrix_reader import LETTER, WORD, Block, Identity, MatrixReader, entrywise, small
 
 from derive import Notation, catalogue, gradient
-from derive.axes import Axis, MatrixFunction, definitions
+from derive.axes import Axis, Carried, Entry, MatrixFunction, PaddedEntry, definitions
 from derive.oracle import evaluate, extent
 from derive.verify.sample import Sampler
 
-# Not read here: a recurrence defines two names by one another, and what belongs to a spectrum has no fixed sign.
-SPECTRAL = {"Eigenvalue", "Eigenvector", "SingularValue", "LeftVector", "RightVector"}
+# Not read here: what belongs to a spectrum has no fixed sign.
+SPECTRAL = {"Eigenvalue", "Eigenvector", "SingularValue", "LeftVector", "RightVector",
+            "OrthonormalFactor", "TriangularFactor", "GeneralEigenvalue", "GeneralEigenvector"}  # fmt: skip
 
 
 def readable(traced):
     """Whether the readers know everything that is printed of a formula."""
-    recurs = any(t.name.endswith("_before") for t in traced.definitions)
     spectral = {type(node).__name__ for t in traced.definitions for node in t.body.atoms(MatrixFunction)} & SPECTRAL
-    return not recurs and not spectral
+    return not spectral
 
 
 DIFFERENTIABLE = sorted(
@@ -34,7 +35,7 @@ DIFFERENTIABLE = sorted(
 )
 READ = [name for name in DIFFERENTIABLE if readable(catalogue[name].trace())]
 STEPPED = ["attention", "batch_norm", "conv2d", "cross_entropy", "dense", "gelu", "huber_loss", "layer_norm",
-           "max_pool2d", "mlp", "softmax", "variational_autoencoder"]  # fmt: skip
+           "max_pool2d", "mlp", "rnn", "soft_dtw", "softmax", "variational_autoencoder"]  # fmt: skip
 REL = 1e-7
 
 
@@ -53,8 +54,18 @@ def known(document, d, point, origin, by_indices):
     tensors = list(d.traced.inputs)
     for tensor in tensors:
         maths, _ = given.pop(0)
-        _, _, inside = maths[0].partition(" = (")
+        shown, _, inside = maths[0].partition(" = (")
         name = plain(inside.rstrip(")") if inside else maths[0])
+        shown = re.sub(r"\\mathrm\{.*?\}", "", shown)
+        if inside and "_" in shown:
+            mark = re.search(r"\^\((.*)\)", name)
+            lowered = shown.rpartition("_")[2].strip("{}").removesuffix("}^\\top").split(",")
+            lowered = lowered[len(mark[1].split(",")) :] if mark else lowered
+            below = re.findall(r"[a-z]", "".join(lowered))
+            letters = target(inside.rstrip(")"))[1]
+            values.steps |= {a: point.arrays[tensor.name].shape[letters.index(a)] for a in below if a in letters}
+            values.outer |= {a.size for a, letter in zip(tensor.axes, letters, strict=True) if letter in below}
+        values.tensors[name] = tensor
         array = point.arrays[tensor.name]
         moved = origin if tensor.dtype == "int" and tensor.bound is not None else 0
         values.arrays[name] = array + moved if moved else array
@@ -82,8 +93,11 @@ def known(document, d, point, origin, by_indices):
     upstreams = re.search(r"is differentiated is .*?, where (.*?) (?:is|are) the given", document.replace("\n", " "))
     if upstreams:
         for maths, tensor in zip(MATHS.findall(upstreams[1]), d.derived.upstreams, strict=True):
-            indexed = by_indices or len(tensor.axes) > 2
-            name = plain(maths) if indexed else MatrixReader(maths, None).name()
+            found = target(maths)
+            indexed = by_indices or (found is not None and len(found[1]) == len(tensor.axes) > 2)
+            reader = MatrixReader(maths, None, values.steps, dict.fromkeys(values.steps, 0))
+            name = plain(maths) if indexed else reader.placed()[0]
+            values.tensors[small(name)] = values.tensors[name] = tensor
             values.arrays[small(name)] = values.arrays[name] = point.arrays[tensor.name]
     return values
 
@@ -105,6 +119,21 @@ def letter_of(name):
     return r"\mathrm{" + name.replace("_", r"\_") + "}"
 
 
+def written(name):
+    """How a tensor is written: u^(1), \\hat{x}, \\mathrm{row}, \\tau."""
+    stem, *marks = name.split("_")
+    if marks and marks[-1] == "bar":
+        plain_name, _, mark = written(name.removesuffix("_bar")).partition("^")
+        over = r"\overline" if plain_name.startswith(r"\mathrm") else r"\bar"
+        return f"{over}{{{plain_name}}}" + (f"^{mark}" if mark else "")
+    accent = re.fullmatch(r"(.+)(hat|tilde)", stem)
+    base = accent[1] if accent else stem
+    greek = {"epsilon": r"\varepsilon", "phi": r"\varphi"}.get(base, rf"\{base}")
+    base = base if len(base) == 1 else greek if greek in GREEK else rf"\mathrm{{{base}}}"
+    marks = [rf"\mathrm{{{mark}}}" if len(mark) > 1 and mark.isalpha() else mark for mark in marks]
+    return (rf"\{accent[2]}{{{base}}}" if accent else base) + (f"^({','.join(marks)})" if marks else "")
+
+
 def plain(maths):
     return target(maths)[0]
 
@@ -120,7 +149,7 @@ class Document:
 
     def __init__(self, source, d, point, origin=0):
         self.values, self.d, self.point = known(source, d, point, origin, self.by_indices), d, point
-        self.results, self.compared = [], 0
+        self.results, self.compared, self.lowers = [], 0, "what stands below a matrix" in source
         self.problems = {}
         self.order = waiting = chains(source)
         parts = [target(part) for chain in waiting for part in sides(chain.target)]
@@ -128,8 +157,10 @@ class Document:
         named = {t.name: t for e in d.derivation.equations for t in definitions([e.result])}
         named |= {t.name: t for t in d.traced.definitions}
         named |= {e.tensor.name: e.tensor for e in d.derivation.equations if e.tensor is not None}
-        self.found = {re.sub(r"_(\w+)$", lambda m: f"^({m[1].replace('_', ',')})", n): t for n, t in named.items()}
+        self.found = {written(name): tensor for name, tensor in named.items()}
         self.axes = dict(enumerate(tensor.axes for tensor in d.traced.definitions)) if self.by_indices else {}
+        if any(carried(t)[0] for t in d.traced.definitions):
+            self.recur()
         while waiting:
             ranks = dict.fromkeys(self.values.numbers, -1) | self.values.ranks()
             for chain in waiting:
@@ -141,6 +172,27 @@ class Document:
             if len(left) == len(waiting):
                 raise Unread("these cannot be read: " + "; ".join(self.problems[chain.target] for chain in left))
             waiting = left
+
+    def recur(self):
+        """A recurrence defines names by one another: the oracle says what they are, every equation is held against it.
+
+        A state is read one step before the first, an adjoint beyond the last step is 0, whatever stands beside it.
+        """
+        self.axes = {}
+        for name, tensor in self.found.items():
+            if name not in self.values.arrays and tensor.body is not None:
+                self.values.arrays[name] = np.asarray(evaluate(tensor.body, self.point, tensor.axes), dtype=float)
+        for tensor in self.d.traced.definitions:
+            state, steps = carried(tensor)
+            if state is not None and written(tensor.name) not in self.defined:
+                whole = self.values.arrays[written(tensor.name)]
+                back = any(index == tensor.axes[0] + 1 for e in tensor.body.atoms(PaddedEntry) for index in e.indices)
+                place, start = (len(whole) - 1 + steps, whole[-1]) if back else (-steps, whole[0])
+                self.values.begins.setdefault(written(state.name), {})[place] = start
+                self.values.counts.add(len(whole))
+                if self.lowers and not self.by_indices:
+                    self.values.steps[letter_of(tensor.axes[0].name)] = len(whole)
+                    self.values.outer.add(tensor.axes[0].size)
 
     def sizes(self, head, place):
         """The lengths of a target's letters: those of the definition, or of what is differentiated."""
@@ -159,7 +211,7 @@ class Document:
         try:
             head = [Reader(part, ranks).side() for part in sides(chain.target)]
             rows = [Reader(row, ranks).whole()[0] for row in chain.rows]
-            letters = free(head)
+            letters = [a for a in free(head) if a not in self.values.numbers or a in self.values.lengths]
             sizes = self.sizes(head, self.order.index(chain))
             sizes = sizes if sizes is not None and len(sizes) == len(letters) else None
             found = [self.values.over(row, letters, sizes) for row in rows]
@@ -180,6 +232,19 @@ class Document:
             name = target(head[0][2].removeprefix(r"\partial"))
             self.results.append((self.order.index(chain), name[0] if name else head[0][2], found[-1]))
         return True
+
+
+def carried(tensor):
+    """The state that a definition reads, and how many steps before; one that is only another's name is that other."""
+    found = [e.tensor for e in tensor.body.atoms(PaddedEntry) if isinstance(e.tensor, Carried)]
+    if not found or not tensor.name.endswith("_before"):
+        return None, 0
+    state = found[0].target
+    other = state.body.tensor if type(state.body) is Entry and state.body.indices == state.axes else state
+    if other.role != "let" or other.axes != state.axes:
+        return state, 1
+    further, steps = carried(other)  # what was before the step before
+    return (other, 1) if further is None else (further, steps + 1)
 
 
 def sides(source):
@@ -247,54 +312,137 @@ def compare(d, point, document, name):
 class MatrixDocument(Document):
     """A document in matrix notation: what is written without indices is read as matrices, the rest in indices."""
 
-    def lookup(self, name):
+    def lookup(self, name, places=()):
         values = self.values
         for known in (name, small(name)):
-            if known in self.blocks:
+            if known in self.blocks and not places:
                 return self.blocks[known]
             if known in values.arrays:
                 array = np.asarray(values.arrays[known], dtype=float)
+                array = self.part(known, array, places) if places else array
                 return block(array) if array.ndim < 3 else None
-            if known in self.defined:
+            if known in self.defined and not (values.begins and small(name) in values.arrays):
                 return None
             plain_name = re.sub(r"\^\((.*)\)", r"_\1", known)
-            if plain_name in values.numbers:
+            if plain_name in values.numbers and not places:
                 return float(values.numbers[plain_name])
+        return None
+
+    def part(self, name, array, places):
+        """X_t of x: the part of an array at what stands below its matrix."""
+        outer = self.outer_places(name)
+        if len(outer) != len(places):
+            raise Unread(f"{name} has {len(outer)} letters below, given {places}")
+        begins = self.values.begins.get(name) or self.values.begins.get(small(name)) or {}
+        if places[0] in begins:
+            return begins[places[0]][places[1:]]
+        beyond = [k for place, k in zip(places, outer, strict=True) if not 0 <= place < array.shape[k]]
+        if not all(array.shape[k] in self.values.counts for k in beyond):
+            raise Unread(f"{name} at {places} lies beside its edges")
+        if beyond:
+            return np.full([n for k, n in enumerate(array.shape) if k not in outer], self.values.beyond(name))
+        return np.moveaxis(array, outer, range(len(outer)))[tuple(places)]
+
+    def outer_places(self, name):
+        tensor = self.tensor(name)
+        return [k for k, axis in enumerate(tensor.axes) if axis.size in self.values.outer] if tensor else []
+
+    def tensor(self, name):
+        """The tensor that a printed name is for; an adjoint has its variable's axes."""
+        accented = re.fullmatch(r"\\(?:bar|overline)\{(.*?)\}(.*)", name)
+        if accented is not None and name not in self.found:
+            return self.tensor(accented[1] + accented[2])
+        for known in (name, small(name)):
+            if known in self.values.tensors or known in self.found:
+                return self.values.tensors.get(known) or self.found[known]
         return None
 
     def settled(self, chain, ranks):
         self.blocks = getattr(self, "blocks", {})
         parts = sides(chain.target)
+        words = set(WORD.findall(re.sub(rf"{LETTER}=[^,}}]*", "", chain.target)))  # S_{t=0} is one place
+        below = [a for a in self.values.steps if a in words]
+        below.sort(key=chain.target.rindex)
+        counts = [range(self.values.steps[a]) for a in below]
         try:
-            plain_parts = [part for part in parts if "partial" not in part]
-            named = [name for name in map(bare, plain_parts) if name]
-            stated = [MatrixReader(part, self.lookup).whole()[0] for part in plain_parts if not bare(part)]
-            if any(self.indexed(part) for part in parts):
-                raise Unread(f"{chain.target} has indices")
-            rows = [MatrixReader(row, self.lookup).whole()[0] for row in chain.rows]
+            every = [
+                self.at(chain, parts, dict(zip(below, places, strict=True))) for places in itertools.product(*counts)
+            ]
+            found = [rows[-1] for _, rows in every]
+            named = [name for name in map(self.bare, parts) if name]
+            gathered = {name: self.gathered(name, found) if below else found[0] for name in named}
         except Unread as problem:
             matrix_problem = f"{chain.target} as matrices: {problem}"
             scalars = {t[0]: 0 for t in map(target, parts) if t is not None and not t[1] and t[0] not in ranks}
-            if super().settled(chain, ranks | scalars):
+            if super().settled(chain, ranks | scalars | self.values.ranks()):
                 return True
             self.problems[chain.target] = f"{matrix_problem}; {self.problems[chain.target]}"
             return False
         self.in_matrices += 1
-        for row in (*stated, *rows[:-1]):
-            agree_blocks(row, rows[-1], chain)
-            self.compared += 1
+        for stated, rows in every:
+            for row in (*stated, *rows[:-1]):
+                agree_blocks(row, rows[-1], chain)
+                self.compared += 1
         if "partial" in parts[0]:
-            variable = MatrixReader(parts[0].rsplit(r"\partial", 1)[1].rstrip()[:-1], None).name()
-            self.results.append((self.order.index(chain), small(variable), rows[-1]))
-        for name in named:
-            if self.lookup(name) is not None:
-                agree_blocks(self.lookup(name), rows[-1], chain)
-            self.blocks[name] = rows[-1]
-            array = plain_array(rows[-1])
-            if array is not None:
-                for known_as in (name, small(name)):
-                    self.values.arrays.setdefault(known_as, array)
+            variable = self.reader(parts[0].rsplit(r"\partial", 1)[1].rstrip()[:-1]).placed()[0]
+            value = self.gathered(variable, found) if below else found[0]
+            self.results.append((self.order.index(chain), small(variable), value))
+        for name, value in gathered.items():
+            self.define(name, value, chain)
         return True
+
+    def at(self, chain, parts, places):
+        """A chain where the letters below matrices have these values: what is stated of its target, and its rows."""
+        plain_parts = [part for part in parts if "partial" not in part]
+        stated = [self.reader(part, places).whole()[0] for part in plain_parts if not self.bare(part)]
+        if any(self.indexed(part) for part in parts):
+            raise Unread(f"{chain.target} has indices")
+        return stated, [self.reader(row, places).whole()[0] for row in chain.rows]
+
+    def reader(self, source, places=None):
+        first = dict.fromkeys(self.values.steps, 0)
+        return MatrixReader(source, self.lookup, self.values.steps, first if places is None else places)
+
+    def gathered(self, name, found):
+        """The whole array of a tensor from its matrices."""
+        tensor = self.tensor(name)
+        if tensor is None:
+            raise Unread(f"{name} has no known axes")
+        shape, outer = [extent(axis, self.point.sizes) for axis in tensor.axes], self.outer_places(name)
+        array = np.empty(shape)
+        moved = np.moveaxis(array, outer, range(len(outer)))
+        for place, value in zip(np.ndindex(*moved.shape[: len(outer)]), found, strict=True):
+            moved[place] = over(value, moved.shape[len(outer) :])
+        return array
+
+    def define(self, name, value, chain):
+        if isinstance(value, np.ndarray):
+            for known in {name, small(name)}:
+                self.values.arrays.setdefault(known, value)
+            agree(value, self.values.arrays[name], chain)
+            return
+        if name not in self.blocks and np.ndim(vector := self.values.arrays.get(small(name))) == 1:
+            agree(over(value, vector.shape), vector, chain)  # a column or a row: 𝟏ᵀ U is the vector too
+        elif self.lookup(name) is not None:
+            agree_blocks(self.lookup(name), value, chain)
+        self.blocks[name] = value
+        array = plain_array(value)
+        if array is not None:
+            for known in (name, small(name)):
+                self.values.arrays.setdefault(known, array)
+
+    def bare(self, part):
+        """The name that a side of an equation is; None for anything more."""
+        if "partial" in part:
+            return None
+        reader = self.reader(part)
+        try:
+            name, places = reader.placed()
+        except Unread:
+            return None
+        if places and "=" in part:
+            return None
+        return None if reader.next else name
 
     in_matrices, by_indices = 0, False
 
@@ -303,20 +451,12 @@ class MatrixDocument(Document):
         if "partial" in part:
             part = part.rsplit(r"\partial", 1)[1].rstrip("} ")
             part += "}" * (part.count("{") - part.count("}"))
-            if self.lookup(MatrixReader(part, None).name()) is not None:
+            if self.lookup(self.reader(part).placed()[0]) is not None:
                 return False
         found = target(part)
+        if found is not None and set(found[1]) <= self.values.steps.keys():
+            return False
         return found is not None and bool(found[1]) and {a.rstrip("'") for a in found[1]} <= set(self.values.lengths)
-
-
-def bare(part):
-    """The name that a side of an equation is; None for anything more."""
-    reader = MatrixReader(part, None)
-    try:
-        name = reader.name()
-    except Unread:
-        return None
-    return None if reader.next else name
 
 
 def block(array):

@@ -28,6 +28,7 @@ def test_it_shows_every_command():
         *(
             "list",
             "show",
+            "statement",
             "gradient",
             "explain",
             "plot",

@@ -12,16 +12,20 @@ from derive import (
     ShapeError,
     T,
     axes,
+    equals,
     exp,
     formula,
     gradient,
     hessian,
+    hvp,
     jvp,
     let,
+    padded,
     scan,
     sum_over,
     tanh,
     to_numpy,
+    where,
     zeros,
 )
 from derive.axes import Tensor
@@ -70,7 +74,7 @@ def test_backpropagation_through_time_is_that_of_the_textbook(steps):
 
 def test_the_adjoint_recurrence_runs_backwards():
     text = str(gradient(elman))
-    assert "t + 1" in text, "what comes from the next step"
+    assert "{t+1," in text, "what comes from the next step"
     assert "Expr" not in text and "Carried" not in text
 
 
@@ -159,6 +163,13 @@ def test_two_recurrences_in_one_formula():
         (lambda x: scan(t, lambda s, m: s[h], zeros(h)), DeriveError, "the step takes s, m, given 1"),
         (lambda x: scan(t, lambda s: (s[h], s[h]), zeros(h)), DeriveError, "returns 2 values, and carries 1"),
         (lambda x: scan(t, lambda s: s[h] + x[t, k], zeros(h)), ShapeError, "unbound letter k"),
+        (lambda x: scan(t, lambda s: s[t, h], zeros(h)), ShapeError, "s_before: expected 2 indices"),
+        (lambda x: scan(t, lambda s, m: (s[h], m[i]), zeros(h), zeros(h)), ShapeError, "axis i has length I, not H"),
+        (
+            lambda x: scan(t, lambda s, m: s[h] + m[h], zeros(h), zeros(h)),
+            DeriveError,
+            "returns 1 values, and carries 2",
+        ),
         (lambda x: (let("s", x[t, h]), scan(t, lambda s: s[h], zeros(h)))[1], NameProblem, "name s is already taken"),
     ],
 )
@@ -191,3 +202,103 @@ def test_no_pass_takes_the_names_of_an_earlier_one():
     head = reader.tensor(Tensor("x", (b,)))
     made = {Backward(reader, ()).adjoint(head, ()).id for _ in range(50)}  # each pass may stand where the last one was
     assert len(made) == 50
+
+
+def test_what_is_carried_may_be_read_beyond_its_edges():
+    @formula
+    def diffusion(x: T[t, h], rate: T[()]) -> T[t, h]:
+        """Each place is drawn to its neighbours; beyond the edges is 0."""
+        s = scan(t, lambda s: x[t, h] + rate[()] * (padded(s)[h - 1] - 2 * s[h] + padded(s)[h + 1]), zeros(h))
+        return s[t, h]
+
+    rng = np.random.default_rng(5)
+    x, before = rng.normal(size=(4, 5)), np.zeros(5)
+    for now in x:
+        around = np.pad(before, 1)
+        before = now + 0.3 * (around[:-2] - 2 * before + around[2:])
+    value, _ = to_numpy(diffusion).forward(x=x, rate=np.array(0.3))
+    np.testing.assert_allclose(value[-1], before, rtol=1e-13)
+    assert gradient(diffusion).verify(trials=3)
+    assert to_numpy(diffusion).verify(trials=3)
+
+
+def test_lengths_that_do_not_fit_are_refused():
+    module = to_numpy(elman)
+    given = {"x": np.zeros((3, 2, 2)), "h0": np.zeros((2, 4)), "w": np.zeros((4, 2)), "u": np.zeros((4, 4))}
+    with pytest.raises(ShapeError, match=r"elman: input x: expected shape .*, given \(0, 2, 2\)"):
+        module.forward(**given | {"x": np.zeros((0, 2, 2))})
+    with pytest.raises(ShapeError, match="elman: input h0: expected shape"):
+        module.forward(**given | {"h0": np.zeros((3, 4))})
+    packed = to_numpy(formulas.linear_recurrence)
+    with pytest.raises(ShapeError, match=r"linear_recurrence: input x: expected shape .*, given \(4, 2, 3\)"):
+        packed.forward(a=np.zeros((3, 2, 3)), x=np.zeros((4, 2, 3)), h0=np.zeros((2, 3)))
+
+
+def test_lengths_of_sequences_are_within_time():
+    given = {"x": np.zeros((3, 2, 2)), "h0": np.zeros((2, 4)), "w_ih": np.zeros((4, 2)), "w_hh": np.zeros((4, 4))}
+    given |= {"b_ih": np.zeros(4), "b_hh": np.zeros(4)}
+    module = to_numpy(formulas.packed_rnn)
+    assert module.check(**given, lengths=np.array([0, 3])) is None
+    with pytest.raises(DeriveError, match=r"packed_rnn: input lengths: expected entries in 0 … 3, given 4"):
+        module.check(**given, lengths=np.array([4, 3]))
+
+
+@formula
+def looking_back(x: T[t, h], w: T[h]) -> T[t, h]:
+    """An output that reads the recurrence one step back, as RWKV does."""
+    s = scan(t, lambda s: w[h] * s[h] + exp(x[t, h]), zeros(h))
+    return (padded(s)[t - 1, h] + exp(w[h] + x[t, h])) * x[t, h]
+
+
+@formula
+def clockwork(x: T[t, b, h], u: T[h, k]) -> T[t, b, h]:
+    """A state that moves at every second step."""
+    s = scan(
+        t,
+        lambda s: where(equals(t - 2 * (t // 2), 0), tanh(x[t, b, h] + sum_over(k, u[h, k] * s[b, k])), s[b, h]),
+        zeros(b, h),
+    )
+    return s[t, b, h]
+
+
+@formula
+def matrix_memory(query: T[t, b], key: T[t, b], value: T[t, h], beta: T[t]) -> T[t, h]:
+    """The delta rule: S_t = S_{t−1} + β (v − S_{t−1} k) kᵀ."""
+    a = b.alias("a")
+    s = scan(
+        t,
+        lambda s: s[h, b] + beta[t] * (value[t, h] - sum_over(a, s[h, a] * key[t, a])) * key[t, b],
+        zeros(h, b),
+    )
+    return sum_over(b, query[t, b] * s[t, h, b])
+
+
+@formula
+def there_and_back(x: T[t, h]) -> T[t, h]:
+    """A recurrence that runs back over another's states."""
+    s = scan(t, lambda s: tanh(s[h] + x[t, h]), zeros(h))
+    r = scan(t, lambda r: r[h] * s[t, h] + x[t, h], zeros(h), reverse=True)
+    return s[t, h] * r[t, h]
+
+
+@pytest.mark.parametrize("each", [looking_back, clockwork, matrix_memory, there_and_back], ids=lambda f: f.name)
+def test_recurrences_of_other_kinds(each):
+    assert gradient(each).verify(trials=2)
+    assert to_numpy(each).verify(trials=3)
+
+
+def test_products_with_second_derivatives():
+    @formula
+    def energy(x: T[t, h], u: T[h, k]) -> T[()]:
+        """The last state's square."""
+        s = scan(t, lambda s: tanh(x[t, h] + sum_over(k, u[h, k] * s[k])), zeros(h))
+        return sum_over(h, s[t.size - 1, h] ** 2)
+
+    rng = np.random.default_rng(6)
+    x, u, v = rng.normal(size=(4, 3)), rng.normal(size=(3, 3)), rng.normal(size=(3, 3))
+    found, _ = to_numpy(hvp(energy, wrt="u")).forward(x=x, u=u, u_dot=v)
+    module, sides = to_numpy(energy), []
+    for step in (1e-5, -1e-5):
+        _, saved = module.forward(x=x, u=u + step * v)
+        sides.append(module.backward(1.0, saved)["u"])
+    np.testing.assert_allclose(found, (sides[0] - sides[1]) / 2e-5, rtol=1e-7, atol=1e-9)

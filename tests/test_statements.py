@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import sympy
 
+from derive import to_numpy
 from derive.statements import (
     STATEMENTS,
     Unproved,
@@ -22,10 +23,12 @@ from derive.statements import (
     rmsprop_step,
     step_sizes,
     vanishing,
+    vanishing_recurrence,
 )  # fmt: skip
 from derive.statements.core import solved, solved_recurrence
 from derive.steps import Step
 from derive.train import optimiser
+from formulas.recurrence import lstm, minimal_gated_unit, rnn
 
 
 def value(expression, **given):
@@ -228,3 +231,51 @@ def test_gradients_vanish_through_sigmoids():
                 y = 1 / (1 + np.exp(-w * y))
                 g *= w * y * (1 - y)
             assert abs(g) <= value(results["factor"], w=w, L=depth) * (1 + 1e-12)
+
+
+# Recurrences
+
+
+def jacobians(weights, steps, seed):
+    """∂h_t/∂h_0 for t = 1 … of an emitted rnn, row by row backwards, beside the product of diag(1 − h²) U."""
+    rng, n = np.random.default_rng(seed), len(weights)
+    arrays = {"x": rng.normal(size=(steps, 1, 2)), "h0": rng.normal(size=(1, n)), "w_ih": rng.normal(size=(n, 2)),
+              "w_hh": weights, "b_ih": rng.normal(size=n), "b_hh": np.zeros(n)}  # fmt: skip
+    module = to_numpy(rnn)
+    h, saved = module.forward(**arrays)
+    product = np.eye(n)
+    for t in range(steps):
+        product = np.diag(1 - h[t, 0] ** 2) @ weights @ product
+        rows = []
+        for unit in range(n):
+            g = np.zeros_like(h)
+            g[t, 0, unit] = 1
+            rows.append(module.backward(g, saved)["h0"][0])
+        yield np.array(rows), product
+
+
+@pytest.mark.parametrize("size", [0.4, 0.9, 1.5, 4.0])
+def test_gradients_through_a_recurrence_stay_under_the_bound(size):
+    bound = vanishing_recurrence().results["bound"]
+    u = np.random.default_rng(3).normal(size=(5, 5))
+    u *= size / np.linalg.norm(u, 2)
+    for n, (found, product) in enumerate(jacobians(u, 12, seed=4), start=1):
+        assert found == pytest.approx(product, abs=1e-12)
+        most = value(bound, u=size, n=n)
+        assert np.linalg.norm(found, 2) <= most * (1 + 1e-12)
+    assert size > 1 or np.linalg.norm(found, 2) < size**12 < 0.3
+
+
+def test_the_bound_is_reached_where_the_slope_is_greatest():
+    """At h = 0, where φ′ = 1, n steps of U = u 𝐈 give u^n."""
+    results = vanishing_recurrence().results
+    assert value(results["most"]) == 1 and value(results["slope"], h_i=0) == 1
+    assert value(results["bound"], u=0.5, n=6) == 0.5**6
+
+
+@pytest.mark.parametrize("other, why", [(minimal_gated_unit, "other parts"), (lstm, "does not read s_before")])
+def test_the_statement_rests_on_the_formula(monkeypatch, other, why):
+    """With another recurrence than the one it is about, the derivation of its Jacobian fails."""
+    monkeypatch.setattr("derive.statements.recurrences.rnn", other)
+    with pytest.raises(Unproved, match=why):
+        vanishing_recurrence()

@@ -36,20 +36,21 @@ MAY_IMPORT = {
 MAY_IMPORT["api"] = " ".join(MAY_IMPORT)
 MAY_IMPORT["__init__"] = MAY_IMPORT["api"] + " api"  # `from derive import ...`, the public names
 MAY_IMPORT["train"] = MAY_IMPORT["__init__"]  # optimisers, schedules, the training loop
-MAY_IMPORT["book"] = MAY_IMPORT["__init__"]  # the catalogue as pages
-MAY_IMPORT["statements"] = "axes steps"  # what is said about training: scalar mathematics, derived and checked
-MAY_IMPORT["cli"] = "api train book __init__"
+MAY_IMPORT["book"] = MAY_IMPORT["__init__"] + " statements"  # the catalogue as pages
+MAY_IMPORT["statements"] = "axes steps engine"  # what is said about training: scalar mathematics, derived and checked
+MAY_IMPORT["cli"] = "api train book statements __init__"
 MAY_IMPORT["__main__"] = "cli"
 
 # Everybody may import the standard library and SymPy; besides these:
 MAY_IMPORT_PACKAGE = {
-    "oracle": "numpy",
+    "oracle": "numpy mpmath",
     "verify": "numpy",
     "stability": "numpy mpmath",
     "notation": "latex2mathml matplotlib numpy",
     "book": "numpy formulas rich",
     "backends": "numpy array_api_compat scipy numba",  # scipy: where it is installed, for sums by place
     "parse": "latex2sympy2_extended",
+    "statements": "formulas mpmath",  # a statement about a recurrence begins with the formula
     "api": "numpy formulas",  # formulas: for the catalogue, when it is first asked for
     "train": "numpy formulas sklearn matplotlib",
     "cli": "typer rich",

@@ -1,5 +1,6 @@
 """Training: data as they are given, what is learned, and a way that goes on as if nothing had happened."""
 
+import importlib.util
 import json
 import os
 import signal
@@ -15,6 +16,7 @@ import pytest
 from derive import DeriveError, ShapeError, T, axes, chain, formula, sum_over
 from derive.cli import main
 from derive.train import (
+    LBFGS,
     Diverged,
     Plateau,
     Settings,
@@ -34,6 +36,7 @@ from derive.train import (
 from derive.train.cells import cells
 from derive.train.checkpoint import flat, grown, read, save
 from derive.train.data import Data
+from derive.train.optimisers import NAMES
 from formulas import conv2d, dense, dropout, mse_loss, relu, tanh
 
 ROOT = Path(__file__).parent.parent
@@ -53,7 +56,11 @@ def training(model=MLP, data=None, name="adam", path=None, rate=None, **settings
     data = data or blobs()
     made = Settings(**{"epochs": 4, "batch": 16, **settings})
     part = split(data, 0.25, made.seed, made.dtype)
-    return Training(network(model, None, data, {"O_1": 8}), part, optimiser(name), rate, made, path)
+    steps = LBFGS(history_size=4, max_iter=3) if name == "lbfgs" else optimiser(name)
+    return Training(network(model, None, data, {"O_1": 8}), part, steps, rate, made, path)
+
+
+begun = training
 
 
 # What is learned
@@ -134,6 +141,93 @@ def test_a_range_test_suggests_a_rate_that_learns():
     assert 1e-4 < best < 10
     made = training(name="sgd", rate=lambda t: best, epochs=20)
     assert made.run().metric[-1] > 0.8
+
+
+# Beside a step
+
+
+def test_the_average_of_weights_is_what_is_measured():
+    """a′ = β a + (1 − β) θ, from the weights after the first step on."""
+    made, plain = training(ema=0.8, epochs=2), training(epochs=2)
+    average = None
+    for _ in range(5):
+        made.step()
+        plain.step()
+        average = plain.params if average is None else {k: 0.8 * average[k] + 0.2 * a for k, a in plain.params.items()}
+    assert all(np.array_equal(made.params[k], plain.params[k]) for k in made.params)
+    for k, a in average.items():
+        np.testing.assert_allclose(made.average[k], a, rtol=1e-5, atol=1e-7)
+    made.run()
+    assert made.curve.held[-1] == made.measured(made.average)[0] != made.measured(made.params)[0]
+
+
+def test_a_sharp_step_takes_its_gradient_at_the_worst_place_nearby():
+    """Foret et al. (2021), algorithm 1: the gradient at θ + ρ g/‖g‖."""
+    made, plain = training(sam=0.3, name="sgd", dtype="float64"), training(name="sgd", dtype="float64")
+    start = {k: a.copy() for k, a in plain.params.items()}
+    rows = plain.data.train.at(plain.order[:16])
+    given = {plain.net.x: rows.x, plain.net.t: plain.net.targets(rows)}
+    _, g = plain.net.code.value_and_grad(**given, **start)
+    norm = np.sqrt(sum(np.sum(a**2) for a in g.values()))
+    _, worst = plain.net.code.value_and_grad(**given, **{k: start[k] + 0.3 * a / norm for k, a in g.items()})
+    made.step()
+    for k, a in start.items():
+        np.testing.assert_allclose(made.params[k], a - 1e-3 * worst[k], rtol=1e-10)
+
+
+@pytest.mark.parametrize("search", [None, "strong_wolfe"])
+def test_limited_memory_bfgs_trains(search):
+    data = blobs()
+    made = Training(
+        network(MLP, None, data, {"O_1": 8}),
+        split(data, 0.25, 0),
+        LBFGS(line_search_fn=search),
+        None,
+        Settings(4, 10**9),
+    )
+    curve = made.run()
+    assert made.step_number == 4 and curve.loss[-1] < 0.05 * curve.loss[0] and curve.metric[-1] > 0.8
+
+
+# Text
+
+
+def networks_of_text(name):
+    return catalogue_of(ROOT / "examples" / "text.py")[name]
+
+
+def catalogue_of(path):
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return vars(module)
+
+
+def test_pieces_of_a_text(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text("abcabcabcabd", encoding="utf-8")
+    data = load(str(path), window=4)
+    assert data.classes == ("a", "b", "c", "d") and data.running
+    np.testing.assert_array_equal(data.x, [[0, 1, 2, 0], [1, 2, 0, 1]])
+    np.testing.assert_array_equal(data.t, [[1, 2, 0, 1], [2, 0, 1, 2]])
+    part = split(data, 0.5, 0)
+    assert len(part.train) == len(part.held) == 1 and part.train.x.dtype == data.x.dtype
+
+
+@pytest.mark.parametrize("name, sizes, lr", [
+    ("lstm", {"D": 16, "H": 32}, 0.02), ("transformer", {"D": 32, "H": 2, "E": 16, "M": 64}, 0.01)
+])  # fmt: skip
+def test_text_is_learned(name, sizes, lr, tmp_path):
+    """Blind guesses cost log 27 = 3.3 nats a character; the licence of this project, six times, soon less than 2."""
+    path = tmp_path / "text.txt"
+    licence = (ROOT / "LICENSE").read_text(encoding="utf-8").lower()
+    path.write_text("".join(c if c.isalpha() else " " for c in licence) * 6, encoding="utf-8")
+    data = load(str(path), window=16)
+    wish = Wish(options={"lr": lr}, sizes=sizes, settings=Settings(12, 16, scheme="lecun"), clip="global")
+    (made,) = trainings(networks_of_text(name), data, wish)
+    assert made.net.x == "x" and made.net.t == "target"
+    curve = made.run()
+    assert curve.loss[0] > 2.3 and curve.held[-1] < 2.0
 
 
 # Where weights begin
@@ -256,6 +350,17 @@ def test_arrays_of_a_file(tmp_path):
         (DeriveError, "did you mean 'digits'", lambda: load("digit")),
         (DeriveError, "there is no such file", lambda: load("nowhere.csv")),
         (DeriveError, "no parameters", lambda: network(relu, None, blobs(), {})),
+        (ShapeError, "samples of a.txt are places of characters", lambda: network(MLP, None, text(), {})),
+        (ShapeError, "samples of blobs are numbers", lambda: network(networks_of_text("lstm"), None, blobs(), {})),
+        (DeriveError, "--window 3: only a text", lambda: load("cells", window=3)),
+        (DeriveError, "--ema 1.0: expected a share", lambda: Wish(settings=Settings(ema=1.0))),
+        (DeriveError, "lbfgs: it takes no --clip", lambda: trainings(MLP, blobs(), Wish("lbfgs", clip="value"))),
+        (DeriveError, "lbfgs: it takes no --sam", lambda: trainings(MLP, blobs(), Wish("lbfgs", settings=SHARP))),
+        (DeriveError, "did you mean 'max_iter'", lambda: trainings(MLP, blobs(), Wish("lbfgs", {"max_ite": 1}))),
+        (DeriveError, "max_iter: expected a whole number", lambda: LBFGS(max_iter=0.5)),
+        (DeriveError, "strong_wolfe", lambda: LBFGS(line_search_fn="wolfe")),
+        (DeriveError, "beta1: expected a number, given 'x'", lambda: optimiser("adam", beta1="x")),
+        (DeriveError, "--loss relu: expected a formula of", lambda: network(MLP, relu, blobs(), {})),
         (ShapeError, r"samples of blobs have shape \(5,\)", lambda: network(conv2d, None, blobs(), {})),
         (DeriveError, "--size Q=3.*has the lengths", lambda: network(MLP, None, blobs(), {"Q": 3})),
         (ShapeError, "--size I=3: the data say 5", lambda: network(MLP, None, blobs(), {"I": 3})),
@@ -269,6 +374,11 @@ def test_errors_say_what_was_expected(error, words, call):
         call()
 
 
+def text():
+    return Data("a.txt", np.zeros((4, 3), int), np.zeros((4, 3), int), ("a", "b"), running=True)
+
+
+SHARP = Settings(sam=0.1)
 COSINE_RPROP = Wish(optimiser="rprop", schedule="cosine")
 
 
@@ -277,7 +387,12 @@ COSINE_RPROP = Wish(optimiser="rprop", schedule="cosine")
 
 def same(one, two):
     """Bit for bit the same weights, state, generator and curve."""
-    for a, b_ in ((one.params, two.params), (one.state["states"], two.state["states"]), (one.best, two.best)):
+    for a, b_ in (
+        (one.params, two.params),
+        (one.weights, two.weights),
+        (one.state["states"], two.state["states"]),
+        (one.best, two.best),
+    ):
         a, b_ = flat(a), flat(b_)
         assert a.keys() == b_.keys()
         assert all(a[k].tobytes() == b_[k].tobytes() for k in a)
@@ -286,10 +401,18 @@ def same(one, two):
     return True
 
 
-@pytest.mark.parametrize("name", ["sgd", "adam", "nadam", "rprop", "adafactor"])
+BESIDE = {"averaged": {"ema": 0.9}, "sharp": {"sam": 0.1, "ema": 0.9}}
+
+
+@pytest.mark.parametrize("name", ["sgd", "adam", "nadam", "rprop", "adafactor", *BESIDE, "lbfgs"])
 def test_a_resumed_training_goes_the_same_way(name, tmp_path):
-    path = tmp_path / "half.npz"
-    rate = None if name == "rprop" else schedule("cosine", lr=0.01, steps=24)
+    path, settings = tmp_path / "half.npz", BESIDE.get(name, {})
+    name = "adam" if settings else name
+    rate = None if name in ("rprop", "lbfgs") else schedule("cosine", lr=0.01, steps=24)
+
+    def training(model, name, rate):
+        return begun(model, name=name, rate=rate, **settings)
+
     whole = training(DROPPED, name=name, rate=rate)
     for _ in range(9):
         if whole.place >= len(whole.order):
@@ -312,10 +435,10 @@ def test_a_checkpoint_of_another_training_is_refused(tmp_path):
     made.save()
     with pytest.raises(DeriveError, match="another training: optimiser was"):
         training(name="sgd").resume(path)
-    with pytest.raises(DeriveError, match="another training: settings"):
+    with pytest.raises(DeriveError, match="another training: batch was 16, and is now 8"):
         training(batch=8).resume(path)
     path.write_bytes(path.read_bytes()[:200])
-    with pytest.raises(DeriveError, match="no checkpoint of derive"):
+    with pytest.raises(DeriveError, match="no checkpoint of derive, or is torn"):
         training().resume(path)
     with pytest.raises(DeriveError, match="no such checkpoint"):
         training().resume(tmp_path / "none.npz")
@@ -439,6 +562,11 @@ def test_the_plan_comes_before_the_work(table, capsys):
         (("--optimizer", "adam(beta3=1)"), 2, "no option 'beta3'"),
         (("--schedule", "cosin"), 2, "did you mean 'cosine'"),
         (("--clip-at", "1"), 2, "expected --clip"),
+        (("--clip", "global", "--clip-at", "0"), 2, "expected a positive number"),
+        (("--weight-decay", "0.1"), 2, "expected --decay"),
+        (("--schedule", "multistep"), 2, 'as text multistep(milestones="30 60")'),
+        (("--optimizer", "lbfgz"), 2, "did you mean 'lbfgs'"),
+        (("-o", "no/such/folder/p.npz"), 2, "there is no folder"),
         (("--resume",), 2, "expected --checkpoint"),
         (("--size", "H"), 2, "expected a length such as H=32"),
         (("--folds", "5", "-o", "x.npz"), 2, "leave --checkpoint and --output out"),
@@ -451,6 +579,12 @@ def test_exit_codes_and_one_clear_line(words, code, what, table, capsys):
     found, out, err = trained(capsys, TARGET, "--data", table, "--size", "O_1=4", "--epochs", "3", *words)
     assert found == code and what in err and not out
     assert len(err.splitlines()) == 1
+
+
+@pytest.mark.parametrize("name", [*NAMES, "lbfgs(line_search_fn=strong_wolfe)"])
+def test_every_optimiser_by_its_name(name, table, capsys):
+    code, out, err = trained(capsys, TARGET, "--data", table, "--size", "O_1=4", "--epochs", "2", "--optimizer", name)
+    assert code == 0 and "2 epochs" in out and not err
 
 
 def test_models_beside_each_other(table, capsys):

@@ -4,26 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
+from sympy import Expr
 
-from derive.axes import DeriveError, Tensor, rename
-from derive.formula import Formula
+from derive.axes import DeriveError, Scalar, Tensor, rename
+from derive.formula import Formula, Traced
 from derive.oracle import Array, Point, evaluate
-from derive.parse import Scope, declared, read
+from derive.parse import LatexError, Scope, declared, read
 from derive.parse.claims import Claimed, claims_of, scope_of
 from derive.verify import Sampler
 
 from .catalogue import catalogue
 from .compare import equivalent
-from .derivative import Derivative, gradient
+from .derivative import gradient
 from .diagnosis import CLOSE, Evidence, named, near
 from .functions import called
 
 PATTERNS = ("distinct", "distinct", "distinct", "random")  # lengths that coincide hide a transpose
 KINK_TRIALS = 8
+MORE = 12  # points at most, until every length was more than 1 somewhere
 ROUNDING = 1e-13  # of the largest entry at any point
+SUBGRADIENT = "wrong subgradient: it agrees away from kinks, but not on them (conventions: abs'(0) = 0, relu'(0) = 0)"
 
 
 @dataclass(frozen=True)
@@ -89,32 +93,107 @@ def check_claim(
     if len(d.tensors) != 1:
         raise DeriveError(f"wrt: {of.name} has several inputs ({', '.join(d.tensors)}): say which")
     name, truth = next(iter(d.tensors.items()))
+    ground = Ground(d.traced, name, truth, trials, seed)
     if not isinstance(claim, str):
-        return judge_function(d, name, truth, claim, trials, seed)
+        return judge_function(ground, called(d, name, claim))
     base = (
         declared(where, Scope(catalogue=catalogue, start=start)) if where else Scope(catalogue=catalogue, start=start)
     )
     scope = scope_of(d.traced, d.derived.upstreams, base)
     verdict: Verdict | None = None
     for one in claims_of(claim, scope, name):
-        verdict = replace(judge(d, name, truth, one, trials, seed), line=one.line, text=one.text)
+        verdict = replace(judge(ground, one), line=one.line, text=one.text)
         if not verdict:
             return verdict
     assert verdict is not None
     return verdict
 
 
-def judge(d: Derivative, name: str, truth: Tensor, claim: Claimed, trials: int, seed: int) -> Verdict:
+@dataclass(frozen=True)
+class Ground:
+    """A gradient, and the points at which claims about it are tried: all claims share them."""
+
+    traced: Traced
+    name: str
+    truth: Tensor
+    trials: int = 12
+    seed: int = 0
+    also: Tensor | None = None  # a claim with names of its own, which need values, too
+
+    @cached_property
+    def sampler(self) -> Sampler:
+        also = () if self.also is None else (self.also[self.also.axes],)
+        return Sampler(self.traced, (self.truth[self.truth.axes], *also))
+
+    @cached_property
+    def drawn(self) -> list[tuple[Point, Array]]:
+        """Points with the gradient there, and more of them while a length is 1 wherever the gradient is not 0."""
+        found: list[tuple[Point, Array]] = []
+        for k in range(max(2, self.trials) + MORE):
+            if k >= max(2, self.trials) and not self.alone(found):
+                break
+            pattern = PATTERNS[k % len(PATTERNS)] if k < self.trials else "random"
+            point = self.sampler.point(np.random.default_rng([self.seed, k]), pattern)
+            found.append((point, np.asarray(evaluate(self.truth.body, point, self.truth.axes), dtype=float)))
+        return found
+
+    def alone(self, found: list[tuple[Point, Array]]) -> bool:
+        """Whether some length is 1 at every point that tells: there a sum over it, or a factor of it, is nothing."""
+        telling = [point for point, true in found if np.any(true != 0)]
+        return any(all(p.sizes.get(size, 2) == 1 for p in telling) for size in self.sampler.lengths.plain)
+
+    @property
+    def points(self) -> list[Point]:
+        return [point for point, _ in self.drawn]
+
+    @property
+    def true(self) -> list[Array]:
+        return [true for _, true in self.drawn]
+
+    @cached_property
+    def kinked(self) -> list[tuple[Point, Array]]:
+        """Points on kinks where the gradient, by convention, is finite; and the gradient there."""
+        tried = range(KINK_TRIALS if self.sampler.kinks else 0)
+        points = (self.sampler.on_kinks(np.random.default_rng([self.seed, 1000 + k])) for k in tried)
+        found = [(p, evaluate(self.truth.body, p, self.truth.axes)) for p in points if p is not None]
+        return [(p, t) for p, t in found if np.all(np.isfinite(t))]
+
+    def for_claim(self, claim: Tensor) -> Ground:
+        """Itself, or with values for names and lengths that only the claim has."""
+        entry = claim[claim.axes]
+        other = Sampler(self.traced, (entry,))
+        known = {t.name for t in self.sampler.tensors} >= {t.name for t in other.tensors}
+        sizes = set(self.sampler.lengths.sizes) >= set(other.lengths.sizes)
+        return self if known and sizes else replace(self, also=claim)
+
+
+def judge(ground: Ground, claim: Claimed) -> Verdict:
     """The verdict about one expression."""
-    tensor = _ordered(claim, d.traced.input(name))
-    x = d.traced.input(name)
-    proved = [a.size for a in tensor.axes] == [a.size for a in x.axes] and _proved(truth, tensor)
-    sampler = Sampler(d.traced, (truth[truth.axes], tensor[tensor.axes]))
+    x = ground.traced.input(ground.name)
+    tensor = _ordered(claim, x)
+    stray = sorted(str(s) for s in body_of(tensor).atoms(Scalar) - set(ground.traced.scalars))
+    if stray:
+        raise LatexError(f"the claim has {', '.join(stray)}, which the formula has not", claim.column)
+    return compared(ground, tensor)
+
+
+def compared(ground: Ground, tensor: Tensor) -> Verdict:
+    """Whether a tensor has the values of another, by measurement and then by proof."""
+    body = body_of(tensor)
 
     def values(point: Point) -> Array:
-        return evaluate(tensor.body, point, tensor.axes)
+        return evaluate(body, point, tensor.axes)
 
-    return _verdict(d, name, truth, sampler, values, tensor, trials, seed, proved)
+    verdict = _verdict(ground.for_claim(tensor), values, tensor)
+    if verdict.holds and [a.size for a in tensor.axes] == [a.size for a in ground.truth.axes]:
+        return replace(verdict, proved=_proved(ground.truth, tensor))
+    return verdict
+
+
+def body_of(tensor: Tensor) -> Expr:
+    """The body of a tensor that has one."""
+    assert tensor.body is not None
+    return tensor.body
 
 
 def _ordered(claim: Claimed, x: Tensor) -> Tensor:
@@ -133,64 +212,37 @@ def _proved(truth: Tensor, claim: Tensor) -> bool:
         return False
 
 
-def judge_function(
-    d: Derivative, name: str, truth: Tensor, function: Callable[..., Any], trials: int, seed: int
-) -> Verdict:
-    """The verdict about a NumPy function of the inputs, the upstream gradient g, or the output y."""
-    values = called(d, name, function)
-    return _verdict(d, name, truth, Sampler(d.traced, (truth[truth.axes],)), values, None, trials, seed, False)
+def judge_function(ground: Ground, values: Callable[[Point], Array]) -> Verdict:
+    """The verdict about values that a function gives at each point."""
+    return _verdict(ground, values, None)
 
 
-def _verdict(
-    d: Derivative, name: str, truth: Tensor, sampler: Sampler, values: Callable[[Point], Array], tensor: Tensor | None,
-    trials: int, seed: int, proved: bool,
-) -> Verdict:  # fmt: skip
-    points = [
-        sampler.point(np.random.default_rng([seed, k]), PATTERNS[k % len(PATTERNS)]) for k in range(max(2, trials))
-    ]
-    found = Evidence(d, name, truth, tensor, values, points)
+def _verdict(ground: Ground, values: Callable[[Point], Array], tensor: Tensor | None) -> Verdict:
+    points = ground.points
+    found = Evidence(ground.traced, ground.name, ground.truth, tensor, values, points, ground.true)
     # Where a gradient vanishes (a softmax over one class) both are rounding errors: no point tells about those.
     floor = ROUNDING / CLOSE * max((np.abs(t[np.isfinite(t)]).max(initial=0) for t, _ in found.pairs), default=0.0)
     wrong = next((k for k, (t, c) in enumerate(found.pairs) if not near(c, t, floor=floor)), None)
     sizes = tuple(dict.fromkeys(str(point) for point in points if str(point)))
     if wrong is not None:
-        kind, reason = named(replace(found, points=_telling(found, floor)))
-        example = _example(d, name, points[wrong], *found.pairs[wrong][::-1])
+        kind, reason = named(found.at_points(_telling(found, floor)))
+        example = _example(ground.name, points[wrong], *found.pairs[wrong][::-1])
         return Verdict(False, kind, reason, len(points), sizes, counterexample=example)
-    kinked = _on_kinks(d, name, truth, sampler, values, seed)
-    if isinstance(kinked, Verdict):
-        return kinked
-    return Verdict(True, "", "", len(points) + kinked, sizes, proved)
+    for tried, (point, expected) in enumerate(ground.kinked, 1):
+        claimed = values(point)
+        if not near(claimed, expected):
+            example = _example(ground.name, point, claimed, expected)
+            return Verdict(False, "subgradient", SUBGRADIENT, tried, counterexample=example)
+    return Verdict(True, "", "", len(points) + len(ground.kinked), sizes)
 
 
-def _telling(found: Evidence, floor: float) -> list[Point]:
+def _telling(found: Evidence, floor: float) -> list[int]:
     """The points at which the gradient or the claim is more than a rounding error."""
     sizes = [max(np.abs(t).max(initial=0), np.abs(c).max(initial=0)) for t, c in found.pairs]
-    return [p for p, size in zip(found.points, sizes, strict=True) if not size <= floor * CLOSE] or found.points
+    return [k for k, size in enumerate(sizes) if not size <= floor * CLOSE] or list(range(len(sizes)))
 
 
-def _on_kinks(
-    d: Derivative, name: str, truth: Tensor, sampler: Sampler, values: Callable[[Point], Array], seed: int
-) -> Verdict | int:
-    """How many points on kinks agree, or the verdict at the first that does not."""
-    tried = 0
-    for k in range(KINK_TRIALS if sampler.kinks else 0):
-        point = sampler.on_kinks(np.random.default_rng([seed, 1000 + k]))
-        if point is None:
-            continue
-        expected, claimed = evaluate(truth.body, point, truth.axes), values(point)
-        if np.all(np.isfinite(expected)) and not near(claimed, expected):
-            reason = (
-                "wrong subgradient: it agrees away from kinks, but not on them (conventions: abs'(0) = 0, relu'(0) = 0)"
-            )
-            return Verdict(
-                False, "subgradient", reason, tried + 1, counterexample=_example(d, name, point, claimed, expected)
-            )
-        tried += 1
-    return tried
-
-
-def _example(d: Derivative, name: str, point: Point, claimed: Array, true: Array) -> Counterexample:
+def _example(name: str, point: Point, claimed: Array, true: Array) -> Counterexample:
     """The entry with the largest difference; where the shapes differ there is none."""
     sizes = {str(symbol): int(n) for symbol, n in sorted(point.sizes.items(), key=str)}
     inputs = dict(point.arrays) | {n: np.asarray(v) for n, v in point.scalars.items()}
@@ -203,4 +255,4 @@ def _example(d: Derivative, name: str, point: Point, claimed: Array, true: Array
     return Counterexample(sizes, inputs, place, float(claimed[at]), float(true[at]))
 
 
-__all__ = ["Counterexample", "Verdict", "check_claim", "judge", "judge_function"]
+__all__ = ["Counterexample", "Ground", "Verdict", "check_claim", "compared", "judge", "judge_function"]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property
 from typing import Any
@@ -14,6 +15,7 @@ import sympy
 from sympy import Add, Expr, Mul
 
 from derive.axes import MeanOver, SumOver, Tensor, Where, rename
+from derive.formula import Traced
 from derive.oracle import Array, Point, evaluate
 
 CLOSE = 1e-8  # relative to the largest entry
@@ -34,17 +36,22 @@ def near(claimed: Array, true: Array, close: float = CLOSE, floor: float = 0.0) 
 class Evidence:
     """A claim and the truth, at points with different lengths."""
 
-    d: Any
+    traced: Traced
     name: str
     truth: Tensor
     claim: Tensor | None
     values: Callable[[Point], Array]
     points: list[Point] = field(repr=False)
+    true: list[Array] = field(repr=False)
 
     @cached_property
     def pairs(self) -> list[tuple[Array, Array]]:
         """(true, claimed) at each point."""
-        return [(self.at(self.truth, point), self.values(point)) for point in self.points]
+        return [(true, self.values(point)) for true, point in zip(self.true, self.points, strict=True)]
+
+    def at_points(self, chosen: list[int]) -> Evidence:
+        """The evidence at some of the points."""
+        return replace(self, points=[self.points[k] for k in chosen], true=[self.true[k] for k in chosen])
 
     def at(self, tensor: Tensor, point: Point) -> Array:
         return np.asarray(evaluate(tensor.body, point, tensor.axes), dtype=float)
@@ -53,7 +60,7 @@ class Evidence:
     def same_shape(self) -> bool:
         return all(t.shape == c.shape for t, c in self.pairs)
 
-    def like(self, others: list[Array]) -> bool:
+    def like(self, others: Iterable[Array]) -> bool:
         """Whether the claim is these arrays, at every point."""
         return all(near(c, o, 1e-7) for (_, c), o in zip(self.pairs, others, strict=True))
 
@@ -102,11 +109,20 @@ def _sized(factors: list[float], points: list[Point]) -> str | None:
     for count in (1, 2):
         for chosen in itertools.combinations(names, count):
             for powers in itertools.product((1, -1, 2, -2), repeat=count):
-                made = np.prod([np.array(symbols[n]) ** p for n, p in zip(chosen, powers, strict=True)], axis=0)
-                quotient = np.array(factors) / made
-                if np.allclose(quotient, quotient[0], rtol=1e-7, atol=0):
+                with np.errstate(all="ignore"):  # a stride or a padding of 0
+                    made = np.prod([np.array(symbols[n]) ** p for n, p in zip(chosen, powers, strict=True)], axis=0)
+                    quotient = np.array(factors) / made
+                if np.all(np.isfinite(quotient)) and np.allclose(quotient, quotient[0], rtol=1e-7, atol=0):
                     words = " ".join(n if p == 1 else f"{n}^{p}" for n, p in zip(chosen, powers, strict=True))
                     return words if np.isclose(quotient[0], 1) else f"{_nice(quotient[0])} {words}"
+    return None
+
+
+def _rounded(found: Evidence) -> Explanation | None:
+    """The claim has the digits of float32, and they are right."""
+    few = any(c.dtype in (np.float32, np.float16) for _, c in found.pairs)
+    if few and all(near(c, t, 1e-3) for t, c in found.pairs):
+        return "precision", "it agrees to the digits of float32 only: compute in float64"
     return None
 
 
@@ -244,7 +260,7 @@ def _stacked(parts: list[Array]) -> Array:
 def _symmetric(found: Evidence) -> Explanation | None:
     """The claim holds once a square matrix is made symmetric."""
     squares = [
-        t for t in found.d.traced.inputs
+        t for t in found.traced.inputs
         if t.ndim == 2 and t.axes[0].size == t.axes[1].size and t.dtype == "real"
     ]  # fmt: skip
     for square in squares:
@@ -261,12 +277,9 @@ def _exchanged(found: Evidence) -> Explanation | None:
     if not found.same_shape:
         return None
     for body, words in changes(found.truth.body):
-        try:
-            other = [np.asarray(evaluate(body, p, found.truth.axes), dtype=float) for p in found.points]
-        except Exception:  # an exchange that makes no sense is no explanation
-            continue
-        if found.like(other):
-            return words
+        with contextlib.suppress(Exception):  # an exchange that makes no sense is no explanation
+            if found.like(evaluate(body, p, found.truth.axes) for p in found.points):
+                return words
     return None
 
 
@@ -312,5 +325,5 @@ def _free(body: Expr) -> tuple[Any, ...]:
 
 
 EXPLANATIONS: tuple[Callable[[Evidence], Explanation | None], ...] = (
-    _factor, _transposed, _summed, _symmetric, _terms, _exchanged,
+    _rounded, _factor, _transposed, _summed, _symmetric, _terms, _exchanged,
 )  # fmt: skip

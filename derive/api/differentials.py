@@ -13,6 +13,7 @@ from derive.engine import tangent_of
 from derive.formula import Traced
 from derive.notation import Notation
 from derive.notation.choice import chosen
+from derive.notation.recurrence import carry_of
 from derive.steps import Derivation, Equation, Step
 
 from .derivative import Derivative
@@ -29,7 +30,7 @@ def told(d: Derivative, notation: str | Notation) -> Derivation:
 
 def _differentials(traced: Traced, moving: set[str]) -> Iterator[Equation]:
     """Of each definition that rests on what moves, in terms of the tensors that it names."""
-    moving = set(moving)
+    moving = _moving(traced, moving)
     opened: dict[
         str, Basic
     ] = {}  # what masks with −∞ has no differential of its own: it is written out where it is used
@@ -40,9 +41,21 @@ def _differentials(traced: Traced, moving: set[str]) -> Iterator[Equation]:
             continue
         named = tensors_of(body)
         moved = tuple(t.name for t in named if t.name in moving)
-        if moved and tensor.dtype == "real":
-            moving.add(tensor.name)
+        if moved and tensor.dtype == "real" and carry_of(tensor) is None:  # ds_{t−1} is what ds_t was
             yield _differential(traced, tensor, body, named, moved)
+
+
+def _moving(traced: Traced, moving: set[str]) -> set[str]:
+    """The names of all that moves with the variables; a recurrence moves with its own step before."""
+    found, count = set(moving), -1
+    while count < len(found):
+        count = len(found)
+        found |= {
+            tensor.name
+            for tensor in traced.definitions
+            if tensor.dtype == "real" and found & {t.name for t in tensors_of(tensor.body)}
+        }
+    return found
 
 
 def _written_out(node: Basic, opened: dict[str, Basic]) -> Basic | None:

@@ -76,7 +76,8 @@ def _array(found: Any, name: str, function: Any) -> Array:
     if isinstance(found, dict):
         found = found.get(name)
     try:
-        array = np.asarray(found, dtype=float)
+        array = np.asarray(found)
+        array = array if array.dtype in (np.float32, np.float16) else np.asarray(array, dtype=float)
     except (TypeError, ValueError) as problem:
         raise DeriveError(f"claim: {_named(function)} returns {type(found).__name__}, no array for {name}") from problem
     return array

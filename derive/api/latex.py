@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from derive import parse
 from derive.axes import DeriveError
 from derive.parse import Read, read
 
 from .catalogue import catalogue
+from .equations import Equation
 
 
 def from_latex(
@@ -19,4 +21,5 @@ def from_latex(
     """
     if start not in (None, 0, 1):
         raise DeriveError(f"start={start!r}: expected 0 or 1")
-    return read(text, where, catalogue=catalogue, start=start, entrywise=entrywise, name=name)
+    found = read(text, where, catalogue=catalogue, start=start, entrywise=entrywise, name=name)
+    return Equation(found.members, found.text) if isinstance(found, parse.Equation) else found

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from derive.engine.implicit import A_DOT, LAWS, R_DOT, ImplicitLaw
+from derive.engine.implicit import A_DOT, R_DOT, ImplicitLaw
+from derive.engine.implicit_factors import ALL, B_DOT
 from derive.notation import explain_latex, explain_markdown, explain_text
 from derive.verify.report import Report
 from derive.verify.steps import check_steps
@@ -21,7 +22,7 @@ equality between entries, and the tests evaluate both of its sides at random mat
 
 def matrix_laws() -> Iterator[ImplicitLaw]:
     """Each law, in the order of the table."""
-    return (law() for law in LAWS.values())
+    return (law() for law in ALL.values())
 
 
 def explained(law: ImplicitLaw, form: str = "text") -> str:
@@ -31,7 +32,7 @@ def explained(law: ImplicitLaw, form: str = "text") -> str:
 
 def verified(law: ImplicitLaw, trials: int = 10, seed: int = 0) -> Report:
     """Both sides of every line at random points, what is differentiated by dual numbers."""
-    return check_steps(law.traced, law.derivation, (A_DOT, R_DOT), trials, seed)
+    return check_steps(law.traced, law.derivation, (A_DOT, R_DOT, B_DOT), trials, seed)
 
 
 def page() -> str:

@@ -11,8 +11,17 @@ from typing import Any
 
 import numpy as np
 
-from derive.axes import AssumptionError, DeriveError, T, Unsupported, axes, sum_over
-from derive.formula import Formula, build
+from derive.axes import (
+    AssumptionError,
+    Carried,
+    DeriveError,
+    MatrixFunction,
+    T,
+    Unsupported,
+    axes,
+    sum_over,
+)
+from derive.formula import Formula, Traced, build
 from derive.notation.plot import Curve, Picture, curves, heat_map
 from derive.verify import Sampler
 
@@ -126,8 +135,8 @@ class _Slice:
             return None
         if len(x) < POINTS:
             x = self.allowed(np.linspace(x[0], x[-1], POINTS))
-        rows = np.array([list(self._values(value)) for value in x], dtype=float)
-        if len(x) < 2 or not np.nanmax(np.abs(rows[:, 1])) > 1e-9:
+        rows = np.array([self._row(value) for value in x], dtype=float)
+        if len(x) < 2 or not np.max(np.abs(np.nan_to_num(rows[:, 1]))) > 1e-9:
             return None
         f = self.module.formula
         places = ", ".join("0" * np.ndim(self.inputs[self.name]))
@@ -137,6 +146,13 @@ class _Slice:
         told = "first and second derivative" if len(names) == 3 else "first derivative"
         words = f"{f.name} along {entry}, the other entries fixed, with its {told}"
         return curves(f"{f.name} along {entry}", entry, lines, words)
+
+    def _row(self, value: float) -> list[float]:
+        """The loss and its derivatives; no numbers at a matrix that has no inverse, or no vectors of its own."""
+        try:
+            return list(self._values(value))
+        except np.linalg.LinAlgError:
+            return [np.nan] * (2 if self._second is None else 3)
 
     def _values(self, value: float) -> Iterator[float]:
         given = {**self.at(value), **self.options}
@@ -150,7 +166,7 @@ class _Slice:
     @property
     def _second(self) -> NumpyModule | None:
         key = (self.module.formula, self.name)
-        if len(self.module.traced.definitions) > MOST_PARTS:
+        if len(self.module.traced.definitions) > MOST_PARTS or _long_to_derive(self.module.traced):
             return None
         if key not in _SECOND:
             try:
@@ -158,6 +174,11 @@ class _Slice:
             except DeriveError:
                 _SECOND[key] = None
         return _SECOND[key]
+
+
+def _long_to_derive(traced: Traced) -> bool:
+    """Whether the second derivative takes seconds: of recurrences and of functions of matrices."""
+    return any(t.body is not None and t.body.has(MatrixFunction, Carried) for t in traced.definitions)
 
 
 _SECOND: dict[Any, NumpyModule | None] = {}

@@ -95,8 +95,11 @@ def _scalar(f: Formula, what: str, static: dict[str, Any]) -> Traced:
 
 
 def _gradient(traced: Traced, names: tuple[str, ...]) -> Formula:
-    """The gradient as a formula. What is assumed of a variable holds at a point, not around it: it is not used."""
+    """The gradient as a formula, of definitions in the form whose derivative is safe: it is differentiated again.
+
+    What is assumed of a variable holds at a point, not around it: it is not used.
+    """
     variables = {traced.input(name) for name in names}
     fixed = tuple(a for a in traced.assumptions if not variables & set(tensors_of(a.statement)))
-    derived = gradient_of(replace(traced, assumptions=fixed), names)
+    derived = gradient_of(replace(traced, assumptions=fixed), names, safe=True)
     return as_formula(f"{traced.name}_gradient", "", traced, (), derived.results.values())

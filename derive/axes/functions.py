@@ -76,6 +76,29 @@ class Logcosh(Function):
         return f"logcosh({printer._print(self.args[0])})"
 
 
+class Digamma(Function):
+    """ψ(x) = d log Γ(x)/dx. Unlike SymPy's, it stays what it is, as all functions of a formula do."""
+
+    nargs = 1
+    is_real = True
+    order = 0
+
+    def _sympystr(self, printer: Any) -> str:
+        return f"{type(self).__name__.lower()}({printer._print(self.args[0])})"
+
+
+class Trigamma(Digamma):
+    """ψ₁ = ψ′."""
+
+    order = 1
+
+
+class Tetragamma(Digamma):
+    """ψ₂ = ψ″."""
+
+    order = 2
+
+
 class Delta(Expr):
     """δ(i, j): 1 where the two indices are equal, else 0 (Kronecker)."""
 
@@ -146,6 +169,11 @@ def clip(x: Any, low: Any, high: Any) -> Expr:
 def sigmoid(x: Any) -> Expr:
     """σ(x) = 1/(1 + exp(−x))."""
     return Sigmoid(scalar(x, "sigmoid"))
+
+
+def digamma(x: Any) -> Expr:
+    """ψ(x), the derivative of log Γ(x)."""
+    return Digamma(scalar(x, "digamma"))
 
 
 def softplus(x: Any) -> Expr:

@@ -8,9 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, ClassVar
 
+from sympy import Abs
 from sympy.core.basic import Basic
 
 from .errors import ShapeError
+from .functions import Delta
 from .index import Axis, fresh_letter
 from .reduce import Reduction, sum_over
 from .tensor import Tensor
@@ -94,7 +96,70 @@ class RightVector(MatrixFunction):
     name: ClassVar[str] = "right_vector"
 
 
-SYMMETRIC = (Cholesky, Eigenvalue, Eigenvector)  # functions of (A + Aᵀ)/2: so their gradients are symmetric, too
+class OrthonormalFactor(MatrixFunction):
+    """Q_ik, with A = Q R and Qᵀ Q = 1, of A with at least as many rows as columns."""
+
+    name: ClassVar[str] = "orthonormal_factor"
+
+
+class TriangularFactor(MatrixFunction):
+    """R_kj, upper triangular with a positive diagonal, with A = Q R."""
+
+    name: ClassVar[str] = "triangular_factor"
+
+
+class GeneralEigenvalue(MatrixFunction):
+    """λ_k, ascending, with A X = X Λ, of a square A whose eigenvalues are real and differ."""
+
+    name: ClassVar[str] = "general_eigenvalue"
+
+
+class GeneralEigenvector(MatrixFunction):
+    """X_ik, with A X = X Λ and columns of length 1; of each the largest entry is positive."""
+
+    name: ClassVar[str] = "general_eigenvector"
+
+
+class Exponential(MatrixFunction):
+    """e^A = Σ Aᵏ/k!, of a square A."""
+
+    name: ClassVar[str] = "exponential"
+
+
+class ExponentialSlope(MatrixFunction):
+    """∂(e^A)_ij/∂A_rc, at i, j, r, c: the entry ij of ∫₀¹ e^{(1−s)A} E e^{sA} ds, where E is 1 at rc and else 0."""
+
+    name: ClassVar[str] = "exponential_slope"
+
+
+class SquareRoot(MatrixFunction):
+    """The positive definite S with S S = A, of a symmetric positive definite A."""
+
+    name: ClassVar[str] = "square_root"
+
+
+class SquareRootSlope(MatrixFunction):
+    """∂S_ij/∂A_rc, at i, j, r, c: the entry ij of the S′ with S S′ + S′ S = E, where E has a half at rc and at cr."""
+
+    name: ClassVar[str] = "square_root_slope"
+
+
+class Logarithm(MatrixFunction):
+    """The symmetric L with e^L = A, of a symmetric positive definite A."""
+
+    name: ClassVar[str] = "logarithm"
+
+
+class LogarithmSlope(MatrixFunction):
+    """∂L_ij/∂A_rc, at i, j, r, c: the entry ij of the L′ along which e^L moves by E, a half at rc and at cr."""
+
+    name: ClassVar[str] = "logarithm_slope"
+
+
+MATRIX_FUNCTIONS: tuple[type[MatrixFunction], ...] = tuple(MatrixFunction.__subclasses__())
+SLOPES = {Exponential: ExponentialSlope, SquareRoot: SquareRootSlope, Logarithm: LogarithmSlope}
+# Functions of (A + Aᵀ)/2: so their gradients are symmetric, too.
+SYMMETRIC = (Cholesky, Eigenvalue, Eigenvector, SquareRoot, Logarithm)
 
 
 def _matrix(of: str, matrix: Any, *, square: bool = True) -> tuple[tuple[Axis, ...], Axis, Axis]:
@@ -211,7 +276,54 @@ def eigh(matrix: Tensor) -> tuple[Tensor, Tensor]:
     return values, _named(Eigenvector, matrix, (rows, letter), f"{matrix.name}_eigvec")
 
 
+def qr(matrix: Tensor) -> tuple[Tensor, Tensor]:
+    """(Q[n, k], R[k, m]): A = Q R over the last two axes, QᵀQ = 1, R upper triangular with a positive diagonal; A has
+    no fewer rows than columns, and columns that are linearly independent.
+    """  # fmt: skip
+    _, rows, columns = _matrix("qr", matrix, square=False)
+    letter = _counting(columns, matrix)
+    left = _named(OrthonormalFactor, matrix, (rows, letter), f"{matrix.name}_orthonormal")
+    return left, _named(TriangularFactor, matrix, (letter, columns), f"{matrix.name}_triangular")
+
+
+def eig(matrix: Tensor) -> tuple[Tensor, Tensor]:
+    """(λ[k], X[n, k]): A X = X Λ, of a square A whose eigenvalues are real and differ; λ ascending, and every column
+    of X has length 1 and a positive largest entry. Of a symmetric matrix take `eigh`.
+    """  # fmt: skip
+    _, rows, _ = _matrix("eig", matrix)
+    letter = _counting(rows, matrix)
+    values = _named(GeneralEigenvalue, matrix, (letter,), f"{matrix.name}_eigval")
+    return values, _named(GeneralEigenvector, matrix, (rows, letter), f"{matrix.name}_eigvec")
+
+
+def expm(matrix: Tensor) -> Tensor:
+    """e^A = Σ Aᵏ/k!, over the last two axes of a square A."""
+    _, rows, columns = _matrix("expm", matrix)
+    return _named(Exponential, matrix, (rows, columns), f"{matrix.name}_exp")
+
+
+def sqrtm(matrix: Tensor) -> Tensor:
+    """The positive definite S with S S = (A + Aᵀ)/2, over the last two axes of a positive definite A."""
+    _, rows, columns = _matrix("sqrtm", matrix)
+    return _named(SquareRoot, matrix, (rows, columns), f"{matrix.name}_root")
+
+
+def logm(matrix: Tensor) -> Tensor:
+    """The symmetric L with e^L = (A + Aᵀ)/2, over the last two axes of a positive definite A."""
+    _, rows, columns = _matrix("logm", matrix)
+    return _named(Logarithm, matrix, (rows, columns), f"{matrix.name}_log")
+
+
 def definite(matrix: Tensor) -> Any:
     """The statement, for `assume`, that A is positive definite: the eigenvalues of (A + Aᵀ)/2 are positive."""
     _, rows, _ = _matrix("definite", matrix)
     return _of(Eigenvalue, matrix, (_counting(rows, matrix),)) > 0
+
+
+def real_spectrum(matrix: Tensor) -> Any:
+    """The statement, for `assume`, that the eigenvalues of a square A are real and differ: |λ_k − λ_l| + δ_kl > 0."""
+    _, rows, _ = _matrix("real_spectrum", matrix)
+    one = _counting(rows, matrix)
+    other = fresh_letter(one, {a.name for a in (*matrix.axes, one)})
+    first, second = (_of(GeneralEigenvalue, matrix, (letter,)) for letter in (one, other))
+    return Abs(first - second) + Delta(one, other) > 0

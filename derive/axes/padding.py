@@ -21,15 +21,32 @@ MODES = ("constant", "reflect", "replicate", "circular")
 
 
 @dataclass(frozen=True)
+class At:
+    """A tensor at its first letters, indexed by the others."""
+
+    tensor: Tensor
+    leading: tuple[Expr, ...]
+
+    def __getitem__(self, indices: Any) -> Any:
+        return entry(self.tensor, *self.leading, *_several(indices))
+
+
+def _several(indices: Any) -> tuple[Any, ...]:
+    given = indices if isinstance(indices, tuple) else (indices,)
+    return () if given == ((),) else given
+
+
+@dataclass(frozen=True)
 class Padded:
     """`padded(x)[…]`: the entry where every index lies within the tensor; `value` or what `mode` says outside."""
 
     tensor: Tensor
     value: Expr
     mode: str
+    leading: tuple[Expr, ...] = ()
 
     def __getitem__(self, indices: Any) -> Any:
-        given = indices if isinstance(indices, tuple) else (indices,)
+        given = (*self.leading, *_several(indices))
         if self.mode != "constant":
             return self._mapped(given)
         inside = entry(self.tensor, *given, padded=True)
@@ -73,17 +90,18 @@ _FOLDED: dict[str, Any] = {
 }
 
 
-def padded(x: Tensor, value: Any = 0, *, mode: str = "constant") -> Padded:
+def padded(x: Tensor | At, value: Any = 0, *, mode: str = "constant") -> Padded:
     """`padded(x)[n, c, s*h + r - p]` reads x where the index lies within it, else `value` (0).
 
     mode: "constant", or "reflect" (mirrored without the edge), "replicate" (the edge repeated), "circular" (wrapped):
     these reach one tensor length beyond the edge. In `max_over`, `padded(x, -oo)` looks only within the tensor.
     """
+    x, leading = (x.tensor, x.leading) if isinstance(x, At) else (x, ())
     if not isinstance(x, Tensor):
         raise ShapeError(f"padded: expected a tensor, as in padded(x)[…], given {x}")
     if mode not in MODES:
         raise DeriveError(f"padded: mode is one of {', '.join(MODES)}, given {mode!r}")
     try:
-        return Padded(x, sympify(value, strict=True), mode)
+        return Padded(x, sympify(value, strict=True), mode, leading)
     except (TypeError, ValueError) as problem:
         raise DeriveError(f"padded: expected a scalar outside {x.name}, given {value!r}") from problem

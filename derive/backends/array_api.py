@@ -17,8 +17,9 @@ from sympy import Symbol, lambdify
 
 from derive.lower import Code, DeriveError, Function, Num, Op, Program, ShapeError, Unsupported, Var
 
-from . import runtime, standard
+from . import runtime, standard, standard_matrices
 from .layout import INDENT, listed, wrapped
+from .matrices import OF_MATRICES
 from .module import Module
 from .numpy import Printed, body_lines, declared, header, paragraphs, parameters, signature
 from .printer import ATOM, IN_BODY, OPERATIONS, POWER, SIGN, SUM, NumpyPrinter, Row
@@ -28,7 +29,7 @@ ARRAYS = {  # helpers on arrays: the library is their first argument
     for helper in (
         standard.padded, standard.windows, standard.gathered, standard.scattered, standard.overlapped,
         standard.firsts, standard.selected, standard.products, standard.contracted, standard.erf, standard.erfc,
-        standard.eigenvectors, standard.singular_vectors, standard.signs,
+        *standard_matrices.HELPERS,
     )
 }  # fmt: skip
 PLAIN = {
@@ -94,6 +95,8 @@ class StandardPrinter(NumpyPrinter):
 
     def helper(self, name: str, args: Sequence[str]) -> str:
         """A call of a function that the emitted module brings along; those on arrays are told the library."""
+        if name in OF_MATRICES and name not in ARRAYS:
+            raise Unsupported(f"{self.library}: it has no {name.replace('_', ' ')} of a matrix")
         return super().helper(name, [self.modules["np"], *args] if name in ARRAYS else args)
 
     # Arrays made from nothing

@@ -6,10 +6,23 @@ from typing import Any
 
 import numpy as np
 
+OF_MATRICES: dict[str, str] = {  # the functions, and what they call
+    **dict.fromkeys("logdet eigenvectors singular_vectors qr_factors eigenpairs exponential".split(), ""),
+    **dict.fromkeys("square_root square_root_slope logarithm logarithm_slope".split(), "spectrum"),
+    "exponential_slope": "exponential",
+}
 REFUSED = {  # what LAPACK's callers say of a matrix → what a reader is told
     "Singular matrix": "the matrix is singular",
     "Matrix is not positive definite": "the matrix is not positive definite",
 }
+
+
+def logdet(matrix: Any) -> Any:
+    """log |det A|, of a matrix that has an inverse."""
+    found = np.linalg.slogdet(matrix)[1]
+    if np.any(np.isneginf(found)):
+        raise np.linalg.LinAlgError("the matrix is singular")
+    return found
 
 
 def eigenvectors(matrix: Any) -> Any:
@@ -33,3 +46,98 @@ def singular_vectors(matrix: Any) -> tuple[Any, Any]:
     right = turned.mT
     signs = np.sign(np.take_along_axis(right, np.abs(right).argmax(axis=-2, keepdims=True), axis=-2))
     return left * signs, right * signs
+
+
+def qr_factors(matrix: Any) -> tuple[Any, Any]:
+    """Q and R of A = Q R; the diagonal of R is positive."""
+    if matrix.shape[-2] < matrix.shape[-1]:
+        raise np.linalg.LinAlgError(f"expected no more columns than rows, given {matrix.shape}")
+    left, right = np.linalg.qr(matrix)
+    diagonal = np.linalg.diagonal(right)
+    largest = np.abs(diagonal).max(axis=-1, keepdims=True)
+    if not np.all(np.abs(diagonal) > 4 * np.finfo(right.dtype).eps * largest):
+        raise np.linalg.LinAlgError("the columns of the matrix depend on each other: R is singular")
+    signs = np.sign(diagonal)
+    return left * signs[..., None, :], right * signs[..., None]
+
+
+def eigenpairs(matrix: Any) -> tuple[Any, Any]:
+    """λ, ascending, and X of A X = X Λ; of each column of X the length is 1 and the largest entry by size positive."""
+    values, vectors = np.linalg.eig(matrix)
+    if np.iscomplexobj(values) and np.any(values.imag):
+        raise np.linalg.LinAlgError("the matrix has complex eigenvalues")
+    order = np.argsort(values.real, axis=-1)
+    values = np.take_along_axis(values.real, order, axis=-1)
+    apart = np.diff(values, axis=-1) > np.finfo(values.dtype).eps * np.abs(values).max(axis=-1, keepdims=True)
+    if not np.all(apart):
+        raise np.linalg.LinAlgError("two eigenvalues are equal: their eigenvectors are not determined")
+    vectors = np.take_along_axis(vectors.real, order[..., None, :], axis=-1)
+    largest = np.take_along_axis(vectors, np.abs(vectors).argmax(axis=-2, keepdims=True), axis=-2)
+    return values, vectors * np.sign(largest)
+
+
+def exponential(matrix: Any) -> Any:
+    """e^A, as SciPy makes it."""
+    from scipy import linalg
+
+    return linalg.expm(matrix)
+
+
+def exponential_slope(matrix: Any, along: Any) -> Any:
+    """The derivative of e^A along E: the corner of e^[[A, E], [0, A]]."""
+    n = along.shape[-1]
+    blocks = np.zeros((*along.shape[:-2], 2 * n, 2 * n), dtype=along.dtype)
+    blocks[..., :n, :n] = blocks[..., n:, n:] = matrix
+    blocks[..., :n, n:] = along
+    return exponential(blocks)[..., :n, n:]
+
+
+def spectrum(matrix: Any) -> tuple[Any, Any]:
+    """λ and V of a positive definite matrix."""
+    values, vectors = np.linalg.eigh(matrix)
+    if not np.all(values > 0):
+        raise np.linalg.LinAlgError("the matrix is not positive definite")
+    return values, vectors
+
+
+def square_root(matrix: Any) -> Any:
+    """S = V √Λ Vᵀ."""
+    values, vectors = spectrum(matrix)
+    return vectors * np.sqrt(values)[..., None, :] @ vectors.mT
+
+
+def square_root_slope(matrix: Any, along: Any) -> Any:
+    """The S′ with S S′ + S′ S = (E + Eᵀ)/2: in the eigenvectors that is divided by √λ_k + √λ_l."""
+    values, vectors = spectrum(matrix)
+    roots = np.sqrt(values)
+    inner = vectors.mT @ ((along + along.mT) / 2) @ vectors / (roots[..., :, None] + roots[..., None, :])
+    return vectors @ inner @ vectors.mT
+
+
+def logarithm(matrix: Any) -> Any:
+    """L = V log Λ Vᵀ."""
+    values, vectors = spectrum(matrix)
+    return vectors * np.log(values)[..., None, :] @ vectors.mT
+
+
+def logarithm_slope(matrix: Any, along: Any) -> Any:
+    """The L′ along which e^L moves by (E + Eᵀ)/2: in the eigenvectors times (log λ_k − log λ_l)/(λ_k − λ_l)."""
+    values, vectors = spectrum(matrix)
+    ratio = values[..., :, None] / values[..., None, :] - 1
+    near = np.where(ratio == 0, 1, ratio)
+    quotient = np.where(ratio == 0, 1, np.log1p(near) / near) / values[..., None, :]
+    return vectors @ (vectors.mT @ ((along + along.mT) / 2) @ vectors * quotient) @ vectors.mT
+
+
+def slopes(slope: Any, matrix: Any) -> Any:
+    """The slope along every matrix of one entry 1: [i, j, r, c] says how f_ij goes with A_rc."""
+    n = matrix.shape[-1]
+    units = np.eye(n * n, dtype=matrix.dtype).reshape(n, n, n, n)
+    moved = slope(matrix[..., None, None, :, :], np.broadcast_to(units, (*matrix.shape[:-2], n, n, n, n)))
+    return np.moveaxis(moved, (-2, -1), (-4, -3))
+
+
+HELPERS = (
+    *(logdet, eigenvectors, singular_vectors, qr_factors, eigenpairs, spectrum, exponential, exponential_slope),
+    *(square_root, square_root_slope, logarithm, logarithm_slope, slopes),
+)

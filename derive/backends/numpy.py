@@ -23,9 +23,10 @@ HELPERS: dict[str, Callable[..., Any]] = {
     helper.__name__: helper
     for helper in (
         runtime.whole, runtime.refused, runtime.length, runtime.quotient, runtime.indices, runtime.erfc,
+        runtime.pair_blocks,
         windows.padded, windows.windows, windows.scattered, windows.overlapped,
         windows.matrices, windows.products, windows.spread, windows.weighted, windows.correlated,
-        windows.folded, windows.firsts, windows.selected, matrices.eigenvectors, matrices.singular_vectors,
+        windows.folded, windows.firsts, windows.selected, *matrices.HELPERS,
     )
 }  # fmt: skip
 
@@ -130,7 +131,7 @@ def emitted(
     functions = "\n\n\n".join([*(_function(f, program, printer) for f in program.functions), *definitions])
     helpers: list[Callable[..., Any]] = [runtime.checked, *([runtime.upstream] if program.gradients else [])]
     constants = f'{settings}NAME = "{program.name}"\n{declared(program)}'
-    if "row_blocks(" in functions or printer.helpers & {"products", "spread", "erfc"}:
+    if "row_blocks(" in functions or printer.helpers & {"products", "spread", "erfc", "pair_blocks"}:
         helpers.append(runtime.row_blocks)
         constants = f"{_block()}\n{constants}"
     helpers += [helper for name, helper in HELPERS.items() if name in printer.helpers]

@@ -9,9 +9,10 @@ from typing import Any
 
 from sympy.printing.pycode import PythonCodePrinter
 
-from derive.lower import Assign, Code, Into, Loop, Num, Op, Require, Rows, Statement, Unsupported, Update, Var
+from derive.lower import Assign, Code, Free, Into, Loop, Num, Op, Require, Rows, Statement, Unsupported, Update, Var
 
 from .layout import INDENT, WIDTH, listed, wrapped
+from .matrices import OF_MATRICES
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,6 @@ OPERATIONS: dict[str, Row] = {
     "linalg.inverse": Row("np.linalg.inv({0})"),
     "linalg.solve": Row("np.linalg.solve({0}, {1})"),
     "linalg.determinant": Row("np.linalg.det({0})"),
-    "linalg.logdet": Row("np.linalg.slogdet({0})[1]"),
     "linalg.cholesky": Row("np.linalg.cholesky({0})"),
     "linalg.eigenvalues": Row("np.linalg.eigvalsh({0})"),
     "linalg.singular_values": Row("np.linalg.svdvals({0})"),
@@ -156,6 +156,8 @@ class NumpyPrinter(PythonCodePrinter):
         special: Callable[[Op], str] | None = getattr(self, f"_op_{code.name}", None)
         if special is not None:
             return special(code), ATOM
+        if code.name in OF_MATRICES:
+            return self.helper(code.name, self._all(code)), ATOM
         if code.name in self.rows:
             row = self.rows[code.name]
             needs = [row.needs[min(k, len(row.needs) - 1)] for k in range(len(code.args))]
@@ -218,8 +220,8 @@ class NumpyPrinter(PythonCodePrinter):
     def _op_expand(self, op: Op) -> str:
         (array,) = op.args
         kept = [":" if kept else "None" for kept in op.attr]
-        if isinstance(array, Op) and array.name == "rows" and op.attr[0]:
-            kept[0] = array.attr
+        if isinstance(array, Op) and array.name == "rows" and all(op.attr[: len(array.attr.split())]):
+            kept[: len(array.attr.split())] = [array.attr]
             array = array.args[0]
         return f"{self.bound(array, ATOM)}[{', '.join(kept)}]"
 
@@ -292,7 +294,7 @@ class NumpyPrinter(PythonCodePrinter):
 
     def helper(self, name: str, args: Sequence[str]) -> str:
         """A call of a function that the emitted module brings along."""
-        self.helpers.add(name)
+        self.helpers |= {name, *OF_MATRICES.get(name, "").split()}
         return f"{self.modules.get(name, name)}({', '.join(args)})"
 
     def _op_padded(self, op: Op) -> str:
@@ -325,14 +327,9 @@ class NumpyPrinter(PythonCodePrinter):
     def _op_firsts(self, op: Op) -> str:
         return self.helper("firsts", self._all(op))
 
-    def _op_eigenvectors(self, op: Op) -> str:
-        return self.helper("eigenvectors", self._all(op))
-
-    def _op_left_vectors(self, op: Op) -> str:
-        return f"{self.helper('singular_vectors', self._all(op))}[0]"
-
-    def _op_right_vectors(self, op: Op) -> str:
-        return f"{self.helper('singular_vectors', self._all(op))}[1]"
+    def _op_slopes(self, op: Op) -> str:
+        self.helper(op.attr, [])
+        return self.helper("slopes", [self.modules.get(op.attr, op.attr), *self._all(op)])
 
     def _op_selected(self, op: Op) -> str:
         return self.helper("selected", self._all(op))
@@ -380,12 +377,16 @@ class NumpyPrinter(PythonCodePrinter):
                 error = self.helper("refused", ["NAME", f'"{text}"', *named])
                 head = wrapped(f"if not {self.bound(condition, COMPARE)}:", indent, IN_BODY)
                 return [*head, *wrapped(f"raise {error}", indent + INDENT, IN_BODY)]
+            case Free(name):
+                return [f"{indent}del {name}"]
             case Loop(index, count, backwards, body):
                 steps = f"range({self.bound(count, 0)})"
                 head = [f"{indent}for {index} in {f'reversed({steps})' if backwards else steps}:"]
                 return [*head, *(line for inner in body for line in self.lines(inner, indent + INDENT))]
-            case Rows(index, count, width, body):
-                head = [f"{indent}for {index} in row_blocks({self.bound(count, 0)}, {self.bound(width, 0)}):"]
+            case Rows(index, counts, width, body):
+                which = "pair_blocks" if len(counts) > 1 else "row_blocks"
+                blocks = self.helper(which, [self.bound(size, 0) for size in (*counts, width)])
+                head = [f"{indent}for {index} in {blocks}:"]
                 return [*head, *(line for inner in body for line in self.lines(inner, indent + INDENT))]
         text = str(statement.note) if self.noted else ""
         note = [f"{indent}# {text}"] if 0 < len(text) <= LONGEST_NOTE else []

@@ -20,6 +20,12 @@ def row_blocks(rows: int, width: int) -> Any:
     return [slice(start, min(start + step, rows)) for start in range(0, rows, step)]
 
 
+def pair_blocks(first: int, second: int, width: int) -> Any:
+    """Pairs of indices that cover the first two axes, each of about BLOCK entries."""
+    outer, inner = row_blocks(first, second * width), row_blocks(second, width)
+    return [(slice(None) if rows is ... else rows, columns) for rows in outer for columns in inner]
+
+
 def checked(where: str, declared: Any, arrays: Any) -> list[Any]:
     """The arrays, once each is as declared: (name, kind, lengths); equal names of lengths are equal lengths.
 
@@ -46,9 +52,10 @@ def checked(where: str, declared: Any, arrays: Any) -> list[Any]:
             expected = length if type(length) is int and shape else lengths.setdefault(length, actual)
             wrong = wrong or actual < 1 or (expected != actual and length is not None)
         if wrong or (shape is None and array.ndim != len(lengths)):
-            known = lengths.values() if shape is None else [f"{s}={lengths[s]}" if s in lengths else s for s in shape]
+            known = lengths.values() if shape is None else [f"{s}={lengths[s]}" if lengths.get(s) else s for s in shape]
             text = ", ".join(map(str, known))
-            raise ValueError(f"{where}: input {name}: expected shape ({text}), given {array.shape}")
+            full = ", no length 0" if 0 in array.shape else ""
+            raise ValueError(f"{where}: input {name}: expected shape ({text}){full}, given {array.shape}")
         for length, low in (least[0] if least else {}).items():
             if lengths[length] < low:
                 raise ValueError(f"{where}: input {name}: expected {length} of at least {low}, given {lengths[length]}")

@@ -194,26 +194,6 @@ def overlapped(xp: Any, u: Any, *axes: Any, times: Any = None) -> Any:
     return u
 
 
-def eigenvectors(xp: Any, matrix: Any) -> Any:
-    """Orthonormal eigenvectors of a symmetric matrix, in columns; of each, the largest entry by size is positive."""
-    vectors = xp.linalg.eigh(matrix)[1]
-    return vectors * signs(xp, vectors)
-
-
-def signs(xp: Any, vectors: Any) -> Any:
-    """The sign of the largest entry by size, of each column."""
-    rows = xp.arange(vectors.shape[-2], device=device_of(vectors))
-    first = xp.argmax(xp.abs(vectors), axis=-2, keepdims=True) == rows[:, None]
-    return xp.sign(xp.sum(xp.where(first, vectors, 0), axis=-2, keepdims=True))
-
-
-def singular_vectors(xp: Any, matrix: Any) -> Any:
-    """U and V of A = U Σ Vᵀ, in columns, by falling singular value; the largest entry of each of V is positive."""
-    left, _, turned = xp.linalg.svd(matrix, full_matrices=False)
-    right = xp.matrix_transpose(turned)
-    return left * signs(xp, right), right * signs(xp, right)
-
-
 def firsts(xp: Any, x: Any, best: Any) -> Any:
     """The first of the taps, which are the first axes of x, at which x is `best`: its number in their order."""
     return xp.argmax(xp.reshape(xp.astype(x == best, xp.int8), (-1, *best.shape)), axis=0)

@@ -2,7 +2,7 @@
 
 from derive.notation.pdf import pdf, program
 
-from .making import Entry, entry, key_of, pages
+from .making import Entry, entry, key_of, lessons, pages
 from .order import TITLE, Place, places
 
-__all__ = ["TITLE", "Entry", "Place", "entry", "key_of", "pages", "pdf", "places", "program"]
+__all__ = ["TITLE", "Entry", "Place", "entry", "key_of", "lessons", "pages", "pdf", "places", "program"]

@@ -28,13 +28,13 @@ def _chapters(places: Mapping[str, Place]) -> dict[str, list[str]]:
 def contents(places: Mapping[str, Place], entries: Mapping[str, Entry]) -> str:
     """The first page."""
     chapters = _chapters(places)
-    verified = sum(entry.passed for entry in entries.values())
+    verified = sum(entries[name].passed for name in places)
     parts = [
         "<main>",
         f"<h1>{TITLE}</h1>",
         '<p class="summary">Definitions, derivations, closed forms, code and checks of '
-        f"{len(entries)} formulas, made by derive from the definitions alone.</p>",
-        f"<p>{verified} of {len(entries)} formulas passed every check that was made of them.</p>",
+        f"{len(places)} formulas, made by derive from the definitions alone.</p>",
+        f"<p>{verified} of {len(places)} formulas passed every check that was made of them.</p>",
         "<h2>The way through</h2>",
         "<ol>",
         '<li><a href="preface.html">Preface</a>: from school mathematics to the derivations of this book</li>',
@@ -45,6 +45,7 @@ def contents(places: Mapping[str, Place], entries: Mapping[str, Entry]) -> str:
         parts.append(
             f'<li><a href="{chapter_file(chapter)}">{escape(about.title)}</a>\n<ul class="chips">\n{links}</ul></li>'
         )
+    parts += [f"<li>{link(name, entry.summary)}</li>" for name, entry in entries.items() if name not in places]
     parts += ['<li><a href="laws.html">Index of laws</a></li>', "</ol>", "</main>"]
     return document(TITLE, "\n".join(parts) + "\n")
 

@@ -9,6 +9,8 @@ from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 
+from derive.axes import DeriveError
+
 from .order import Place, needs, version
 
 
@@ -24,7 +26,18 @@ class Entry:
 
 
 def entry(place: Place, form: str) -> Entry:
-    """Everything derived, checked and written, as html or for pdf."""
+    """Everything derived, checked and written, as html or for pdf; an error names the page."""
+    try:
+        return _entry(place, form)
+    except DeriveError as problem:
+        raise type(problem)(f"book: {place.name}: {problem}") from problem
+
+
+def _entry(place: Place, form: str) -> Entry:
+    if not place.chapter:
+        from .lessons import lesson
+
+        return lesson(place.name, form)
     from .markup import formula_page
     from .matter import Matter
     from .tex import formula_tex
@@ -36,6 +49,13 @@ def entry(place: Place, form: str) -> Entry:
         files = formula_tex(matter, place)
     report = matter.report
     return Entry(files, matter.formula.summary, matter.laws, bool(report.passed), float(report.worst))
+
+
+def lessons() -> dict[str, Place]:
+    """What the whole book tells besides formulas; in no chapter of the catalogue."""
+    from .lessons import LESSONS
+
+    return {name: Place(name, "") for name in LESSONS}
 
 
 def pages(places: Mapping[str, Place], entries: Mapping[str, Entry], form: str) -> dict[str, bytes]:
@@ -52,7 +72,7 @@ def pages(places: Mapping[str, Place], entries: Mapping[str, Entry], form: str) 
 def key_of(place: Place, form: str) -> str:
     """The same for the same content: the engine, the formula's chapter, its neighbours and the packages beneath."""
     parts = [_engine(), form, json.dumps(asdict(place)), json.dumps(version())]
-    parts += [path.read_text(encoding="utf-8") for path in needs(place.chapter)]
+    parts += [path.read_text(encoding="utf-8") for path in (needs(place.chapter) if place.chapter else ())]
     return hashlib.sha256("\0".join(parts).encode("utf-8")).hexdigest()
 
 

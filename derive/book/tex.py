@@ -181,6 +181,7 @@ def book_tex(places: Mapping[str, Place], entries: Mapping[str, Entry]) -> str:
             about = chapter_of(chapter)
             parts += [rf"\chapter{{{escaped(about.title)}}}", escaped(about.opening), escaped(about.geometry)]
         parts.append(rf"\input{{{name}}}")
+    parts += [rf"\input{{{name}}}" for name in entries if name not in places]
     parts += [r"\chapter{Index of laws}", *_laws(laws_of(entries)), r"\end{document}"]
     return "\n\n".join(filter(None, parts)) + "\n"
 

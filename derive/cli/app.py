@@ -17,6 +17,7 @@ from .learning import USES, compare, train
 from .notation import Bold, FromOne, Kind, Layout, Ranges, Samples, Symbols, notation_of
 from .output import deliver, emit, emit_json, forget_stdout
 from .problems import DONE, FAULT, INTERRUPTED, BadInput, code_of, complain, one_of, words_of
+from .stating import statement
 
 FORMS = ("closed", "staged")
 BACKENDS = ("numpy", "numba")
@@ -317,6 +318,7 @@ app.command(epilog=DECLARES)(latex)
 app.command(epilog=DECLARES)(claim)
 app.command(epilog=USES)(train)
 app.command(epilog=USES)(compare)
+app.command()(statement)
 
 
 def main(arguments: list[str] | None = None) -> int:

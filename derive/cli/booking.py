@@ -28,11 +28,12 @@ def run(folder: str, form: str, only: Sequence[str], jobs: int | None) -> None:
     places = book.places(only)
     home = _folder(folder)
     known = _manifest(home)
-    keys = {name: book.key_of(place, form) for name, place in places.items()}
-    stale = [name for name in places if not _kept(home, known, name, keys[name])]
-    entries: dict[str, Any] = {name: _remembered(known[name]) for name in places if name not in stale}
-    entries |= _made(places, stale, form, jobs or processors())
-    entries = {name: entries[name] for name in places}
+    every = {**places, **({} if only else book.lessons())}
+    keys = {name: book.key_of(place, form) for name, place in every.items()}
+    stale = [name for name in every if not _kept(home, known, name, keys[name])]
+    entries: dict[str, Any] = {name: _remembered(known[name]) for name in every if name not in stale}
+    entries |= _made(every, stale, form, jobs or processors())
+    entries = {name: entries[name] for name in every}
     written = sum(_write(home / name, data) for entry in entries.values() for name, data in entry.files.items())
     shared = book.pages(places, entries, form)
     written += sum(_write(home / name, data) for name, data in shared.items())
@@ -40,9 +41,9 @@ def run(folder: str, form: str, only: Sequence[str], jobs: int | None) -> None:
     if form == "pdf" and (written or not (home / "book.pdf").exists()):
         print("derive: book: compiling", file=sys.stderr)
         written += _write(home / "book.pdf", book.pdf(shared["book.tex"].decode("utf-8"), beside=home))
-    total = len(places)
-    emit(f"{total} formulas in {home / ('index.html' if form == 'html' else 'book.pdf')}: {len(stale)} made, "
-         f"{total - len(stale)} kept, {written} files written")  # fmt: skip
+    made = sum(name in places for name in stale)
+    emit(f"{len(places)} formulas in {home / ('index.html' if form == 'html' else 'book.pdf')}: {made} made, "
+         f"{len(places) - made} kept, {written} files written")  # fmt: skip
 
 
 def _folder(folder: str) -> Path:

@@ -39,8 +39,8 @@ def latex(
 ) -> None:
     """Read a formula in LaTeX: show it, or derive, explain, emit or check its gradient.
 
-    An equation between declared names is shown with both sides. --json gives {"kind", "name", "inputs", "body"}, and
-    with --wrt {"wrt", "axes", "result", "latex"} for each variable.
+    An equation between declared names is shown with both sides; --show verify says whether they agree. --json gives
+    {"kind", "name", "inputs", "body"}, and with --wrt {"wrt", "axes", "result", "latex"} for each variable.
     """
     what = one_of("--show", show or ("gradient" if wrt else "formula"), SHOW)
     one_of("--notation", notation, ("index", "matrix"))
@@ -48,10 +48,10 @@ def latex(
     if what == "formula":
         emit_json(_described(found)) if as_json else deliver(shown(found, notation), output)
         return
-    f = formula(found, what)
     names = tuple(name.strip() for given in wrt or () for name in given.split(",")) or None
     if what == "verify":
-        raise typer.Exit(_verified(f, names))
+        raise typer.Exit(_verified(found, names))
+    f = formula(found, what)
     if what == "code":
         from derive.api import to_numpy
 
@@ -139,9 +139,15 @@ def _results(d: Any, notation: str) -> list[dict[str, Any]]:
     ]
 
 
-def _verified(f: Any, names: tuple[str, ...] | None) -> int:
+def _verified(found: Any, names: tuple[str, ...] | None) -> int:
+    """Whether both sides of an equation agree; whether the gradients and the code of a formula are right."""
     from derive.api import gradient, verify
 
+    if hasattr(found, "members"):
+        verdict = found.check()
+        emit(str(verdict))
+        return DONE if verdict.holds else NO
+    f = formula(found, "verify")
     report = gradient(f, names).verify() if names else verify(f)
     emit(str(report))
     return DONE if report.passed else NO

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-DATA = "breast_cancer|digits|cells|FILE.npz|FILE.csv"
+DATA = "breast_cancer|digits|cells|FILE.npz|FILE.csv|FILE.txt"
 USES = """A TARGET that ends in a number is a loss, with its targets in an input t or target; any other is a model, and
 gets softmax_cross_entropy (for classes) or mse_loss after it, or --loss. Its first input takes the samples, masks are
 drawn anew at each step, all other inputs are learned. An NPZ file holds x and t; a CSV file a header, and its target in
@@ -19,13 +19,14 @@ Target = Annotated[
 Targets = Annotated[list[str], typer.Argument(metavar="TARGET…", help="models to compare")]
 Data = Annotated[str, typer.Option("--data", metavar=DATA, help="what to train on")]
 Column = Annotated[str | None, typer.Option("--target", metavar="NAME", help="column or array of the targets")]
+Window = Annotated[int | None, typer.Option(min=1, metavar="N", help="characters of a piece of text [default: 64]")]
 Loss = Annotated[str | None, typer.Option(metavar="TARGET", help="the loss after a model")]
 Size = Annotated[list[str] | None, typer.Option("--size", metavar="H=32", help="a length that the data do not tell")]
-Optimiser = Annotated[str, typer.Option("--optimizer", metavar="NAME", help="sgd, momentum, adam, adamw, lion, …")]
+Optimiser = Annotated[str, typer.Option("--optimizer", metavar="NAME", help="sgd, adam, adamw, lion, muon, lbfgs, …")]
 Schedule = Annotated[str | None, typer.Option(metavar="NAME", help="cosine, one_cycle, warm_up_cosine, plateau, …")]
 Rate = Annotated[float | None, typer.Option("--lr", metavar="R", help="learning rate [default: the optimizer's]")]
 Epochs = Annotated[int, typer.Option(min=1, metavar="N", help="passes over the data")]
-Batch = Annotated[int, typer.Option(min=1, metavar="N", help="samples of a step")]
+Batch = Annotated[int | None, typer.Option(min=1, metavar="N", help="samples of a step [default: 32; lbfgs: all]")]
 Seed = Annotated[int, typer.Option(min=0, metavar="S", help="of weights, order, masks and split")]
 Patience = Annotated[int, typer.Option(min=0, metavar="N", help="stop after N epochs without a better held-out loss")]
 Init = Annotated[str, typer.Option("--init", metavar="he|glorot|lecun", help="variance of the first weights")]
@@ -35,6 +36,8 @@ Decay = Annotated[str | None, typer.Option(metavar="coupled|decoupled", help="of
 Weight = Annotated[float | None, typer.Option("--weight-decay", min=0, metavar="L", help="its strength")]
 Clip = Annotated[str | None, typer.Option(metavar="global|norm|value", help="hold gradients, at --clip-at")]
 Most = Annotated[float | None, typer.Option("--clip-at", min=0, metavar="C", help="where they are held")]
+Ema = Annotated[float, typer.Option("--ema", metavar="B", help="measure and keep an average of weights, as 0.99")]
+Sam = Annotated[float, typer.Option("--sam", metavar="RHO", help="take gradients at the worst place so near, as 0.05")]
 Dropout = Annotated[float | None, typer.Option(min=0, max=0.95, metavar="P", help="the share that masks drop")]
 DType = Annotated[str, typer.Option(metavar="float32|float64", help="of all numbers")]
 Out = Annotated[str | None, typer.Option("-o", "--output", metavar="FILE.npz", help="the best parameters")]
@@ -51,13 +54,14 @@ def train(
     target: Target,
     data: Data,
     column: Column = None,
+    window: Window = None,
     loss: Loss = None,
     size: Size = None,
     optimizer: Optimiser = "adam",
     schedule: Schedule = None,
     lr: Rate = None,
     epochs: Epochs = 20,
-    batch: Batch = 32,
+    batch: Batch = None,
     seed: Seed = 0,
     patience: Patience = 0,
     init: Init = "he",
@@ -67,6 +71,8 @@ def train(
     weight_decay: Weight = None,
     clip: Clip = None,
     clip_at: Most = None,
+    ema: Ema = 0.0,
+    sam: Sam = 0.0,
     dropout: Dropout = None,
     dtype: DType = "float32",
     output: Out = None,
@@ -94,13 +100,14 @@ def compare(
     targets: Targets,
     data: Data,
     column: Column = None,
+    window: Window = None,
     loss: Loss = None,
     size: Size = None,
     optimizer: Optimiser = "adam",
     schedule: Schedule = None,
     lr: Rate = None,
     epochs: Epochs = 20,
-    batch: Batch = 32,
+    batch: Batch = None,
     seed: Seed = 0,
     patience: Patience = 0,
     init: Init = "he",
@@ -120,10 +127,8 @@ def _asked(given: dict[str, Any]) -> Any:
     from .training import Asked
 
     names = ("epochs", "batch", "seed", "patience", "dtype")
-    settings = {name: given[name] for name in names} | {"scheme": given["init"]}
-    settings |= {name: given[name] for name in ("dropout", "every") if name in given}
-    return Asked(
-        given["data"], given["column"], given["loss"], given["size"] or [], given["optimizer"], given["schedule"],
-        given["lr"], given["decay"], given["weight_decay"], given["clip"], given["clip_at"], given["held"],
-        given["folds"], settings,
-    )  # fmt: skip
+    settings = {name: given[name] for name in names if given[name] is not None} | {"scheme": given["init"]}
+    settings |= {name: given[name] for name in ("dropout", "every", "ema", "sam") if name in given}
+    texts = ("data", "column", "window", "loss", "schedule", "lr", "decay", "weight_decay", "clip", "clip_at", "held")
+    named = {name: given[name] for name in (*texts, "folds")}
+    return Asked(**named, sizes=given["size"] or [], optimiser=given["optimizer"], settings=settings)

@@ -14,6 +14,9 @@ from .problems import DONE, NO, BadInput, complain
 from .target import Library, parse
 from .verifying import progress
 
+DECAYING = ("adamw", "lion", "lamb", "adan", "lars", "novograd", "adafactor", "muon")  # they have a decay of their own
+WHOLE = 10**9  # a batch that holds all there is
+
 
 @dataclass(frozen=True)
 class Asked:
@@ -21,6 +24,7 @@ class Asked:
 
     data: str
     column: str | None
+    window: int | None
     loss: str | None
     sizes: Sequence[str]
     optimiser: str
@@ -53,6 +57,7 @@ def run(target: str, asked: Asked, files: Files, plan: bool, test: bool, as_json
         raise BadInput("--folds: it trains several times: leave --checkpoint and --output out")
     if files.resume and not files.checkpoint:
         raise BadInput("--resume: expected --checkpoint FILE as well")
+    _fit(files)
     path = Path(files.checkpoint) if files.checkpoint else None
     made = _prepared(target, asked, path)
     for line in _notes(made[0]):
@@ -79,6 +84,17 @@ def run(target: str, asked: Asked, files: Files, plan: bool, test: bool, as_json
     return DONE
 
 
+def _fit(files: Files) -> None:
+    """What will be written can be: this is asked before the work, not after it."""
+    for word, name in (("--output", files.output), ("--checkpoint", files.checkpoint), ("--curves", files.curves)):
+        if name is not None and not (folder := Path(name).resolve().parent).is_dir():
+            raise BadInput(f"{word} {name}: there is no folder {folder}")
+        if name is not None and Path(name).is_dir():
+            raise BadInput(f"{word} {name}: it is a folder: expected the name of a file")
+    if files.curves and Path(files.curves).suffix.lower() not in (".png", ".svg"):
+        raise BadInput(f"--curves {files.curves}: expected a name that ends in .png or .svg")
+
+
 def _prepared(target: str, asked: Asked, path: Path | None) -> list[Any]:
     from derive.train import Settings, Wish, load, trainings
 
@@ -96,15 +112,19 @@ def _prepared(target: str, asked: Asked, path: Path | None) -> list[Any]:
         loss=library.formula(asked.loss) if asked.loss else None,
         sizes=_sizes(asked.sizes),
         held=asked.held,
-        settings=Settings(**asked.settings),
+        settings=Settings(**{"batch": WHOLE if optimiser[0] == "lbfgs" else 32, **asked.settings}),
     )
-    return trainings(model, load(asked.data, asked.column), wish, asked.folds, path)
+    return trainings(model, load(asked.data, asked.column, asked.window), wish, asked.folds, path)
 
 
 def _more(asked: Asked) -> dict[str, float]:
     """Options that stand apart: how strong a decay, where clipping holds."""
     if asked.clip_at is not None and asked.clip is None:
         raise BadInput("--clip-at: expected --clip global, norm or value as well")
+    if asked.clip_at is not None and not asked.clip_at > 0:
+        raise BadInput(f"--clip-at {asked.clip_at}: expected a positive number")
+    if asked.weight_decay is not None and asked.decay is None and _named(asked.optimiser, "")[0] not in DECAYING:
+        raise BadInput("--weight-decay: expected --decay coupled or decoupled as well")
     found = {"weight_decay": asked.weight_decay, "most": asked.clip_at}
     return {name: value for name, value in found.items() if value is not None}
 
@@ -114,7 +134,13 @@ def _named(text: str, option: str) -> tuple[str, dict[str, Any]]:
     items = parse(text)
     if len(items) != 1 or items[0].file:
         raise BadInput(f"{option} {text}: expected a name, as in adam(beta1=0.8)")
-    return items[0].name, dict(items[0].options)
+    return items[0].name, {name: _steps(value) for name, value in items[0].options}
+
+
+def _steps(value: Any) -> Any:
+    """Several whole numbers in one text, as in multistep(milestones="30 60"), are a list."""
+    words = value.split() if isinstance(value, str) else []
+    return [int(word) for word in words] if words and all(map(str.isdecimal, words)) else value
 
 
 def _sizes(given: Sequence[str]) -> dict[str, int]:
@@ -138,8 +164,6 @@ def _placed(training: Any, path: Path, resume: bool) -> None:
     """A checkpoint that is there is gone on from, if that is what is asked for."""
     from derive.train.checkpoint import swept
 
-    if not path.resolve().parent.is_dir():
-        raise BadInput(f"--checkpoint {path}: there is no folder {path.resolve().parent}")
     swept(path.resolve())
     if resume and path.exists():
         training.resume(path)
@@ -174,10 +198,7 @@ def _written(made: list[Any], files: Files) -> None:
     if files.curves:
         from derive.train.curves import picture
 
-        suffix = Path(files.curves).suffix.lower().lstrip(".")
-        if suffix not in ("png", "svg"):
-            raise BadInput(f"--curves {files.curves}: expected a name that ends in .png or .svg")
-        drawn = picture([t.curve for t in made], _metric(made[0]), suffix)
+        drawn = picture([t.curve for t in made], _metric(made[0]), Path(files.curves).suffix.lower().lstrip("."))
         beside = Path(files.curves).with_name(f".{Path(files.curves).name}.part")
         beside.write_bytes(drawn)
         beside.replace(files.curves)

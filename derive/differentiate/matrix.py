@@ -11,7 +11,7 @@ from fractions import Fraction
 
 from sympy import Rational, StrictGreaterThan
 
-from derive.axes import Axis, Where
+from derive.axes import SLOPES, Axis, Unsupported, Where
 from derive.terms import Head, Letter, Poly, Reader, entries, matrix_function
 
 
@@ -28,9 +28,9 @@ class Matrix:
         return matrix_function(self.reader.algebra, label, self.body, self.over, at)
 
     def inverse_of(self, label: str, *at: Letter) -> Poly:
-        """The entry `at` of the inverse of another function (L⁻¹) of the same matrix."""
-        factor = self.of(label, *self.over)
-        return matrix_function(self.reader.algebra, "inv", factor, self.over, at)
+        """The entry `at` of the inverse of another function (L⁻¹, R⁻¹) of the same matrix, as long as its columns."""
+        row, column = self.reader.algebra.fresh(self.over[1]), self.over[1]
+        return matrix_function(self.reader.algebra, "inv", self.of(label, row, column), (row, column), at)
 
     def fresh(self) -> Letter:
         return self.reader.algebra.fresh(self.over[0])
@@ -137,6 +137,62 @@ def _left_vector(m: Matrix, at: tuple[Letter, ...], r: Letter, c: Letter) -> Pol
     return algebra.add(_rotated(m, "left_vector", at, r, c), scaled)
 
 
+def _upper(m: Matrix, k: Letter, l: Letter, r: Letter, c: Letter) -> Poly:
+    """dR R⁻¹ at (k, l): of M = Qᵀ dA R⁻¹ the diagonal, and M + Mᵀ above it. What is left of M is QᵀdQ."""
+    algebra = m.reader.algebra
+
+    def form(one: Letter, two: Letter) -> Poly:
+        return algebra.mul(m.of("orthonormal_factor", r, one), m.inverse_of("triangular_factor", c, two))
+
+    above = algebra.mul(m.chosen(StrictGreaterThan, l, k, 1), algebra.add(form(k, l), form(l, k)))
+    return algebra.add(above, algebra.mul(m.unit(k, l), form(k, k)))
+
+
+def _triangular_factor(m: Matrix, at: tuple[Letter, ...], r: Letter, c: Letter) -> Poly:
+    """dR = (M's diagonal, and M + Mᵀ above it) R, M = Qᵀ dA R⁻¹."""
+    (k, j), l, algebra = at, m.reader.algebra.fresh(at[1]), m.reader.algebra
+    upper = _upper(m, k, l, r, c)
+    return algebra.summed(algebra.mul(upper, m.of("triangular_factor", l, j)), (l,))
+
+
+def _orthonormal_factor(m: Matrix, at: tuple[Letter, ...], r: Letter, c: Letter) -> Poly:
+    """dQ = dA R⁻¹ − Q (M's diagonal, and M + Mᵀ above it), M = Qᵀ dA R⁻¹."""
+    (i, k), l, algebra = at, m.reader.algebra.fresh(at[1]), m.reader.algebra
+    moved = algebra.mul(m.unit(i, r), m.inverse_of("triangular_factor", c, k))
+    within = algebra.summed(algebra.mul(m.of("orthonormal_factor", i, l), _upper(m, l, k, r, c)), (l,))
+    return algebra.add(moved, algebra.scaled(within, -1))
+
+
+def _general_eigenvalue(m: Matrix, at: tuple[Letter, ...], r: Letter, c: Letter) -> Poly:
+    """dλ_k = (X⁻¹ dA X)_kk."""
+    (k,) = at
+    return m.reader.algebra.mul(m.inverse_of("general_eigenvector", k, r), m.of("general_eigenvector", c, k))
+
+
+def _general_eigenvector(m: Matrix, at: tuple[Letter, ...], r: Letter, c: Letter) -> Poly:
+    """dx_k = Σ_l (x_l − x_k (x_kᵀx_l)) (X⁻¹ dA X)_lk/(λ_k − λ_l + δ_kl): for l = k it is 0, of a column of length 1."""
+    (i, k), other, row, algebra = at, m.fresh(), m.fresh(), m.reader.algebra
+    vectors = "general_eigenvector"
+    gap = algebra.add(m.of("general_eigenvalue", k), algebra.scaled(m.of("general_eigenvalue", other), -1),
+                      m.unit(k, other))  # fmt: skip
+    along = algebra.summed(algebra.mul(m.of(vectors, row, k), m.of(vectors, row, other)), (row,))
+    across = algebra.add(m.of(vectors, i, other), algebra.scaled(algebra.mul(m.of(vectors, i, k), along), -1))
+    every = algebra.mul(m.reader.raised(gap, -1), across, m.inverse_of(vectors, other, r), m.of(vectors, c, k))
+    return algebra.summed(every, (other,))
+
+
+def _slope(label: str) -> Kernel:
+    """df_ij = Σ_rc (∂f_ij/∂A_rc) dA_rc: the slope is a function of its own, that code applies to a matrix."""
+    return lambda m, at, r, c: m.of(f"{label}_slope", *at, r, c)
+
+
+def _no_slope(label: str) -> Kernel:
+    def refused(m: Matrix, at: tuple[Letter, ...], r: Letter, c: Letter) -> Poly:
+        raise Unsupported(f"no law for the derivative of the {label.replace('_', ' ')}: the function once more")
+
+    return refused
+
+
 KERNELS: dict[str, Kernel] = {
     "inv": _inverse,
     "det": _determinant,
@@ -147,6 +203,12 @@ KERNELS: dict[str, Kernel] = {
     "singular_value": _singular_value,
     "left_vector": _left_vector,
     "right_vector": _right_vector,
+    "orthonormal_factor": _orthonormal_factor,
+    "triangular_factor": _triangular_factor,
+    "general_eigenvalue": _general_eigenvalue,
+    "general_eigenvector": _general_eigenvector,
+    **{kind.name: _slope(kind.name) for kind in SLOPES},
+    **{slope.name: _no_slope(slope.name) for slope in SLOPES.values()},
 }
 
 

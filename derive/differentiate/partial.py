@@ -9,7 +9,7 @@ from typing import Any
 import sympy
 
 from derive.axes import Unsupported
-from derive.terms import Algebra, Head, Letter, Poly, Raw, Reader, number, tied
+from derive.terms import ZERO, Algebra, Head, Letter, Poly, Raw, Reader, number, tied, unequal
 
 from .matrix import KERNELS, kernel
 
@@ -42,6 +42,10 @@ DERIVATIVES: dict[str, Rule] = {
         ),
         2,
     ),
+    "gamma": lambda r, y, u: r.algebra.mul(y, r.apply("digamma", u)),
+    "loggamma": lambda r, y, u: r.apply("digamma", u),
+    "digamma": lambda r, y, u: r.apply("trigamma", u),
+    "trigamma": lambda r, y, u: r.apply("tetragamma", u),
     "abs": lambda r, y, u: r.apply("sign", u),
     "sign": lambda r, y, u: (),
     "atan": lambda r, y, u: r.raised(_sum(r.algebra.constant(1), r.raised(u, 2)), -1),
@@ -107,8 +111,12 @@ def _through_product(reader: Reader, head: Head, letters: tuple[Letter, ...], co
     (argument,), over = algebra.unbound(head, letters)
     one = {a: algebra.fresh(a) for a in over}
     here = algebra.relabelled(argument, one)
-    same = algebra.mul(*(algebra.atom(algebra.delta, pair) for pair in one.items()))
-    others = _sum(same, argument, algebra.scaled(algebra.mul(same, argument), -1))
+    same, others = algebra.constant(1), ZERO
+    for pair in one.items():  # c ≠ k: the first letter that differs
+        here_too = algebra.atom(algebra.delta, pair)
+        apart = algebra.atom(algebra.heads[unequal(algebra, (algebra.delta.id, pair))[0]], pair)
+        same, others = algebra.mul(same, here_too), _sum(others, algebra.mul(same, apart, argument))
+    others = _sum(same, others)
     rest = algebra.op("prod", reader.flat(others), over=over)
     for target, at, inner in partials(reader, algebra.raws(here)):
         for part in algebra.raws(rest):

@@ -51,6 +51,11 @@ def _is_multiple(term: Expr) -> bool:
     return isinstance(term, Mul) and len(term.args) == 2 and term.args[0].is_Number
 
 
+def _factors(poly: Poly) -> int:
+    """How many factors a poly has."""
+    return sum(len(factors) for (factors, _), _ in poly)
+
+
 @dataclass(eq=False)
 class CodeView:
     """Outputs and gradients as tensors whose bodies are ready to be lowered; `steps` certifies the changes."""
@@ -181,13 +186,19 @@ class CodeView:
     def _folded(self, head: Head, poly: Poly, record: Record) -> Poly:
         """Written through the names that were found: y = γx̂ + β."""
         rules: Rules = self.derived.outcome.rules
-        found = {h.id for h in self.derived.outcome.found}
+        found = {h.id for h in self.derived.outcome.found if not self._hides_divisor(h)}
         table = {key: fold for key, fold in rules.folds.items() if fold.source in found and fold.source != head.id}
         changed = rules.fold_once(poly, table)
-        if changed is None:
-            return poly
+        if changed is None or _factors(changed[0]) > _factors(poly):
+            return poly  # x = x̂ σ, where no σ is divided by, would grow
         record.add("fold a definition", poly, changed[0], "a product that defines a name is written by that name")
         return changed[0]
+
+    def _hides_divisor(self, head: Head) -> bool:
+        """Whether a name is 1/Σeᶻ alone: what is divided stands beside it, so that both lose eᵐ."""
+        body = head.definition
+        alone = len(body) == 1 and len(body[0][0][0]) == 1 and body[0][0][0][0][1] < 0
+        return alone and "exp" in self._stabiliser.traits_of(head.id)
 
     def _beneath_found(self) -> set[int]:
         """Names that the found ones rest on: they cannot be written through them."""

@@ -239,16 +239,17 @@ def places_in(algebra: Algebra, polys: Iterable[Poly]) -> list[Head]:
 
 def _found_label(algebra: Algebra, head: Head) -> str:
     """p for a normalised exponential, x̂ for a centred or scaled x, else r (a ratio)."""
+    whole = [(algebra.heads[a[0]], p) for a, p in head.definition[0][0][0] if set(a[1]) == set(head.slots)]
+    if any(h.label == "exp" and p.denominator == 1 for h, p in whole):
+        return "p"
     lead = max(
-        (algebra.heads[a[0]] for a, p in head.definition[0][0][0] if abs(p) == 1 and set(a[1]) == set(head.slots)),
+        (h for h, p in whole if abs(p) == 1 and h.kind not in ("test", "delta")),
         key=lambda h: (h.kind == "op", h.kind == "tensor"), default=None,
     )  # fmt: skip
     if lead is None:
         return "r"
     if lead.role == "auto" and len(head.definition[0][0][0]) == 1:
         return "s"  # the reciprocal of a bracket: a sigmoid
-    if lead.label == "exp":
-        return "p"
     if lead.payload is not None:
         return f"{lead.payload.name}hat"
     inner = [h for h in (algebra.heads[a[0]] for (f, _), _ in lead.args[0] for a, _ in f) if h.kind == "tensor"]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from derive.differentiate import Backward
 from derive.rewrite import Record
-from derive.simplify import Rules, affinely, cost, discovered, expanded, normalised, oriented
+from derive.simplify import Rules, affinely, cost, discovered, expanded, normalised, noticed, oriented
 from derive.terms import Algebra, Head, Letter, Poly, Raw, Reader
 
 from .recurrence import Cut, closed, cuts_of, mentions, opened
@@ -123,9 +123,10 @@ def _attempt(task: Task, found: tuple[Head, ...]) -> Outcome:
     statistics = _statistics(algebra, task.forward)
     inlined: dict[int, Sheet] = {}
     for head in reversed(task.forward):
-        if head.id not in relevant or (head.id not in task.seeds and head.id not in backward.pending):
+        known = head.id in backward.pending or head.id in carried  # what has a name already needs its equation
+        if head.id not in relevant or (head.id not in task.seeds and not known):
             continue
-        if head.id not in backward.pending:  # an output that nothing else uses: its adjoint is the seed itself
+        if not known:  # an output that nothing else uses: its adjoint is the seed itself
             backward.push(head, algebra.raws(task.seeds[head.id]))
             continue
         sheet = _sheet(outcome, backward, head, inlined, task.seeds.get(head.id))
@@ -226,7 +227,7 @@ def _written_out(outcome: Outcome, sheet: Sheet, users: list[Sheet], only_cancel
     algebra = outcome.reader.algebra
     trials, vanished = [], 0
     spare = cost(algebra, sheet.value) + NAMING  # what is saved when the adjoint need not be named
-    constant = not any(term[0] for term, _ in sheet.value)
+    constant = all(algebra.heads[a[0]].kind == "symbol" for (factors, _), _ in sheet.value for a, _ in factors)
     lone = len(sheet.value) == 1 and not sheet.value[0][0][1] and not _rests_on_adjoints(algebra, sheet.value)
     if constant or (len(users) > 1 and lone):
         spare = PRODUCT  # a product of entries reads as well as a name
@@ -274,7 +275,9 @@ def _multiplied(sheet: Sheet, user: Sheet) -> int:
 def _settled(outcome: Outcome) -> Outcome:
     """The other ways to write each value, taken where they are strictly shorter."""
     algebra = outcome.reader.algebra
-    for sheet in (*outcome.kept(), *outcome.results.values()):
+    sheets = (*outcome.kept(), *outcome.results.values())
+    noticed(outcome.rules, [sheet.value for sheet in sheets])
+    for sheet in sheets:
         for law, words, other in _alternatives(outcome, sheet.value):
             if other != sheet.value and cost(algebra, other) < cost(algebra, sheet.value) - 1e-9:
                 sheet.record.add(law, sheet.value, other, words)
@@ -287,7 +290,11 @@ def _alternatives(outcome: Outcome, value: Poly) -> Iterable[tuple[str, str, Pol
     solved = affinely(outcome.rules, value)
     yield "solve a definition", "a sum that is named gives its terms by the name", solved
     for start in (value, solved):
-        yield "multiply out", "the brackets' terms cancel", normalised(outcome.rules, expanded(outcome.reader, start))
+        opened_up = normalised(outcome.rules, expanded(outcome.reader, start))
+        yield "multiply out", "the brackets' terms cancel", opened_up
+        again = expanded(outcome.reader, opened_up)  # by the laws came new brackets: y p + y (1 − p)
+        if again != opened_up:
+            yield "multiply out", "the brackets' terms cancel", normalised(outcome.rules, again)
 
 
 def _relevant(

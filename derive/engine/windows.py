@@ -8,7 +8,9 @@ What is not solved stays a δ beside its sum, the condition {h, r : s·h + r −
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
+import sympy
 from sympy import (
     Expr,
     GreaterThan,
@@ -66,6 +68,8 @@ def _summed(node: SumOver, plain: bool) -> Basic:
     letters = list(node.axes)
     while (found := _best(letters, factors, conditions) or _digits(letters, factors)) is not None:
         window, values, inside = found
+        if not inside and not any(_reads(factors, letter) for letter in values):  # no entry is 0 there: say where it is
+            conditions += [c for letter, value in values.items() for c in _within(value, letter.size)]
         letters = [a for a in letters if a not in values]
         factors = [_read(f, values, inside) for f in factors if f is not window]
         kept = [_read(f, values, inside) for f in kept]
@@ -73,10 +77,16 @@ def _summed(node: SumOver, plain: bool) -> Basic:
     if len(letters) == len(node.axes):
         return node
     factors += kept
-    body = factors[0] if len(factors) == 1 else Mul(*factors, evaluate=False) if factors else S.One
+    bound = set(letters)
+    outside = [f for f in factors if bound and not conditions and not bound & set(free_axes(f))]  # no longer summed
+    body = _product([f for f in factors if f not in outside])
     for condition in reversed(conditions):
         body = Where(condition, body, Integer(0))
-    return SumOver(body, *letters) if letters else body
+    return _product([*outside, SumOver(body, *letters)] if letters else [body])
+
+
+def _product(factors: list[Any]) -> Any:
+    return factors[0] if len(factors) == 1 else Mul(*factors, evaluate=False) if factors else S.One
 
 
 def _of_letters(delta: Delta) -> bool:
@@ -136,13 +146,20 @@ def _best(letters: list[Axis], factors: list[Expr], conditions: list[Basic]) -> 
                 continue
             rest = [f for f in factors if f is not window]
             inside = in_range(value, letter.size)
-            if not inside and not (_reads(rest, letter) and _plainly(value) and not _mentioned(conditions, letter)):
+            if not inside and not (_plainly(value) and not _picks(conditions, letter)):
+                continue
+            zero = inside or _reads(rest, letter)
+            if not zero and (value.atoms(floor, Mod, Entry) or letter.size.has(floor)):
                 continue
             users = sum(letter in free_axes(f) for f in rest)
-            found.append((not inside, users, isinstance(letter.size, Size), letter.name, window, letter, value, inside))
+            alike = any(
+                a.size == letter.size for a in free_axes(value) if a not in letters
+            )  # image and image, not taps
+            rank = (not inside, not zero, users, not alike, isinstance(letter.size, Size), letter.name)
+            found.append((rank, window, letter, value, inside))
     if not found:
         return None
-    *_, window, letter, value, inside = min(found, key=lambda f: f[:4])
+    _, window, letter, value, inside = min(found, key=lambda f: f[0])
     return window, {letter: value}, inside
 
 
@@ -173,8 +190,16 @@ def _plainly(value: Expr) -> bool:
     return not any(c.could_extract_minus_sign() for c in coefficients) or all(c in (1, -1) for c in coefficients)
 
 
-def _mentioned(conditions: list[Basic], letter: Axis) -> bool:
-    return any(letter in free_axes(c) for c in conditions)
+def _within(value: Expr, size: Expr) -> tuple[Basic, Basic]:
+    """0 ≤ value < size, the letters on the left: h ≥ 1 for the place h − 1."""
+    letters = sympy.Add(*(t for t in sympy.Add.make_args(value) if free_axes(t)))
+    rest = value - letters
+    return GreaterThan(letters, -rest, evaluate=False), StrictLessThan(letters, size - rest, evaluate=False)
+
+
+def _picks(conditions: list[Basic], letter: Axis) -> bool:
+    """Whether a condition reads a tensor at the letter: it has no value beyond the edge."""
+    return any(letter in free_axes(e) for c in conditions for e in c.atoms(Entry, BoolEntry))
 
 
 def _read(node: Basic, values: dict[Axis, Expr], inside: bool) -> Basic:

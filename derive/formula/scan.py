@@ -9,6 +9,7 @@ from typing import Any
 from sympy import Expr, Integer
 
 from derive.axes import (
+    At,
     Axis,
     Carried,
     Delta,
@@ -24,18 +25,11 @@ from derive.axes import (
 from .trace import CURRENT
 
 
-class Previous:
+class Previous(At):
     """The carry as a step sees it: the value before, indexed by its own letters."""
 
-    def __init__(self, tensor: Tensor, over: Axis) -> None:
-        self.tensor, self.over = tensor, over
-
-    def __getitem__(self, indices: Any) -> Expr:
-        letters = indices if isinstance(indices, tuple) else (indices,)
-        return entry(self.tensor, self.over, *(letters if letters != ((),) else ()))
-
     def __iter__(self) -> Any:
-        raise ShapeError(f"scan: {self.tensor.name} is written by its entries, without the letter {self.over.name}")
+        raise ShapeError(f"scan: {self.tensor.name} is written by its entries, without the letter {self.leading[0]}")
 
 
 def zeros(*letters: Axis) -> Tensor:
@@ -62,7 +56,7 @@ def scan(over: Axis, step: Callable[..., Any], *initial: Tensor, reverse: bool =
         raise DeriveError(f"scan: the step takes {', '.join(names) or 'nothing'}, given {len(initial)} initial values")
     carried = [Carried(name, (over, *start.axes)) for name, start in zip(names, initial, strict=True)]
     before = [_before(c, start, over, reverse) for c, start in zip(carried, initial, strict=True)]
-    values = step(*(Previous(tensor, over) for tensor in before))
+    values = step(*(Previous(tensor, (over,)) for tensor in before))
     bodies = [scalar(v, f"scan: {n}") for n, v in zip(names, _tuple(values, names), strict=True)]
     made = tuple(_result(c, body) for c, body in zip(carried, bodies, strict=True))
     for c, tensor in zip(carried, made, strict=True):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import permutations
 from typing import Any
 
 from derive.axes import Axis, Unsupported
@@ -175,7 +176,35 @@ def _scaled_tail(g: Graph, tail: View, by: View, hint: Hint) -> View | None:
     return elementwise(g, "special.erfc", [x, numbers[0], multiplied(g, numbers[1], by, hint)], hint)
 
 
-SCALED = {"spike": _scaled_spike, "special.erfc": _scaled_tail}  # what takes a factor into its own operands
+def takes_number(view: View) -> bool:
+    """Whether a number multiplies it without a pass: a·x + b, and a product with it."""
+    if view.node.op == "multiply":
+        return any(part.host or takes_number(part) for part in factors(view))
+    parts = factors(view) if view.node.op == "terms" else []
+    held = [part.host or (part.node.op == "multiply" and any(f.host for f in factors(part))) for part in parts]
+    return bool(parts) and all(held)
+
+
+def _scaled_sum(g: Graph, total: View, by: View, hint: Hint) -> View | None:
+    """(a·x + b)·s = (a s)·x + b s, for numbers a, b, s: a pass less."""
+    if not (by.host and takes_number(total)):
+        return None
+    parts = [(way, multiplied(g, t, by, hint)) for way, t in zip(total.node.attr, factors(total), strict=True)]
+    sign, made = added(g, parts, hint)
+    return made if sign > 0 else None
+
+
+def _scaled_product(g: Graph, product: View, by: View, hint: Hint) -> View | None:
+    """(x·y)·s = (x s)·y, for a number s that x takes without a pass."""
+    for one, other in permutations(factors(product)):
+        if by.host and (one.host or takes_number(one)):
+            return multiplied(g, multiplied(g, one, by, hint), other, hint)
+    return None
+
+
+SCALED = {
+    "spike": _scaled_spike, "special.erfc": _scaled_tail, "terms": _scaled_sum, "multiply": _scaled_product,
+}  # fmt: skip
 
 
 def divided(g: Graph, a: View, b: View, hint: Hint) -> View:

@@ -17,9 +17,10 @@ from sympy import Expr
 
 from derive.axes import Axis
 
+from . import algebra
 from .algebra import HALF, ONE, Hint, Law, decide, divided, host_product, is_one, multiplied, operands, power, real
 from .images import matrices, tap_by_tap
-from .matrix import solved
+from .matrix import applied, solved
 from .node import Graph, Node, View, ordered, union
 from .selection import not_negative, opposites
 
@@ -134,14 +135,11 @@ def _without_deltas(g: Graph, factors: list[View], left: list[Axis]) -> list[Vie
 def _number_absorbed(
     g: Graph, factors: list[View], left: list[Axis], number: View, hint: Hint
 ) -> tuple[list[View], View]:
-    """A number multiplies the smallest operand, if that is smaller than the result.
-
-    Of a vector as large as the result, too: other sums find the scaled vector at hand, and γ/D is made once.
-    """
+    """A number multiplies the smallest operand, if that is smaller than the result, or a vector: γ/D is made once."""
     if is_one(number):
         return factors, number
     result = [a for a in union(factors) if a not in left]
-    small = min(range(len(factors)), key=lambda k: _cost(factors[k].letters))
+    small = min(range(len(factors)), key=lambda k: (_cost(factors[k].letters), not algebra.takes_number(factors[k])))
     gain = _cost(result) - _cost(factors[small].letters)
     if gain < 0 or (gain == 0 and len(factors[small].letters) != 1) or factors[small].node.kind == "bool":
         return factors, number
@@ -173,15 +171,22 @@ def _weighs(s: View, letters: Sequence[Axis]) -> bool:
 
 
 def _pairwise(g: Graph, factors: list[View], left: list[Axis], hint: Hint) -> View:
-    """All factors contracted two by two, by the order of least cost."""
-    while len(factors) > 2:
+    """All factors contracted two by two, by the order of least cost; those of a slope before it is met."""
+    slope = applied(g, factors, left, _contracted)
+    while slope is None and len(factors) > 2:
         first, second = _best_pair(g, factors, left, hint)
         rest = [f for k, f in enumerate(factors) if k not in (first, second)]
         needed = {a for f in rest for a in f.letters}
         now = [a for a in left if a not in needed and a in (*factors[first].letters, *factors[second].letters)]
         left = [a for a in left if a not in now]
         factors = [_meet(g, factors[first], factors[second], now, hint), *rest]
-    return _meet(g, factors[0], factors[1], left, hint)
+    return slope or _meet(g, factors[0], factors[1], left, hint)
+
+
+def _contracted(g: Graph, factors: list[View], left: list[Axis], hint: Hint) -> View:
+    """Σ over `left` of the product of one factor or several."""
+    one = summed(g, factors[0], left, g.number(ONE), hint) if left and len(factors) == 1 else factors[0]
+    return one if len(factors) == 1 else _pairwise(g, factors, left, hint)
 
 
 def _best_pair(g: Graph, factors: list[View], left: list[Axis], hint: Hint) -> tuple[int, int]:

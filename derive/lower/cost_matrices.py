@@ -5,7 +5,7 @@ Lower powers of n are left out: an LU factorisation is 2n³/3 operations, and no
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from sympy import Expr, Mul, Rational
@@ -18,6 +18,9 @@ LU = Rational(2, 3)
 CHOLESKY = Rational(1, 3)
 TRIDIAGONAL = Rational(4, 3)  # to which a symmetric matrix is brought; its eigenvalues cost n² more
 SYMMETRIC_QR = 9  # with the eigenvectors (Golub and Van Loan, Matrix Computations, 8.3)
+
+GENERAL_QR = 25  # values and vectors of a general matrix (section 7.5)
+PADE = 6 * 2 + LU + 2  # Padé's quotient of degree 13: six products, one system; squarings, by the norm, are left out
 
 
 def _done(w: Walk, flops: Expr, operands: Sequence[Array], shape: Sequence[Expr]) -> Array:
@@ -56,30 +59,61 @@ def _solving(a: Array, columns: Any) -> Expr:
     return Mul(*batch) * (LU * n**3 + 2 * n**2 * columns)
 
 
-def _singular(vectors: bool) -> Row:
-    """Golub and Reinsch: the values cost 4 n m² − 4 m³/3; with U and V it is 14 n m² + 8 m³ (section 8.6)."""
+def _singular_values(w: Walk, op: Op, args: Any) -> Array:
+    """Golub and Reinsch: 4 n m² − 4 m³/3 (section 8.6)."""
+    (a,) = args
+    *batch, n, m = a.shape
+    return _done(w, Mul(*batch) * (4 * n * m**2 - TRIDIAGONAL * m**3), args, (*batch, m))
 
-    def row(w: Walk, op: Op, args: Any) -> Array:
+
+def _pair(flops: Callable[[Any, Any], Expr], *sides: Callable[[Any, Any], Sequence[Expr]]) -> Row:
+    """Two results of one factorisation of n × m."""
+
+    def row(w: Walk, op: Op, args: Any) -> tuple[Array, ...]:
         (a,) = args
         *batch, n, m = a.shape
-        flops = 14 * n * m**2 + 8 * m**3 if vectors else 4 * n * m**2 - TRIDIAGONAL * m**3
-        sides = {"left_vectors": (n, m), "right_vectors": (m, m)}
-        if vectors:  # the other ones are made, too
-            w.fresh((*batch, *next(side for name, side in sides.items() if name != op.name)))
-        return _done(w, Mul(*batch) * flops, args, (*batch, *sides.get(op.name, (m,))))
+        first, *others = ((*batch, *side(n, m)) for side in sides)
+        return _done(w, Mul(*batch) * flops(n, m), args, first), *map(w.fresh, others)
 
     return row
 
 
+def _slope(leading: Any) -> Row:
+    """c·n³ for each matrix that the slope is taken along."""
+
+    def row(w: Walk, op: Op, args: Any) -> Array:
+        _, along = args
+        *batch, n, _ = along.shape
+        return _done(w, leading * Mul(*batch) * n**3, args, along.shape)
+
+    return row
+
+
+def _slopes(w: Walk, op: Op, args: Any) -> Array:
+    """The slope along n² matrices."""
+    (a,) = args
+    *batch, n, _ = a.shape
+    return _done(w, SLOPES[op.attr] * Mul(*batch) * n**5, args, (*batch, n, n, n, n))
+
+
+SLOPES = {"exponential_slope": 8 * PADE, "square_root_slope": SYMMETRIC_QR + 8, "logarithm_slope": SYMMETRIC_QR + 8}
 ROWS: dict[str, Row] = {
     "linalg.inverse": _inverse,
     "linalg.solve": _solve,
     "linalg.determinant": _factored(LU, 0),
-    "linalg.logdet": _factored(LU, 0),
+    "logdet": _factored(LU, 0),
     "linalg.cholesky": _factored(CHOLESKY, 2),
     "linalg.eigenvalues": _factored(TRIDIAGONAL, 1),
     "eigenvectors": _factored(SYMMETRIC_QR, 2),
-    "linalg.singular_values": _singular(False),
-    "left_vectors": _singular(True),
-    "right_vectors": _singular(True),
+    "linalg.singular_values": _singular_values,
+    # with U and V: Golub and Reinsch's 14 n m² + 8 m³ (section 8.6)
+    "singular_vectors": _pair(lambda n, m: 14 * n * m**2 + 8 * m**3, lambda n, m: (n, m), lambda n, m: (m, m)),
+    # by Householder's reflections, and Q made of them (section 5.2.9)
+    "qr_factors": _pair(lambda n, m: 4 * n * m**2 - TRIDIAGONAL * m**3, lambda n, m: (n, m), lambda n, m: (m, m)),
+    "eigenpairs": _pair(lambda n, m: GENERAL_QR * n**3, lambda n, m: (n,), lambda n, m: (n, n)),
+    "exponential": _factored(PADE, 2),
+    "square_root": _factored(SYMMETRIC_QR + 2, 2),
+    "logarithm": _factored(SYMMETRIC_QR + 2, 2),
+    **{name: _slope(leading) for name, leading in SLOPES.items()},
+    "slopes": _slopes,
 }

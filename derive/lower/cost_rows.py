@@ -138,8 +138,8 @@ def _all(w: Walk, op: Op, args: Any) -> Array:
 def _rows(w: Walk, op: Op, args: Any) -> Array:
     (array,) = args
     rows = w.values[op.attr]
-    assert isinstance(rows, Host)
-    return replace(array, shape=(rows.value, *array.shape[1:]))
+    assert isinstance(rows, tuple)
+    return replace(array, shape=(*(some.value for some in rows), *array.shape[len(rows) :]))
 
 
 def _diagonal(w: Walk, op: Op, args: Any) -> Array:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sympy import Abs, Add, Float, Integer, Mul, Pow, Rational, StrictGreaterThan, StrictLessThan, exp, log, sinh
 
-from derive.axes import Expm1, Log1p, Unsupported, Where
+from derive.axes import Expm1, Log1p, Tetragamma, Trigamma, Unsupported, Where
 
 from . import selection
 from .algebra import ONE, Hint, added, elementwise, factors, host_product, multiplied, real
@@ -25,12 +25,19 @@ FUNCTIONS = {
     **{"asin": "arcsin", "acos": "arccos", "atan": "arctan", "asinh": "arcsinh", "acosh": "arccosh"},
     **{"atanh": "arctanh", "Abs": "absolute", "ceiling": "ceil", "atan2": "arctan2", "hypot": "hypot"},
     **{"erf": "special.erf", "erfc": "special.erfc", "erfinv": "special.erfinv", "gamma": "special.gamma"},
-    **{"loggamma": "special.gammaln", "digamma": "special.digamma", "Max": "maximum", "Min": "minimum"},
+    **{"loggamma": "special.gammaln", "Digamma": "special.digamma", "Max": "maximum", "Min": "minimum"},
 }
+ZETA: dict[Any, tuple[int, int]] = {Trigamma: (1, 2), Tetragamma: (-2, 3)}  # ψₙ(x) = ± n! ζ(n + 1, x), Hurwitz's
 
 
 def function(r: Reader, term: Any, hint: Hint) -> View:
     """A function by its row; of Python numbers it is one. Raises Unsupported for a function that has none."""
+    if type(term) in ZETA:
+        times, order = ZETA[type(term)]
+        value = elementwise(
+            r.graph, "special.zeta", [r.graph.number(order * ONE), real(r.graph, r.read(term.args[0], hint))], hint
+        )
+        return elementwise(r.graph, "multiply", [value, r.graph.number(times * ONE)], hint)
     op = FUNCTIONS.get(type(term).__name__)
     if op is None:
         raise Unsupported(f"{r.where}: no array operation for {type(term).__name__}, in {term}")

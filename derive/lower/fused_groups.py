@@ -20,7 +20,7 @@ from .plan import SOURCES, VIEWS, is_host
 RELATIONS = frozenset("greater greater_equal less less_equal equal not_equal".split())
 LOGICAL = frozenset("logical_and logical_or logical_not".split())
 WHOLE = frozenset("plus minus times mod floor_divide maximum minimum negative".split())  # of integers made from places
-REFUSED = frozenset({"special.erfinv", "special.digamma"})  # of no library that loops could call
+REFUSED = frozenset({"special.erfinv", "special.digamma", "special.zeta"})  # of no library that loops could call
 SAME = frozenset("cast copy broadcast permute stretch diagonal".split())  # the entry itself
 PLAIN = (ENTRYWISE - REFUSED) | RELATIONS | LOGICAL | SAME | {"where"}
 SUMS = frozenset("sum vecdot vdot matmul matvec einsum tensordot".split())

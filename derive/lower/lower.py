@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from typing import Any, ClassVar
@@ -19,6 +19,7 @@ from .plan import SOURCES, VIEWS, is_host
 from .program import Array, Assign, Code, Function, Op, Program, Statement, Var
 from .read import Reader
 from .recur import cycles, lowered
+from .saved import DEEPEST, REPEATED, bases, by_blocks, cheap, early, made_again
 from .seed import seeded
 from .task import Task
 from .write import Body, Names
@@ -27,15 +28,12 @@ from .write import Body, Names
 RESERVED = frozenset(
     "NAME INPUTS BLOCK dtype shape template saved gradients row_blocks checked upstream forward backward "
     "value_and_grad float int len max min abs whole length quotient indices padded windows scattered overlapped "
-    "matrices products folded firsts selected weighted correlated refused eigenvectors singular_vectors "
-    "erfc spread".split()
+    "matrices products folded firsts selected weighted correlated refused eigenvectors singular_vectors logdet "
+    "qr_factors eigenpairs exponential square_root logarithm exponential_slope square_root_slope logarithm_slope "
+    "spectrum slopes of_spectrum within signs erfc spread pair_blocks".split()
 )
 RESERVED_STRAIGHT = RESERVED | frozenset("xp device math namespace device_of gathered contracted erf erfc".split())
 MOST_NOTED = 100  # nodes: to print more takes long
-# Arithmetic this cheap is done again in the backward pass, where its operands are at hand, instead of being kept.
-REPEATED = frozenset("multiply terms negative cast".split())
-DEEPEST = 2  # ... up to so many operations: x̂ = (x − μ)/σ from x
-SIMPLE = frozenset("multiply divide terms".split())  # ... and this is done in forward, where it is free of memory
 
 
 def lower(task: Task) -> Program:
@@ -194,16 +192,20 @@ class _Lowering:
         """What backward reads of inputs and forward values; cheap arithmetic on those is repeated instead."""
         forward = set(reachable(outputs))
         needed = reachable(gradients)
-        forward.update(n for n in needed if n.op == "kept" and n.args[0][0] in forward)
-        forward.update(reachable(_early(needed, forward, outputs)))
+        forward.update(n for n in needed if n.op in ("kept", "part") and n.args[0][0] in forward)
+        forward.update(reachable(early(needed, forward, outputs)))
         own = [n for n in needed if n not in forward]
-        wanted = {a for n in own for a in _bases(n) if a in forward} | {n for n in gradients if n in forward}
+        wanted = {a for n in own for a in bases(n) if a in forward} | {n for n in gradients if n in forward}
         available = {n for n in forward if n.op in SOURCES or is_host(n)}
+        if self.graph.in_place:
+            wanted = by_blocks(wanted, available, [*self.arrays, *outputs, *gradients])
         kept = [n for n in needed if n in wanted and n not in available]
         saved: set[Node] = {n for n in kept if n.op not in REPEATED and n.kind != "bool"}
         for node in kept:
-            again = _again(node, saved | available, DEEPEST)
+            again = made_again(node, saved | available, DEEPEST)
             saved |= {node} if again is None else again
+        if self.graph.in_place:
+            saved -= cheap(saved - {*outputs, *gradients}, {*self.arrays, *outputs, *available})
         reads = reachable(gradients, dict.fromkeys(saved))
         inputs = [n for n in self.arrays if n in reads]
         return [*inputs, *(n for n in needed if n in saved)]
@@ -329,55 +331,6 @@ class _Lowering:
 def max_rank(nodes: Mapping[Node, str]) -> int:
     """The rank of the largest real array."""
     return max((n.rank for n in nodes if n.kind == "real"), default=0)
-
-
-def _early(needed: Sequence[Node], forward: set[Node], outputs: Sequence[Node]) -> list[Node]:
-    """Values of backward that forward makes in place of one that would be kept for them alone: p = e/S for e."""
-    early: list[Node] = []
-    known = set(forward)
-    users: dict[Node, list[Node]] = {}
-    for node in needed:
-        for arg, _ in node.args:
-            if node not in forward:
-                users.setdefault(arg, []).append(node)
-    for node in needed:
-        if node in known or not all(a in known or is_constant(a) for a, _ in node.args) or node.op in SOURCES:
-            continue
-        if node.rank < 2:
-            known.add(node)
-            continue
-        kept = [a for a, _ in node.args if a in known and a.dims == node.dims and users.get(a) == [node]]
-        if node.op in SIMPLE and any(a.op not in SOURCES and a not in outputs for a in kept):
-            early.append(node)
-            known.add(node)
-    return early
-
-
-def _again(node: Node, at_hand: set[Node], depth: int) -> set[Node] | None:
-    """What else must be kept for a value to be made again by cheap arithmetic: small values alone; or None."""
-    if node in at_hand:
-        return set()
-    if node.op not in REPEATED or node.kind == "bool" or len(node.args) > 2 or not depth:
-        return None
-    parts = [_again(a, at_hand, depth - 1) for a, _ in node.args]
-    kept = [{a} if part is None and a.rank < node.rank else part for part, (a, _) in zip(parts, node.args, strict=True)]
-    return None if None in kept else set().union(*(part for part in kept if part))
-
-
-def _bases(node: Node) -> Iterator[Node]:
-    """The operands of a node; of those that are views, what they are views of."""
-    for arg, _ in node.args:
-        if arg.op in VIEWS:
-            yield from _bases(arg)
-        else:
-            yield arg
-
-
-def is_constant(node: Node) -> bool:
-    """A number that no argument of a function changes."""
-    return node.op in ("number", "size") or (
-        is_host(node) and all(is_constant(a) for a, _ in node.args) and node.op != "scalar"
-    )
 
 
 def _one_or_tuple(codes: Sequence[Code]) -> Code:

@@ -11,11 +11,21 @@ from derive.axes import (
     Determinant,
     Eigenvalue,
     Eigenvector,
+    Exponential,
+    ExponentialSlope,
+    GeneralEigenvalue,
+    GeneralEigenvector,
     Inverse,
     LeftVector,
+    Logarithm,
+    LogarithmSlope,
     LogDeterminant,
+    OrthonormalFactor,
     RightVector,
     SingularValue,
+    SquareRoot,
+    SquareRootSlope,
+    TriangularFactor,
 )
 
 from .algebra import Hint, real
@@ -35,23 +45,42 @@ OPERATIONS: dict[type, str] = {
     Eigenvalue: "eigenvalues",
     Eigenvector: "eigenvectors",
     SingularValue: "singular_values",
-    LeftVector: "left_vectors",
-    RightVector: "right_vectors",
+    Exponential: "exponential",
+    ExponentialSlope: "exponential_slopes",
+    SquareRoot: "square_root",
+    SquareRootSlope: "square_root_slopes",
+    Logarithm: "logarithm",
+    LogarithmSlope: "logarithm_slopes",
 }
+# What comes out of one factorisation: the operation, and which of its results.
+PARTS: dict[type, tuple[str, int]] = {
+    LeftVector: ("singular_vectors", 0),
+    RightVector: ("singular_vectors", 1),
+    OrthonormalFactor: ("qr_factors", 0),
+    TriangularFactor: ("qr_factors", 1),
+    GeneralEigenvalue: ("eigenpairs", 0),
+    GeneralEigenvector: ("eigenpairs", 1),
+}
+SLOPES = frozenset({"exponential_slopes", "square_root_slopes", "logarithm_slopes"})  # of four indices
 # The sides of the result: of the rows (0) and of the columns (1); else both in order.
-SIDES = {Inverse: (1, 0), SingularValue: (1,), RightVector: (1, 1)}
-HELPERS = frozenset({"eigenvectors", "left_vectors", "right_vectors"})  # which emitted modules bring along
+SIDES = {Inverse: (1, 0), SingularValue: (1,), RightVector: (1, 1), TriangularFactor: (1, 1)} | dict.fromkeys(
+    (ExponentialSlope, SquareRootSlope, LogarithmSlope), (0, 1, 0, 1)
+)
+HELPERS = frozenset(  # which emitted modules bring along
+    "logdet eigenvectors singular_vectors qr_factors eigenpairs exponential square_root logarithm "
+    "exponential_slope square_root_slope logarithm_slope".split()
+)
 NAMED = "named_inverse"  # one that the formula names is made once, and multiplied with
 
 
 def matrix(r: Reader, node: Any, hint: Hint) -> View:
     """An entry of a function of a matrix."""
-    return _function(r, node, hint, OPERATIONS[type(node)])
+    return _function(r, node, hint, OPERATIONS.get(type(node), "part"))
 
 
 def named(r: Reader, node: Any, hint: Hint) -> View:
     """The same, as the body of a definition."""
-    operation = OPERATIONS[type(node)]
+    operation = OPERATIONS.get(type(node), "part")
     return _function(r, node, hint, NAMED if operation == "inverse" else operation)
 
 
@@ -68,8 +97,18 @@ def _function(r: Reader, node: Any, hint: Hint, operation: str) -> View:
     sides = [(rows, columns)[side] for side in SIDES.get(type(node), (0, 1))]
     places = tuple(Axis(f"{side.name}_{number}_of_{operation}", side.size) for number, side in enumerate(sides))
     places = places[: len(node.at)]
-    made = g.make(operation, [view], (*batch, *places))
+    if operation == "part":
+        whole, which = PARTS[type(node)]
+        made = g.make("part", [g.make(whole, [view], ())], (*batch, *places), attr=which)
+    else:
+        made = g.make(operation, [view], (*batch, *places))
     return at(r, made, dict(zip(places, node.at, strict=True)), hint, proved=True)
+
+
+class Contracted(Protocol):
+    """How a product of several factors is summed over letters."""
+
+    def __call__(self, g: Graph, factors: list[View], left: list[Axis], hint: Hint, /) -> View: ...
 
 
 class Meets(Protocol):
@@ -106,6 +145,40 @@ def solved(g: Graph, m: Meets) -> View | None:
     return None
 
 
+def applied(g: Graph, factors: list[View], left: list[Axis], contracted: Contracted) -> View | None:
+    """Σ_rc (∂f_ij/∂A_rc) E_rc is the derivative of f along E, and Σ_ij G_ij (∂f_ij/∂A_rc) that of f at Aᵀ along G.
+
+    So the slope, an array of four indices, is not made: all that it is summed with is brought together first.
+    """
+    slope = next((f for f in factors if f.node.op in SLOPES and len(set(f.letters)) == len(f.letters)), None)
+    if slope is None:
+        return None
+    *batch, i, j, r, c = slope.letters
+    others = [f for f in factors if f is not slope]
+    for pair, kept in (((r, c), (i, j)), ((i, j), (r, c))):
+        reached, summed = set(pair), set(left) - set(kept)
+        for _ in others:  # through whatever letters they share
+            reached |= {a for f in others if set(f.letters) & reached for a in f.letters if a in summed}
+        near = [f for f in others if set(f.letters) & reached]
+        far = [f for f in others if f not in near]
+        if not near or not set(pair) <= set(left) or {a for f in near for a in f.letters} & set(kept):
+            continue
+        own = [a for a in left if a not in (*slope.letters, *(b for f in far for b in f.letters))]
+        along = real(g, contracted(g, near, own, (*batch, *pair)))
+        extra = tuple(a for a in along.letters if a not in (*batch, *pair))
+        order = (*batch, *extra, *pair)
+        if along.letters != order:
+            along = g.make("permute" if set(along.letters) == set(order) else "broadcast", [along], order)
+        ((arg, _),) = slope.node.args
+        system = View(arg, (*batch, *(pair if pair == (r, c) else pair[::-1])))
+        if pair == (i, j):
+            system = g.make("permute", [system], (*batch, *pair))
+        made = g.make(slope.node.op.removesuffix("s"), [system, along], (*batch, *extra, *kept))
+        rest = [a for a in left if a not in (*pair, *own)]
+        return contracted(g, [made, *far], rest, (*batch, *kept)) if far or rest else made
+    return None
+
+
 class MatrixCoder:
     """Expressions of matrix functions: each argument has its axes in order, the matrix last."""
 
@@ -118,7 +191,31 @@ class MatrixCoder:
         return Op(name if name in HELPERS else f"linalg.{name}", (code,))
 
     _inverse = _named_inverse = _determinant = _logdet = _cholesky = _linear_algebra
-    _eigenvalues = _eigenvectors = _singular_values = _left_vectors = _right_vectors = _linear_algebra
+    _eigenvalues = _eigenvectors = _singular_values = _linear_algebra
+    _singular_vectors = _qr_factors = _eigenpairs = _linear_algebra
+    _exponential = _square_root = _logarithm = _linear_algebra
+
+    def _part(self, node: Node) -> Code:
+        ((pair, labels),) = node.args
+        return Op("item", (self.operand(pair, labels),), node.attr)
+
+    def _slopes(self, node: Node) -> Code:
+        """Every entry of a slope."""
+        ((arg, labels),) = node.args
+        code = turned(self.operand(arg, labels), labels, sorted(labels))
+        return Op("slopes", (code,), node.op.removesuffix("s"))
+
+    _exponential_slopes = _square_root_slopes = _logarithm_slopes = _slopes
+
+    def _slope(self, node: Node) -> Code:
+        """A slope along a matrix, or along each of a batch, for which the function's own matrix is one."""
+        (a, first), (b, second) = node.args
+        matrix, along = self.operand(a, first), self.operand(b, second)
+        if 2 < len(first) < len(second):
+            matrix = Op("expand", (matrix,), (*(k in first for k in second[:-2]), True, True))
+        return Op(node.op, (matrix, along))
+
+    _exponential_slope = _square_root_slope = _logarithm_slope = _slope
 
     def _solve(self, node: Node) -> Code:
         (a, first), (b, second) = node.args

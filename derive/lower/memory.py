@@ -18,7 +18,7 @@ from .plan import VIEWS, Plan, Segment, reads, row_of
 ENTRYWISE = frozenset(
     "multiply divide terms negative exp log sqrt sin cos tan sinh cosh tanh arcsin arccos arctan arcsinh arccosh "
     "arctanh absolute sign floor ceil log1p expm1 log2 log10 exp2 power maximum minimum arctan2 hypot "
-    "special.erf special.erfc special.erfinv special.gamma special.gammaln special.digamma".split()
+    "special.erf special.erfc special.erfinv special.gamma special.gammaln special.digamma special.zeta".split()
 )
 IN_PLACE = ENTRYWISE | {"spike"}
 NOT_OURS = VIEWS | {"pad", "merge"}  # padding by nothing is the operand itself
@@ -101,6 +101,36 @@ def memory(plan: Plan, targets: Sequence[Node], notes: Mapping[Node, str]) -> Me
         for part in _named_parts(own, notes, readers, plan):
             chain.update(dict.fromkeys(part.members, part))
     return Memory(chain, leaves, outside)
+
+
+def dying(
+    groups: Sequence[Sequence[Node]], plan: Plan, memory: Memory, targets: Sequence[Node]
+) -> dict[Node, list[Node]]:
+    """Arrays to give back, by the last node of the statement or loop that reads them last, if others are made later."""
+    last: dict[Chain, int] = {}
+    final: dict[Chain, Node] = {}
+    for place, items in enumerate(groups):
+        for node in items:
+            for member in (node, *memory.leaves[node]):
+                if member in memory.chain:
+                    last[memory.chain[member]], final[memory.chain[member]] = place, member
+    linked = {c for own in last for c in (own.lender, own.before, *own.lent_to) if c} | {
+        own for own in last if own.lender or own.before or own.lent_to
+    }
+    kept = {memory.chain[t] for t in targets if t in memory.chain}
+    large = [place for place, items in enumerate(groups) for n in items if _makes_array(n, plan, memory)]
+    found: dict[Node, list[Node]] = {}
+    for own, place in last.items():
+        straight = own.whole or own.segment[1] is None
+        if straight and own not in linked and own not in kept and any(later > place for later in large):
+            found.setdefault(groups[place][-1], []).append(final[own])
+    return found
+
+
+def _makes_array(node: Node, plan: Plan, memory: Memory) -> bool:
+    """Whether a statement asks for memory of the order of the largest arrays."""
+    own = memory.chain.get(node)
+    return node.rank >= plan.large and own is not None and own.members[0] is node and (own.lender or own.before) is None
 
 
 def _read_whole(group: Sequence[Node], plan: Plan) -> set[Node]:

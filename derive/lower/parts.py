@@ -29,8 +29,8 @@ def codes(statement: Statement) -> Iterator[Code]:
             yield from (value, out)
         case Require(condition, _, _):
             yield condition
-        case Rows(_, count, width, body):
-            yield from (count, width)
+        case Rows(_, counts, width, body):
+            yield from (*counts, width)
             for inner in body:
                 yield from codes(inner)
         case Loop(_, count, _, body):

@@ -25,7 +25,9 @@ BARRIERS = (
     frozenset("scan kept at_step carry".split())
     | frozenset(
         "inverse named_inverse determinant logdet cholesky eigenvalues eigenvectors solve "
-        "singular_values left_vectors right_vectors".split()
+        "singular_values singular_vectors qr_factors eigenpairs part "
+        "exponential square_root logarithm exponential_slope square_root_slope logarithm_slope "
+        "exponential_slopes square_root_slopes logarithm_slopes".split()
     )
     | frozenset("tensordot matvec copy broadcast stretch pad window split merge running gather scatter overlap".split())
     | frozenset("place gemm fold first selected widened weighted correlated".split())
@@ -48,6 +50,7 @@ class Plan:
     accumulators: frozenset[Node]
     inline: frozenset[Node]
     large: int  # rank from which arrays are large
+    pairs: Mapping[Segment, Expr]  # loops over the first two axes: the length of the second
 
 
 def mode(node: Node) -> str:
@@ -59,7 +62,8 @@ def mode(node: Node) -> str:
     ):
         return ""  # indices: small, beside the arrays that they index
     if node.op == "matmul" and node.rank > 1:
-        return ""  # a matrix product is fastest whole
+        # A matrix product is fastest whole; many of them, one a row, are as fast row by row.
+        return "map" if all(len(labels) > 2 and labels[0] == 0 for _, labels in node.args) else ""
     if node.op == "spike" and 0 not in node.args[1][1]:
         return ""  # its entries are one a column
     if node.rank and _only_first(node, 0):
@@ -203,7 +207,19 @@ def plan(nodes: Sequence[Node], targets: Sequence[Node], named: Mapping[Node, st
             order[segment] = _reduced_early(group)
     sums = frozenset(n for n in nodes if levels.place[n][1] is not None and levels.modes[n] == "sum")
     inline = _inlined(nodes, set(targets), named, levels.place, sums, users, large, straight)
-    return Plan(tuple((s, tuple(g)) for s, g in order.items()), levels.place, sums, inline, large)
+    pairs = {s: second for s, g in order.items() if s[1] is not None and (second := _second(g, inline)) is not None}
+    return Plan(tuple((s, tuple(g)) for s, g in order.items()), levels.place, sums, inline, large, pairs)
+
+
+def _second(group: Sequence[Node], inline: frozenset[Node]) -> Expr | None:
+    """The length of the second axis, where a loop with matrix products can go over it, too: all have it as they have
+    the first."""
+    lengths: set[Expr | None] = set()
+    for node in group:
+        lengths.add(node.dims[1] if node.rank > 1 and node.op != "spike" and mode(node) == "map" else None)
+        lengths.update(None for _, labels in node.args if labels[:2] != (0, 1) and {0, 1} & {*labels})
+    several = any(node.op == "matmul" and node.rank > 3 for node in group)
+    return lengths.pop() if several and len(lengths) == 1 else None
 
 
 def _reduced_early(group: Sequence[Node]) -> list[Node]:

@@ -68,10 +68,13 @@ class Into:
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """The body, for each block of rows: `index` is the slice, `width` the elements of a row."""
+    """The body, for each block of rows: `index` is the slice, `width` the elements of a row.
+
+    Of two counts, rows are pairs of places along the first two axes, and `index` has two slices.
+    """
 
     index: str
-    count: Code
+    counts: tuple[Code, ...]
     width: Code
     body: tuple[Statement, ...]
 
@@ -95,7 +98,14 @@ class Require:
     sizes: tuple[tuple[str, Code], ...]
 
 
-Statement = Assign | Update | Into | Rows | Loop | Require
+@dataclass(frozen=True, slots=True)
+class Free:
+    """An array that nobody reads any more is given back, before others of its kind are made."""
+
+    name: str
+
+
+Statement = Assign | Update | Into | Rows | Loop | Require | Free
 
 
 @dataclass(frozen=True, slots=True)

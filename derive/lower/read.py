@@ -69,6 +69,7 @@ class Reader:
         self.where = where
         self.defined: dict[Tensor, View] = dict(sources)
         self.flat = {letter for t, view in sources.items() for letter in view.letters if letter not in t.axes}
+        self.letters: list[Axis] = []  # those of a loop around the expression at hand: one value at a time
         self.guards: tuple[View, ...] = ()  # conditions under which the expression at hand is selected
         self._readers: dict[type, Callable[[Reader, Any, Hint], View]] = {}
         self._fallible: dict[Tensor, bool] = {}

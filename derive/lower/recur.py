@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any
 
 from sympy import Add, Integer, Mul
@@ -20,9 +21,11 @@ from derive.axes import (
     Delta,
     Entry,
     PaddedEntry,
+    SumOver,
     Tensor,
     Unsupported,
     free_axes,
+    mapped,
     rename,
     tensors_of,
 )
@@ -81,9 +84,37 @@ def cycles(where: str, definitions: Sequence[Tensor]) -> dict[Tensor, Cycle]:
     return found
 
 
+@lru_cache(maxsize=1024)
+def body_of(tensor: Tensor) -> Any:
+    """The body, what is carried read at its place: Σ_s [t = s − 1](c_s + f_s) = c_{t+1} + Σ_s [t = s − 1] f_s."""
+    body: Any = tensor.body
+    return mapped(body, _read_on) if any(isinstance(part, Carried) for part in tensors_of(body)) else body
+
+
+def _read_on(node: Basic) -> Basic | None:
+    """Terms of a sum that are carried entries, where a delta says at which: c is 0 beyond its ends."""
+    if not isinstance(node, SumOver) or len(node.axes) != 1 or not isinstance(node.body, Mul):
+        return None
+    (letter,) = node.axes
+    deltas = [f for f in node.body.args if isinstance(f, Delta) and letter in free_axes(f)]
+    others = [f for f in node.body.args if f not in deltas]
+    if len(deltas) != 1 or len(others) != 1:
+        return None
+    gap = deltas[0].args[0] - deltas[0].args[1]
+    index = letter - gap / gap.coeff(letter) if gap.coeff(letter) in (1, -1) else letter
+    if letter in free_axes(index):
+        return None
+    terms = Add.make_args(others[0])
+    carried = [c for c in terms if isinstance(c, Entry) and isinstance(c.tensor, Carried)]
+    read = [PaddedEntry(c.tensor, *(rename(i, {letter: index}) for i in c.indices)) for c in carried]
+    rest = Add(*(c for c in terms if c not in carried), evaluate=False)
+    left = [SumOver(Mul(rest, *deltas, evaluate=False), letter)] if rest != 0 else []
+    return Add(*read, *left, evaluate=False) if carried else None
+
+
 def _uses(tensor: Tensor) -> list[Tensor]:
     """What a body refers to; through what it carries, the target."""
-    parts = (p.target if isinstance(p, Carried) else p for p in tensors_of(tensor.body))
+    parts = (p.target if isinstance(p, Carried) else p for p in tensors_of(body_of(tensor)))
     return [part for part in parts if part is not None and part.body is not None]
 
 
@@ -128,8 +159,7 @@ def _cycle(where: str, members: tuple[Tensor, ...]) -> Cycle:
 
 def _entries(tensor: Tensor) -> list[Any]:
     """The entries that a definition reads, in an order of their own."""
-    assert tensor.body is not None
-    return sorted(tensor.body.atoms(Entry), key=str)
+    return sorted(body_of(tensor).atoms(Entry), key=str)
 
 
 class StepReader(Reader):
@@ -139,7 +169,6 @@ class StepReader(Reader):
         super().__init__(outer.graph, {}, outer.where, {})
         self.outer, self.cycle, self.flat = outer, cycle, outer.flat
         self.carries: dict[Carried, View] = {}
-        self.letters: list[Axis] = []
         self._own: dict[Basic, bool] = {}
 
     def read(self, expression: Any, hint: Hint) -> View:
@@ -206,12 +235,12 @@ class StepReader(Reader):
 
     def _started(self, tensor: Tensor) -> Any:
         """The body; of c[t − 1] + [t = first] e, only what is carried: e is what that starts with."""
-        body: Any = tensor.body
+        body: Any = body_of(tensor)
         return body if self.start(tensor) is None else next(p for p in body.args if isinstance(p, PaddedEntry))
 
     def start(self, tensor: Tensor) -> Any:
         """e of a body c[t − 1] + [t = first] e, where c is carried for it alone."""
-        body: Any = tensor.body
+        body: Any = body_of(tensor)
         letter = self.cycle.letter(tensor)
         if not isinstance(body, Add) or len(body.args) != 2:
             return None

@@ -11,7 +11,7 @@ from fractions import Fraction
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
-from sympy import Add, Mul, Pow, exp, oo, true
+from sympy import Add, And, Mul, Pow, exp, oo, true
 from sympy.core.relational import GreaterThan, LessThan, StrictGreaterThan, StrictLessThan
 
 from derive.axes import Delta, Entry, Where, free_axes, whole
@@ -42,12 +42,13 @@ HARMLESS = {
     "special.gamma": 1,
     "special.gammaln": 1,
     "special.digamma": 1,
+    "special.zeta": 1,
     "arccosh": 1,
     **dict.fromkeys("exp exp2 expm1 sinh cosh tan log1p arcsin arccos arctanh special.erfinv".split(), 0),
 }
-CAN_FAIL = set("exp log log2 log10 exp2 Expm1 sinh cosh tan Log1p Log1mexp gamma loggamma digamma".split()) | set(
-    "asin acos acosh atanh erfinv".split()
-)
+CAN_FAIL = set(
+    "exp log log2 log10 exp2 Expm1 sinh cosh tan Log1p Log1mexp gamma loggamma Digamma Trigamma Tetragamma".split()
+) | set("asin acos acosh atanh erfinv".split())
 
 
 def can_fail(part: Any) -> bool:
@@ -191,19 +192,30 @@ def _bounded(node: Node) -> bool:
 
 
 def opposites(g: Graph, factors: list[View], hint: Hint) -> list[View]:
-    """where(c, a, b)/s · where(c, b, a)/s = a b/s²: σ(x) σ(−x) = e/(1 + e)² with e = exp(−|x|), nothing selected."""
+    """max(e, [c])/s · max(e, [¬c])/s = e/s² for 0 ≤ e ≤ 1: σ(x) σ(−x) = e/(1 + e)² with e = exp(−|x|), no selection."""
     for one, other in combinations(factors, 2):
-        if one.node.op == other.node.op == "divide" and one.letters == other.letters:
+        if one.node.op == other.node.op == "divide" and one.letters == other.letters and _aligned(one.node):
             (top, below), (second, same) = one.node.args, other.node.args
-            if below == same and top[1] == second[1] and top[0].op == second[0].op == "where":
-                (c, a, b), swapped = top[0].args, second[0].args
-                if (c, b, a) == swapped and _aligned(one.node) and _aligned(top[0]):
-                    first, last = (View(arg, one.letters[: len(labels)]) for arg, labels in (a, b))
-                    above = multiplied(g, first, last, hint)
-                    under = View(below[0], one.letters[: len(below[1])])
-                    made = elementwise(g, "divide", [above, multiplied(g, under, under, hint)], hint)
-                    return [made, *(f for f in factors if f is not one and f is not other)]
+            if below == same and top[1] == second[1] and (decay := _either(top[0], second[0])) is not None:
+                under = View(below[0], one.letters[: len(below[1])])
+                above = View(decay, one.letters[: len(top[1])])
+                made = elementwise(g, "divide", [above, multiplied(g, under, under, hint)], hint)
+                return [made, *(f for f in factors if f is not one and f is not other)]
     return factors
+
+
+def _either(one: Node, other: Node) -> Node | None:
+    """e, where the two are max(e, [x ≥ 0]) and max(e, [x < 0]) with e = exp(−|x|): one of them is 1, the other e."""
+    if not (one.op == other.op == "maximum" and one.args[0] == other.args[0] and _aligned(one) and _aligned(other)):
+        return None
+    decay, held = one.args[0][0], [node.args[1][0] for node in (one, other)]
+    if [node.op for node in held] != ["cast", "cast"] or decay.op != "exp" or decay.args[0][0].op != "negative":
+        return None
+    conditions = [node.args[0][0] for node in held]
+    opposite = {node.op for node in conditions} == {"greater_equal", "less"} and conditions[0].args == conditions[
+        1
+    ].args
+    return decay if opposite and decay.args[0][0].args[0][0].op == "absolute" else None
 
 
 # Conditions
@@ -293,6 +305,8 @@ def relation_of(r: Reader, op: str, condition: View) -> View:
 
 def _exponential(r: Reader, term: Any, hint: Hint) -> View | None:
     condition, then, otherwise = term.args
+    while isinstance(then, Where) and then.args[2] == otherwise:  # one condition within another: both hide
+        condition, then = And(condition, then.args[0], evaluate=False), then.args[1]
     factors = then.args if isinstance(then, Mul) else (then,)
     exponents = [f.args[0] for f in factors if isinstance(f, exp)]
     others = [f for f in factors if not isinstance(f, exp)]

@@ -107,6 +107,7 @@ class _Elimination:
         form = Form.of(delta[0] - delta[1])
         letters = [a for a in (*form.lone, *sorted(form.letters, key=str)) if form.solvable(a) and a not in self.left]
         letters = [a for a in letters if not any(a in Form.of(e).letters for e in self.added.values())]
+        letters = [a for a in letters if a not in self.reader.letters]  # one step of a loop adds to no other
         if not letters or not any(a in self.left for a in form.letters) or form.letters & set(self.added):
             return False
         letter, index = letters[0], form.solved(letters[0])
@@ -152,7 +153,7 @@ class _Elimination:
             _add_factor(inner, factor)
         if not self.added:
             return product(g, inner, self.left, self.hint)
-        places = {a for e in self.added.values() for a in Form.of(e).letters}
+        places = {a for e in self.added.values() for a in Form.of(e).letters} - set(self.reader.letters)
         summed = [a for a in self.left if a in places]
         kept = [a for a in self.hint if a not in self.added]
         view = real(g, product(g, inner, [a for a in self.left if a not in places], [*kept, *summed]))

@@ -10,11 +10,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sympy import Dummy, Expr, Function, Integer, Poly, Symbol
+from sympy import Dummy, Expr, Function, Integer, Mul, Poly, Symbol
 
 from derive.axes import Size, Unsupported
 
-from .program import Assign, Code, Into, Loop, Num, Op, Require, Rows, Statement, Update, Var
+from .program import Assign, Code, Free, Into, Loop, Num, Op, Require, Rows, Statement, Update, Var
 from .shapes import ONE, ZERO, Array, Host, Length, Value, entrywise, made, tidy
 
 RELATIONS = frozenset("greater greater_equal less less_equal equal not_equal".split())
@@ -25,7 +25,7 @@ ARITHMETIC = frozenset(
 )
 TRANSCENDENTAL = frozenset(
     "exp log sin cos tan sinh cosh tanh arcsin arccos arctan arcsinh arccosh arctanh log1p expm1 log2 log10 exp2 power "
-    "arctan2 special.erf special.erfc special.erfinv special.gamma special.gammaln special.digamma".split()
+    "arctan2 special.erf special.erfc special.erfinv special.gamma special.gammaln special.digamma special.zeta".split()
 )
 ENTRYWISE = ARITHMETIC | TRANSCENDENTAL | RELATIONS | LOGICAL
 
@@ -120,7 +120,7 @@ class Walk:
                     self._loop(statement)
                 case Rows():
                     self._rows(statement)
-                case Require():
+                case Require() | Free():
                     pass  # checks are not counted
 
     def _loop(self, statement: Loop) -> None:
@@ -135,12 +135,17 @@ class Walk:
         self.tally.add(*(count * e for e in (inner.flops, inner.moved, inner.transcendental)))
 
     def _rows(self, statement: Rows) -> None:
-        def block(rows: Expr) -> None:
-            self.values[statement.index] = Host(rows)
-            self.run(statement.body)
+        *counts, width = (self.length(self.value(code)) for code in (*statement.counts, statement.width))
 
-        count, width = (self.length(self.value(code)) for code in (statement.count, statement.width))
-        self.loop(count, width, block)
+        def blocks(rows: tuple[Expr, ...]) -> None:
+            if len(rows) < len(counts):
+                count, *inner = counts[len(rows) :]
+                self.loop(count, Mul(*inner, width), lambda more: blocks((*rows, more)))
+            else:
+                self.values[statement.index] = tuple(map(Host, rows))
+                self.run(statement.body)
+
+        blocks(())
 
     def loop(self, count: Expr, width: Expr, body: Callable[[Expr], None]) -> None:
         """The body for blocks of rows, of `count` in all."""
@@ -193,6 +198,9 @@ class Walk:
     def into(self, value: Op, out: Value) -> Value:
         """An operation that writes into memory at hand."""
         assert isinstance(out, Array)
+        if value.name == "matmul":  # as if it made the array
+            self.value(value)
+            return out
         if value.name not in ENTRYWISE:
             raise Unsupported(f"cost: {self.name}: no row for {value.name} into memory at hand")
         self.charge(value.name, [a for a in map(self.value, value.args) if isinstance(a, Array)], out)

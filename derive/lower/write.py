@@ -10,12 +10,13 @@ from sympy import Expr
 
 from . import loops
 from .code import Coder
-from .memory import ENTRYWISE, Chain, Memory, memory, steps
+from .memory import ENTRYWISE, Chain, Memory, dying, memory, steps
 from .node import Labels, Node, reachable
 from .plan import VIEWS, Plan, Segment, plan, reads, row_of
-from .program import Assign, Code, Into, Num, Op, Rows, Statement, Update, Var
+from .program import Assign, Code, Free, Into, Num, Op, Rows, Statement, Update, Var
 
 ONE = Fraction(1)
+MOST_BESIDE = 4  # blocks are not made smaller for more: calls would take as long as passes
 UPDATES = frozenset({"multiply", "divide"})  # written `a *= b`; sums are written term by term
 HINTS = {"eye": "identity", "arange": "index", "max": "top", "exp": "e", "log": "logs", "sqrt": "root", "tanh": "h"} | {
     **{
@@ -79,13 +80,18 @@ class Body:
         self.row: int | None = None
         self.local: dict[str, str] = {}
         self.index = self.names.fresh("rows")
+        groups: list[list[Node]] = []
         for segment, group in self.plan.segments:
             items = [node for node in group if node not in self.plan.inline]
+            groups += [[node] for node in items] if segment[1] is None else [items] if items else []
+        dead = {} if self.straight else dying(groups, self.plan, self.memory, targets)
+        for items in groups:
+            segment = self.plan.place[items[0]]
             if segment[1] is None:
-                for node in items:
-                    self._straight(node)
-            elif items:
+                self._straight(items[0])
+            else:
                 self._rows(segment, items)
+            self.statements += [Free(self._name(node)) for node in dead.get(items[-1], ())]
         return {node: self._operand(node, ()) for node in targets}
 
     # Names
@@ -231,7 +237,9 @@ class Body:
         before: list[Statement] = []
         after: list[Statement] = []
         self.loop, self.local = segment, {}
-        index = self.index
+        outside, second = self.index, self.plan.pairs.get(segment)
+        if second is not None:
+            self.index = f"{outside}, {self.names.fresh('columns')}"
         self._bind(items)
         for node in items:
             self.row = row_of(node, self.plan.accumulators)
@@ -246,11 +254,20 @@ class Body:
         wide = max(
             [wide, *(a for n in items for a, _ in n.args)], key=lambda n: n.rank if n.dims[:1] == wide.dims[:1] else 0
         )
-        width: Code = Num(ONE)
-        for k, length in enumerate(wide.dims[1:]):
-            width = self.sizes(length) if k == 0 else Op("multiply", (width, self.sizes(length)))
-        self.statements += [*before, Rows(index, self.sizes(segment[1] or 1), width, body), *after]
-        self.loop, self.local = None, {}
+        lengths = [self.sizes(length) for length in wide.dims[1 if second is None else 2 :]]
+        if (several := self._beside(items)) > 1:
+            lengths.append(Num(several * ONE))
+        width: Code = lengths[0] if lengths else Num(ONE)
+        for length in lengths[1:]:
+            width = Op("multiply", (width, length))
+        counts = (self.sizes(segment[1] or 1), *(() if second is None else (self.sizes(second),)))
+        self.statements += [*before, Rows(self.index, counts, width, body), *after]
+        self.loop, self.local, self.index = None, {}, outside
+
+    def _beside(self, items: list[Node]) -> int:
+        """How many arrays of a block are at hand at once, beside operands and results: all are to stay in the cache."""
+        chains = {self.memory.chain[node] for node in items if node in self.memory.chain}
+        return min(MOST_BESIDE, 1 + sum(not c.whole and (c.lender or c.before) is None for c in chains))
 
     def _exponential(self, statement: Statement) -> bool:
         """Whether exp writes into this array: allocated before the array it reads, it runs faster (1.3 to 1.6 ns).
@@ -334,7 +351,7 @@ class Body:
             self.statements.append(Assign((local,), Op("into", (value, rows)), note))
             for sign, other in rest:
                 self.statements.append(Update("add" if sign > 0 else "subtract", local, other))
-        elif node.op in ENTRYWISE:
+        elif node.op in ENTRYWISE or node.op == "matmul":
             self.statements.append(Assign((local,), Op("into", (value, rows)), note))
         else:
             self.statements.append(Assign((local,), rows))

@@ -10,7 +10,7 @@ from typing import Any
 from derive.steps import Derivation
 
 from .article import halves
-from .pages import LatexPage
+from .pages import LatexPage, made, runs
 from .prose import escaped
 from .story import Block, Display, Heading, Inputs, Told, Words, story
 from .style import LATEX
@@ -44,13 +44,13 @@ class BeamerPage(LatexPage):
     def page(self, blocks: Iterable[Block]) -> str:
         title, section, frames = "", "", list[str]()
         parts: list[Part] = []
-        for block in blocks:
+        for block, own in made(self.view, blocks, lambda block: list(self._parts(block))):
             if isinstance(block, Heading):
                 frames += self._frames(section or title, parts)
                 words, parts = self.words(block.words), []
                 title, section = (words, "") if block.level == 1 else (title, words)
             else:
-                parts += self._parts(block)
+                parts += own
         return "\n".join([*frames, *self._frames(section or title, parts)])
 
     def _frames(self, title: str, parts: Sequence[Part]) -> Iterator[str]:
@@ -87,8 +87,8 @@ class BeamerPage(LatexPage):
     def _table(self, shown: Sequence[Shown]) -> Iterator[Part]:
         """Equalities of a single link below each other, as many as a slide holds."""
         rows: list[str] = []
-        for one in shown:
-            row = "\n".join(self._rows(one))
+        for column, one in ((column, one) for column, run in runs(shown) for one in run):
+            row = "\n".join(self._rows(one, column))
             if one.note or sum(map(_height, [*rows, row])) > ROOM - 1:
                 yield from self._part("", rows)
                 rows = []
@@ -105,7 +105,11 @@ class BeamerPage(LatexPage):
             before = Row(shown.rows[place].source, shown.rows[place].reasons if place == 0 else ())
             for count in range(STEPS, 0, -1):
                 rows = (before, *shown.rows[place + 1 : place + 1 + count])
-                printed = list(self._rows(Shown(shown.target, rows, shown.free, "")))
+                printed = [
+                    row
+                    for column, run in runs([Shown(shown.target, rows, shown.free)])
+                    for row in self._rows(run[0], column)
+                ]
                 if sum(map(_height, printed)) <= ROOM - 1 or count == 1:
                     break
             yield from self._part(shown.note, printed, STEPS)

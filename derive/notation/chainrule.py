@@ -83,8 +83,7 @@ def network_latex(network: Network, heading: str = "subsection*") -> str:
     graph = [r"\ifdefined\tikzpicture", tikz(network.drawing, network.view), r"\fi"]  # TikZ is not everywhere
     parts = [rf"\{heading}{{{TITLE}}}", WORDS["graph"], *graph]
     for key, chains in _told(network):
-        rows = [row for shown in chains for row in page._rows(shown)]
-        parts += ["", WORDS[key], page._aligned("", rows)]
+        parts += ["", WORDS[key], page.display(chains)]
     return "\n".join(parts) + "\n"
 
 

@@ -14,7 +14,7 @@ from derive.steps import Derivation
 from .article import halves
 from .lines import broken, latex_width
 from .mathml import mathml, mixed
-from .pages import LatexPage
+from .pages import LatexPage, made
 from .sheet import STYLE
 from .story import Block, Heading, Inputs, Loss, Reason, Told, Words, story
 from .style import LATEX
@@ -33,7 +33,7 @@ class HtmlPage(LatexPage):
         self.below = below
 
     def page(self, blocks: Iterable[Block]) -> str:
-        return "\n".join(filter(None, (self.block(block) for block in blocks))) + "\n"
+        return "\n".join(source for _, source in made(self.view, blocks, self.block) if source) + "\n"
 
     def block(self, block: Block) -> str:
         if isinstance(block, Heading):

@@ -15,6 +15,7 @@ _MARKS = re.compile(f"[{chr(_FIRST)}-{chr(_FIRST + 3 * _DEPTHS + 8)}]")
 _DEEPER = {_FIRST + rank: _FIRST + rank + 3 for rank in range(3 * _DEPTHS)}
 
 AT_SUM = chr(_FIRST)
+AT_ENTRYWISE = chr(_FIRST + 2)  # before ⊙, which holds together more than a sum, and less than a product
 AT_PRODUCT = chr(_FIRST + 4)  # after the sums one parenthesis further in, before those two further in
 AT_CONDITION = chr(_FIRST + 5)  # between the conditions below a Σ
 
@@ -22,6 +23,11 @@ AT_CONDITION = chr(_FIRST + 5)  # between the conditions below a Σ
 def deeper(source: str) -> str:
     """The marks of what is put into parentheses."""
     return source.translate(_DEEPER)
+
+
+def linked(sign: str, *parts: str) -> str:
+    """Parts with a relation or a connective between them: the line breaks before the sign, and only then inside."""
+    return f"{AT_SUM}{sign}".join(deeper(part) for part in parts)
 
 
 def unmarked(source: str) -> str:
@@ -54,7 +60,8 @@ def text_width(source: str) -> int:
     return sum(not unicodedata.combining(char) for char in source)
 
 
-_TOKEN = re.compile(r"\\(?:begin|end)\{[a-z]+\}|\\[a-zA-Z]+|\\.|.", re.DOTALL)
+_TOKEN = re.compile(r"\\\\\[\w+\]|\\(?:begin|end)\{[a-z]+\}|\\[a-zA-Z]+|\\.|.", re.DOTALL)
+GAP = 1.0  # em: between the columns of a table
 _SPACES = {r"\,": 0.17, r"\;": 0.28, r"\quad": 1.0, r"\qquad": 2.0, " ": 0.0, r"\!": -0.17, "&": 0.0}
 _RELATIONS = dict.fromkeys(["=", "+", "-", "<", ">", r"\le", r"\ge", r"\ne", r"\odot", r"\oslash", r"\cdot"], 1.25)
 _LARGER = dict.fromkeys([r"\Bigl", r"\Bigr"], 0.1) | dict.fromkeys([r"\biggl", r"\biggr"], 0.24)
@@ -82,17 +89,21 @@ class _Measure:
         self.script = False  # within an index or exponent, where signs stand close
 
     def run(self, end: str) -> float:
-        total = widest = 0.0
+        """Up to `end`: a table is as wide as the widest cells of its columns."""
+        columns, at, total = [0.0], 0, 0.0
         while self.place < len(self.tokens):
             token = self.tokens[self.place]
             self.place += 1
-            if token == end:
-                break
-            if token == r"\\":
-                total, widest = 0.0, max(total, widest)
+            if token == end or token[:2] == r"\\" or (token == "&" and end[:4] == r"\end"):
+                columns[at], total = max(columns[at], total), 0.0
+                at = at + 1 if token == "&" else 0
+                columns += [0.0] * (at + 1 - len(columns))
+                if token == end:
+                    break
             else:
                 total += self.one(token)
-        return max(total, widest)
+        columns[at] = max(columns[at], total)
+        return sum(columns) + GAP * (len(columns) - 1)
 
     def argument(self) -> float:
         while self.place < len(self.tokens) and self.tokens[self.place] == " ":

@@ -30,6 +30,7 @@ BAR = "\u203e"  # an accent's place is within a capital's serifs: a bar stands a
 RESPELT: Mapping[str, str] = {  # what latex2mathml reads otherwise, or not at all
     r"\operatorname*{arg\,max}": r"\sup ",
     r"\operatorname*{arg\,min}": r"\inf ",
+    r"\\[3pt]": r"\\",
     r"\lvert": "|",
     r"\rvert": "|",
     r"\lVert": r"\Vert ",
@@ -104,9 +105,11 @@ def _mended(element: Element) -> None:
 
 
 def _functions_apart(element: Element) -> None:
-    """A function's name stands apart from the factor before it: x exp(y), as TeX sets it."""
+    """A function's name stands apart from the factor before it, and from a letter after it: x exp(y), x det A."""
     for place in range(len(element) - 1, -1, -1):
         named = element[place].attrib.pop("function", None) is not None
+        if named and place + 1 < len(element) and element[place + 1].tag in ("mi", "mn", *SCRIPTS):
+            element.insert(place + 1, ElementTree.Element("mspace", {"width": "0.167em"}))
         before = element[place - 1] if place else None
         if named and before is not None and (before.tag not in ("mo", "mspace") or before.text in CLOSING):
             element.insert(place, ElementTree.Element("mspace", {"width": "0.167em"}))
@@ -172,7 +175,8 @@ def _accented(element: Element) -> None:
     wide = len("".join(element[0].itertext())) > 1
     mark.text = ACCENTS[mark.text or ""]
     mark.set("stretchy", "true" if wide else "false")
-    element.set("accent", "false" if mark.text == BAR else "true")
+    capital = (element[0].text or "").isupper()
+    element.set("accent", "false" if mark.text == BAR or capital else "true")
 
 
 def _words_joined(element: Element) -> None:

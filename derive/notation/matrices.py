@@ -13,12 +13,22 @@ from derive.axes import (
     Eigenvalue,
     Eigenvector,
     Entry,
+    Exponential,
+    ExponentialSlope,
+    GeneralEigenvalue,
+    GeneralEigenvector,
     Inverse,
     LeftVector,
+    Logarithm,
+    LogarithmSlope,
     LogDeterminant,
     MatrixFunction,
+    OrthonormalFactor,
     RightVector,
     SingularValue,
+    SquareRoot,
+    SquareRootSlope,
+    TriangularFactor,
 )
 
 from .lines import unmarked
@@ -49,6 +59,16 @@ FUNCTIONS: dict[type, MatrixRow] = {
     SingularValue: MatrixRow("σ({0})", r"\sigma({0})"),
     LeftVector: MatrixRow("U({0})", "U({0})"),
     RightVector: MatrixRow("V({0})", "V({0})"),
+    OrthonormalFactor: MatrixRow("Q({0})", "Q({0})"),
+    TriangularFactor: MatrixRow("R({0})", "R({0})"),
+    GeneralEigenvalue: MatrixRow("λ({0})", r"\lambda({0})"),
+    GeneralEigenvector: MatrixRow("X({0})", "X({0})"),
+    Exponential: MatrixRow("exp({0})", r"\operatorname{{exp}}({0})"),
+    ExponentialSlope: MatrixRow("exp′({0})", r"\operatorname{{exp}}'({0})"),
+    SquareRoot: MatrixRow("sqrt({0})", r"\operatorname{{sqrt}}({0})"),
+    SquareRootSlope: MatrixRow("sqrt′({0})", r"\operatorname{{sqrt}}'({0})"),
+    Logarithm: MatrixRow("log({0})", r"\operatorname{{log}}({0})"),
+    LogarithmSlope: MatrixRow("log′({0})", r"\operatorname{{log}}'({0})"),
 }
 INVERSE_TRANSPOSE = MatrixRow("{0}⁻ᵀ", r"{0}^{{-\top}}", POW, indexed=True)
 

@@ -32,14 +32,15 @@ from derive.axes import (
     rename,
 )
 
+from . import counting
 from .factors import Factors, flattened, number_of
 from .glyphs import Glyph
 from .matrix_functions import function_factor, letters_at
 from .names import Names, key_of
 from .network import Factor, Forms, Matrix, Network, NoMatrixForm, transposed, turns
 from .printer import Printer, derivative
-from .style import Piece, Style, juxtaposed, sum_of
-from .table import FUNCTIONS, RELATIONS
+from .style import NO_FACTOR, Piece, Style, juxtaposed, sum_of
+from .table import FUNCTIONS, MUL, REDUCTIONS, RELATIONS
 
 COLUMN, ROW, FREE = "column", "row", "free"
 
@@ -50,13 +51,15 @@ class Matrices:
     def __init__(self, names: Names, style: Style, of: Entry | None = None) -> None:
         self.names, self.style, self.forms = names, style, Forms(style)
         self.scalars = Printer(names, style, (), of)
+        self.around: frozenset[Axis] = frozenset()  # letters below matrices that the whole equation has
 
     def show(self, node: Basic, letters: Sequence[Axis], form: str = FREE) -> Piece | None:
         """`node` as an array over `letters` (row, column); None where no matrix form exists.
 
         A vector is a COLUMN or a ROW; where that is FREE, one that is a column sum is written as a row, 𝟏ᵀ G.
         """
-        if len(letters) > 2 or not set(free_axes(node)) <= set(letters):
+        letters = self.inner(letters)
+        if len(letters) > 2 or not set(self.inner(free_axes(node))) <= set(letters):
             return None
         try:
             if isinstance(node, tuple(RELATIONS)):
@@ -70,16 +73,18 @@ class Matrices:
 
         `first`: as it comes from the chain rule, what is upstream first, tr(Gᵀ dX W); tr(W Gᵀ dX) is the same.
         """
-        letters = self._letters(entry) if len(entry.indices) < 3 else ()
-        if len(letters) < len(entry.indices) or not set(free_axes(node)) <= set(letters):
+        own = self.inner(entry.indices)
+        letters = self._letters(entry) if len(own) < 3 else ()
+        if len(letters) < len(own) or not set(self.inner(free_axes(node))) <= set(letters):
             return None
         try:
-            moved = Factor(Piece(self.style.symbol(self._glyph(entry).moved())))
+            moved = Factor(Piece(self._lowered(self._glyph(entry).moved(), entry)))
+            sums: Sequence[Axis] = ()
             if isinstance(node, sympy.Add):
                 negative, above, below = False, list[Piece](), list[Piece]()
                 matrix: Matrix = (Factor(self._array(node, letters)),)
             else:
-                negative, above, below, matrix = self._parts(node, letters)
+                negative, above, below, matrix, sums = self._parts(node, letters)
         except NoMatrixForm:
             return None
         inner = (*transposed(matrix), moved) if letters else (*matrix, moved)
@@ -87,12 +92,21 @@ class Matrices:
             start = next((k for k, f in enumerate(inner) if f.upstream), 0) if first else 0
             inner = (*inner[start:], *inner[:start])
             above, inner = [*above, self.forms.named("tr", self.forms.piece(inner))], ()
-        piece = self._scaled(above, below, inner)
+        steps = [index for index in entry.indices if isinstance(index, Axis) and index not in own]
+        piece = self._summed([*steps, *sums], self._scaled(above, below, inner))
         return sum_of([(True, piece)], self.style) if negative else piece
 
+    def inner(self, letters: Sequence[Basic]) -> tuple[Axis, ...]:
+        """The letters along rows and columns: all but those that stand below a matrix."""
+        return tuple(a for a in letters if isinstance(a, Axis) and a.size not in self.names.outer)
+
     def over(self, node: Basic, letters: Sequence[Axis]) -> tuple[Axis, ...]:
-        """The letters of an array with the row first: as its entry says, else with the fewer transposes."""
-        given = tuple(letters)
+        """The letters of an array with the row first: as its entry says, else with the fewer transposes.
+
+        It is asked first about an equation: which letters stand below matrices on all its sides is known from then on.
+        """
+        given = self.inner(letters)
+        self.around = frozenset(a for a in letters if a.size in self.names.outer)
         if len(given) != 2:
             return given
         lead = node.args[0] if isinstance(node, sympy.Eq) else node
@@ -123,26 +137,45 @@ class Matrices:
         return sum_of(shown, self.style)
 
     def _term(self, node: Basic, letters: Sequence[Axis], form: str) -> tuple[bool, Piece]:
-        negative, above, below, matrix = self._parts(node, letters)
+        negative, above, below, matrix, sums = self._parts(node, letters)
         if form == ROW and len(letters) == 1:
             matrix = transposed(matrix)
         elif form == FREE and len(letters) == 1 and len(matrix) > 1 and matrix[-1] == self.forms.ones:
             turned = transposed(matrix)
             matrix = turned if turns(turned) <= turns(matrix) + 1 else matrix
-        return negative, self._scaled(above, below, matrix)
+        return negative, self._summed(sums, self._scaled(above, below, matrix))
 
-    def _parts(self, node: Basic, letters: Sequence[Axis]) -> tuple[bool, list[Piece], list[Piece], Matrix]:
-        """The sign of a term, its scalars above and below the line, its matrix product."""
+    def _summed(self, letters: Sequence[Axis], piece: Piece) -> Piece:
+        """Σ_t over what stands below matrices."""
+        if not letters:
+            return piece
+        written = [self.scalars._glyph_of_letter(a) for a in letters]
+        row = self.style.form(REDUCTIONS[SumOver])
+        ranges = self.names.choice.ranges
+        head = (
+            self.style.ranged(row, self.scalars._ranges(letters, written), ())
+            if ranges
+            else row + self.style.letters(written)
+        )
+        body = piece if piece.level >= MUL else self.style.paren(piece)
+        return Piece(f"{head} {body.source}", MUL, max(body.open, NO_FACTOR), 2)
+
+    def _parts(
+        self, node: Basic, letters: Sequence[Axis]
+    ) -> tuple[bool, list[Piece], list[Piece], Matrix, tuple[Axis, ...]]:
+        """The sign of a term, its scalars above and below the line, its matrix product, what it is a sum over."""
         network = Network(self.forms, tuple(letters))
         below: list[Piece] = []
         bound: dict[Axis, None] = {}
-        negative = self._gather(node, set(letters), network, below, bound)
-        network.reduce((letter, self.scalars.show(letter.size)) for letter in bound)
+        outer = {a for a in free_axes(node) if a.size in self.names.outer} | self.around
+        negative = self._gather(node, set(letters) | outer, network, below, bound)
+        inner = self.inner(tuple(bound))
+        network.reduce((letter, self.scalars.show(letter.size)) for letter in inner)
         matrix = network.result(letters)
         above = [piece for piece in network.above if piece.source != "1"]
         powers = Counter(below)
         below = [p if n == 1 else self.style.power(p, Piece(str(n))) for p, n in powers.items()]
-        return negative, above, below, matrix
+        return negative, above, below, matrix, tuple(a for a in bound if a not in inner)
 
     def _scaled(self, above: list[Piece], below: list[Piece], matrix: Matrix) -> Piece:
         pieces = self.forms.pieces(matrix)
@@ -178,6 +211,9 @@ class Matrices:
             if letter in seen:
                 fresh[letter] = fresh_letter(letter, taken)
             new = fresh.get(letter, letter)
+            if new.size in self.names.outer:
+                below_matrices = [self.scalars._glyph_of_letter(a) for a in seen if a.size in self.names.outer]
+                self.scalars.scope[new] = self.names.letter(new, below_matrices)
             taken.add(new.name)
             seen.add(new)
             bound[new] = None
@@ -194,7 +230,15 @@ class Matrices:
             return
         if not isinstance(factor, (Entry, AdjointOf, MatrixFunction)):
             letters = tuple(sorted(letters, key=lambda a: network.letters.index(a) if a in network.letters else 1))
+            letters = self._upright(factor, letters)
         network.add(letters, (self._factor(factor, letters),), inverse)
+
+    def _upright(self, factor: Basic, letters: tuple[Axis, ...]) -> tuple[Axis, ...]:
+        """The letters in the order in which fewer matrices within a bracket are transposed."""
+        if len(letters) < 2:
+            return letters
+        mark = r"^\top" if self.style.is_latex else "ᵀ"
+        return min((letters, letters[::-1]), key=lambda way: self._factor(factor, way).piece.source.count(mark))
 
     def _letters(self, factor: Basic) -> tuple[Axis, ...]:
         """The letters of a factor, row first; a derivative has the variable's letters last."""
@@ -209,15 +253,16 @@ class Matrices:
             entries = [factor.entry] if of is None else [of, factor.entry]
             turned = of is None and self.stands_turned(factor.entry.tensor)
             turned ^= not isinstance(factor, TangentOf) and layout == ("numerator" if of is None else "denominator")
-        indices = [index for entry in entries for index in entry.indices]
+        below = {id(entry): self.names.below(entry.tensor) for entry in entries}
+        indices = [a for entry in entries for k, a in enumerate(entry.indices) if k not in below[id(entry)]]
         if any(not isinstance(index, Axis) for index in indices) or isinstance(factor, PaddedEntry):
             raise NoMatrixForm
-        letters = tuple(dict.fromkeys(indices)) if entries else free_axes(factor)
+        letters = tuple(dict.fromkeys(indices)) if entries else self.inner(free_axes(factor))
         return letters[::-1] if turned else letters
 
     def stands_turned(self, tensor: Tensor) -> bool:
         """Whether a tensor is written with its samples as columns."""
-        samples, axes = self.names.samples, tensor.axes
+        samples, axes = self.names.samples, self.inner(tensor.axes)
         return (
             samples is not None
             and self.names.choice.samples == "columns"
@@ -227,8 +272,8 @@ class Matrices:
 
     def _scalar(self, node: Basic) -> Piece:
         """An expression without free letters."""
-        if not letters_of(node) and not node.atoms(Entry):
-            return self.scalars._factor(node)
+        if not self.inner(tuple(letters_of(node))) and not node.atoms(Entry):
+            return self.scalars.whole(node) if node.atoms(Axis) else self.scalars._factor(node)
         if isinstance(node, sympy.Add):
             return self._array(node, ())
         return self._factor(node, ()).piece
@@ -257,30 +302,48 @@ class Matrices:
         raise NoMatrixForm
 
     def _entry(self, node: Entry) -> Factor:
-        if any(
-            not isinstance(i, Axis) or i.size != a.size for i, a in zip(node.indices, node.tensor.axes, strict=True)
-        ):
+        below, pairs = self.names.below(node.tensor), zip(node.indices, node.tensor.axes, strict=True)
+        if any((not isinstance(i, Axis) or i.size != a.size) and k not in below for k, (i, a) in enumerate(pairs)):
             raise NoMatrixForm  # a part of the tensor has no name
         if self.names.choice.from_one and node.tensor.dtype == "int":
             raise NoMatrixForm  # whether it counts from 1 is seen in indices only
-        piece = Piece(self.style.symbol(self._glyph(node)))
-        if len(set(node.indices)) < node.tensor.ndim:
+        piece = Piece(self._symbol(node))
+        inside = [index for k, index in enumerate(node.indices) if k not in below]
+        if len(set(inside)) < len(inside):
             return self.forms.diagonal_of(piece)
         return Factor(piece, upstream=node.tensor.role in ("upstream", "adjoint"))
 
     def _derivative(self, node: AdjointOf) -> Factor:
         if isinstance(node, TangentOf):
             glyph, moved = self._glyph(node.entry), self.names.choice.kind == "differential"
-            return Factor(Piece(self.style.symbol(glyph.moved() if moved else glyph.accented("dot"))))
+            return Factor(Piece(self._lowered(glyph.moved() if moved else glyph.accented("dot"), node.entry)))
         is_row = self.names.choice.layout == "numerator" and self.scalars.of is None and node.entry.tensor.ndim == 1
         shown = derivative(self.scalars, node, self._symbol, r"^\top" if self.style.is_latex else "ᵀ")
         return Factor(shown, transposed=is_row)
 
     def _symbol(self, entry: Entry) -> str:
-        return self.style.symbol(self._glyph(entry))
+        return self._lowered(self._glyph(entry), entry)
+
+    def lowered(self, entry: Entry) -> str:
+        """The matrix of which an entry is one: X_t of x[t, b, i]."""
+        return self._lowered(self.names.matrices[key_of(entry.tensor)], entry)
+
+    def _lowered(self, glyph: Glyph, entry: Entry) -> str:
+        """The matrix with what stands below it: X_t, H_{t−1}."""
+        places = [entry.indices[k] for k in self.names.below(entry.tensor)]
+        if any(self.inner(tuple(free_axes(place))) for place in places):
+            raise NoMatrixForm  # R_{n+m} would be another matrix in each row
+        indices, units = self.scalars._indices(
+            [counting.shown(p) for p in places] if self.names.choice.from_one else places
+        )
+        shown = [
+            f"{self.scalars.show(entry.tensor.axes[k]).source}={index}" if not place.atoms(Axis) else index
+            for k, place, index in zip(self.names.below(entry.tensor), places, indices, strict=True)
+        ]  # t = 0 is a step, H_0 a name
+        return self.style.lowered(glyph, [index.replace(" ", "") for index in shown], units)
 
     def _glyph(self, node: Entry) -> Glyph:
-        if node.tensor.ndim > 2:
+        if node.tensor.ndim - len(self.names.below(node.tensor)) > 2:
             raise NoMatrixForm
         return self.names.matrices[key_of(node.tensor)]
 

@@ -35,6 +35,7 @@ from derive.axes import (
 
 from .factors import Factors, flattened, number_of
 from .glyphs import Glyph
+from .lines import AT_ENTRYWISE
 from .names import Names, key_of
 from .network import HADAMARD
 from .printer import Printer, derivative
@@ -121,7 +122,7 @@ class NamedTensors:
         sign = r" \odot " if self.style.is_latex else " ⊙ "
         if under:
             sign = rf" \underset{{{under}}}{{\odot}} " if self.style.is_latex else f" ⊙_{under} "
-        return Piece(sign.join(p.source for p in shown), HADAMARD, 0, max(p.tall for p in shown))
+        return Piece((AT_ENTRYWISE + sign).join(p.source for p in shown), HADAMARD, 0, max(p.tall for p in shown))
 
     def _softmaxes(self, factors: Factors) -> list[Piece]:
         """exp(u) over Σ_c exp(u) as softmax_c(u); they are taken out of the factors."""

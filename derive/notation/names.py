@@ -16,7 +16,7 @@ from typing import Any
 from sympy import Expr, S, Symbol
 from sympy.core.basic import Basic
 
-from derive.axes import Axis, NameProblem, PaddedBoolEntry, PaddedEntry, Size, Tensor, did_you_mean
+from derive.axes import Axis, Carried, NameProblem, PaddedBoolEntry, PaddedEntry, Size, Tensor, did_you_mean
 
 from .choice import PLAIN, Notation
 from .glyphs import Glyph, glyph, raw
@@ -58,6 +58,7 @@ class Length(Size):
 
 def key_of(tensor: Tensor) -> Key:
     """What makes two tensors the same to a reader: the name, whose adjoint or tangent it is, whether it is given."""
+    tensor = tensor.target or tensor if isinstance(tensor, Carried) else tensor
     return tensor.name, tensor.of if tensor.role in OVER else UPSTREAM if tensor.role == UPSTREAM else ""
 
 
@@ -133,6 +134,8 @@ class Names:
     padded: Mapping[Key, Glyph] = field(default_factory=dict)
     order: tuple[Axis, ...] = ()  # which letters stand first in an index: those of the output, as in s h + r
     choice: Notation = PLAIN
+    outer: frozenset[Expr] = frozenset()  # lengths of letters below matrices: t of X_t, samples of a batch
+    recurs: bool = False  # whether something is read one step before: s_{t−1}
     samples: Axis | None = None  # what counts samples: the first axis of the first input that has two
 
     @staticmethod
@@ -207,6 +210,10 @@ class Names:
     def written(self) -> frozenset[str]:
         """Every stem in use: a function written by a letter, such as σ(x), gives way to a tensor of that name."""
         return frozenset(g.text for g in [*self.tensors.values(), *self.symbols.values()])
+
+    def below(self, tensor: Tensor) -> tuple[int, ...]:
+        """The places of a tensor's axes that stand below its matrix, as t does in X_t."""
+        return tuple(place for place, axis in enumerate(tensor.axes) if axis.size in self.outer)
 
     def abbreviates(self, symbol: Symbol) -> bool:
         """Whether a parameter is written by a letter that stands for its name."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from derive.axes import Axis
 
+from .lines import AT_ENTRYWISE
 from .style import Piece, Style, juxtaposed
 from .table import ATOM, POW
 
@@ -128,9 +129,9 @@ class Forms:
         if len(above) == 1 and not below:
             return above[0]
         shown = [self._operand(m) for m in above] or [self.ones.piece]
-        source = self._one_of(" ⊙ ", r" \odot ").join(p.source for p in shown)
+        source = (AT_ENTRYWISE + self._one_of(" ⊙ ", r" \odot ")).join(p.source for p in shown)
         divisors = [self._operand(m) for m in below]
-        source += "".join(self._one_of(" ⊘ ", r" \oslash ") + p.source for p in divisors)
+        source += "".join(AT_ENTRYWISE + self._one_of(" ⊘ ", r" \oslash ") + p.source for p in divisors)
         return (Factor(Piece(source, HADAMARD, 0, max(p.tall for p in [*shown, *divisors]))),)
 
     def _operand(self, matrix: Matrix) -> Piece:

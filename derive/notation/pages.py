@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import groupby
+from typing import TypeVar
 
 from sympy.core.basic import Basic
 
-from .lines import broken, latex_width, text_width, unmarked
+from .lines import AT_SUM, broken, latex_width, text_width, unmarked
 from .prose import escaped
 from .story import Block, Display, Heading, Inputs, Part, Reason, Words
 from .view import Row, Shown, View
+from .wide import TIMES, fitted, led
 
 LINE = 33.0  # em: the width of a line of mathematics in LaTeX; an article at 10 points has 34.5
 INDENT = 2.0
@@ -18,6 +21,7 @@ NARROW = 10.0
 SMALL = r"\footnotesize\itshape"
 
 
+T = TypeVar("T")
 _TIED = "\u00a0"
 TIED_UP_TO = 50  # columns: a formula within a sentence stays on one line up to here
 
@@ -27,6 +31,14 @@ def _kept(source: str) -> str:
     return source.replace(" ", _TIED) if text_width(source) <= TIED_UP_TO else source
 
 
+def made(view: View, blocks: Iterable[Block], make: Callable[[Block], T]) -> list[tuple[Block, T]]:
+    """Each block with what is made of it: inputs last, for they tell which names have been printed."""
+    given = list(blocks)
+    found = {k: make(block) for k, block in enumerate(given) if not isinstance(block, Inputs)}
+    view.printed = "\n".join(map(str, found.values()))
+    return [(block, found[k] if k in found else make(block)) for k, block in enumerate(given)]
+
+
 class TextPage:
     """Unicode for a terminal of `width` columns."""
 
@@ -34,7 +46,7 @@ class TextPage:
         self.view, self.width = view, width
 
     def page(self, blocks: Iterable[Block]) -> str:
-        return "\n\n".join(filter(None, (self.block(block) for block in blocks))) + "\n"
+        return "\n\n".join(source for _, source in made(self.view, blocks, self.block) if source) + "\n"
 
     def block(self, block: Block) -> str:
         if isinstance(block, Heading):
@@ -69,7 +81,7 @@ class TextPage:
             yield f"  {self.view.parameter(scalar)}: a number"
         yield from (f"  {name}: {words}" for name, words in self.view.parameters())
         yield from (f"  {length}" for length in self.view.lengths())
-        yield from (f"  {beyond}: {plain}, and 0 outside" for beyond, plain in self.view.paddings())
+        yield from (f"  {beyond}: {plain}, and 0 outside" for beyond, plain in self.view.paddings(self.view.printed))
         yield from (self._wrapped(f"  ({words})", "  ").removeprefix("  ") for words in self.view.conventions())
 
     def chain(self, shown: Shown) -> Iterable[str]:
@@ -107,9 +119,9 @@ class LatexPage:
 
     def page(self, blocks: Iterable[Block]) -> str:
         source = ""
-        for block in blocks:
+        for block, own in made(self.view, blocks, self.block):
             between = "\n" if isinstance(block, (Display, Inputs)) else "\n\n"  # no empty paragraph above a display
-            source += (between if source else "") + self.block(block)
+            source += (between if source else "") + own
         return source + "\n"
 
     def block(self, block: Block) -> str:
@@ -120,7 +132,7 @@ class LatexPage:
             return self.words(block.words)
         if isinstance(block, Inputs):
             return self._inputs(block)
-        return self._display([shown for chain in block.chains for shown in self.view.chains(chain)])
+        return self.display([shown for chain in block.chains for shown in self.view.chains(chain)])
 
     def words(self, words: Iterable[Part]) -> str:
         return "".join(escaped(part) if isinstance(part, str) else f"${self.view.source(part)}$" for part in words)
@@ -134,41 +146,48 @@ class LatexPage:
         items += [rf"\item ${self.view.parameter(scalar)}$: a number" for scalar in block.scalars]
         items += [rf"\item ${name}$: {words}" for name, words in self.view.parameters()]
         items += [rf"\item ${length}$" for length in self.view.lengths()]
-        items += [rf"\item ${beyond}$: ${plain}$, and 0 outside" for beyond, plain in self.view.paddings()]
+        items += [
+            rf"\item ${beyond}$: ${plain}$, and 0 outside" for beyond, plain in self.view.paddings(self.view.printed)
+        ]
         items += [rf"\item {words}" for words in self.view.conventions()]
         return "\n".join([r"\begin{itemize}", r"\setlength{\itemsep}{0pt}", *items, r"\end{itemize}"]) if items else ""
 
-    def _display(self, chains: Sequence[Shown]) -> str:
-        """Chains in one align*; a note stands between."""
-        parts: list[list[str]] = [[]]
-        notes = [""]
+    def display(self, chains: Sequence[Shown]) -> str:
+        """Chains in one align*, but for those whose target stands on a line of its own; a note stands between."""
+        parts: list[tuple[str, list[Shown]]] = [("", [])]
         for shown in chains:
-            if shown.note and shown.note != notes[-1]:
-                parts.append([])
-                notes.append(shown.note)
-            parts[-1] += self._rows(shown)
-        return "\n".join(self._aligned(note, rows) for note, rows in zip(notes, parts, strict=True) if rows)
+            if shown.note and shown.note != parts[-1][0]:
+                parts.append((shown.note, []))
+            parts[-1][1].append(shown)
+        printed: list[str] = []
+        for note, members in parts:
+            for place, (column, run) in enumerate(runs(members)):
+                rows = [row for shown in run for row in self._rows(shown, column)]
+                printed.append(self._aligned("" if place else note, rows))
+        return "\n".join(printed)
 
     def _aligned(self, note: str, rows: Sequence[str]) -> str:
         body = " \\\\\n".join(rows)
         above = f"\\noindent {note[:1].upper()}{note[1:]}:\n" if note else ""
         return f"{above}\\begin{{align*}}\n{body}\n\\end{{align*}}"
 
-    def _rows(self, shown: Shown) -> Iterable[str]:
+    def _rows(self, shown: Shown, column: float | None) -> Iterable[str]:
+        """A chain's lines, where targets are `column` wide; None: with the target on a line of its own."""
+        above = " \\\\*\n".join(f"& {self.fitted(line, LINE)}" for line in _sides(shown.target))
         if not shown.rows:
-            yield f"& {shown.target}"
+            yield above
             return
-        room = LINE - latex_width(shown.target) - 1.5
-        apart = room < NARROW or not _fits(shown.rows, room)  # a long target has a line of its own
-        room = LINE - INDENT - 1.5 if apart else room
+        apart = column is None
+        room = LINE - 1.5 - (INDENT if column is None else column)
         for place, row in enumerate(shown.rows):
-            lines = broken(row.source, latex_width, room - (INDENT if place else 0), r"{} \times ")
+            lines = broken(row.source, latex_width, room - (INDENT if place else 0), TIMES)
+            lines = [self.fitted(line, room) for line in lines]
             target = f"{shown.target} " if place == 0 and not apart else ""
             shift = r"\qquad " if place == 0 or apart else r"\quad "
             printed = [rf"&\quad = {lines[0]}" if apart else f"{target}&= {lines[0]}"]
-            printed += [f"&{shift}{_led(line)}" for line in lines[1:]]
+            printed += [f"&{shift}{led(line)}" for line in lines[1:]]
             if apart and place == 0:
-                printed.insert(0, f"& {shown.target}")
+                printed.insert(0, above)
             if row.reasons:
                 laws = escaped(", ".join(dict.fromkeys(reason.law for reason in row.reasons)))
                 printed[-1] += rf" \tag*{{{SMALL} {laws}}}"
@@ -177,21 +196,40 @@ class LatexPage:
                 printed.append(rf"&\quad\parbox[t]{{{room - INDENT:.0f}em}}{{\raggedright{SMALL} {clauses}}}")
             yield " \\\\*\n".join(printed)  # no page ends between an expression and its reason
 
+    def fitted(self, line: str, room: float) -> str:
+        """A line within the margin: what breaks nowhere is made smaller."""
+        return fitted(line, room)
+
     def clause(self, reason: Reason) -> str:
         """`why (equations)` in words; the law's name stands at the right."""
         parts = self.view.clause(reason)
         return "".join(f"${source}$" if maths else escaped(source) for maths, source in parts)
 
 
-def _fits(rows: Sequence[Row], room: float) -> bool:
+def _sides(target: str) -> list[str]:
+    """A target in lines, which break at its equality signs."""
+    return broken(target.replace(" = ", f"{AT_SUM} = "), latex_width, LINE, TIMES)
+
+
+def runs(chains: Sequence[Shown]) -> Iterator[tuple[float | None, list[Shown]]]:
+    """Chains below each other with the width of their targets; None for those whose targets stand alone."""
+    beside = [shown for shown in chains if _fits(shown, latex_width(shown.target))]
+    column = max((latex_width(shown.target) for shown in beside), default=0.0)
+    for together, run in groupby(chains, key=lambda shown: _fits(shown, max(column, latex_width(shown.target)))):
+        members = list(run)
+        yield max(latex_width(shown.target) for shown in members) if together else None, members
+
+
+def _fits(shown: Shown, column: float) -> bool:
+    """Whether every line can be made short enough beside targets that are `column` wide."""
+    room = LINE - column - 1.5
+    return not shown.rows or (room >= NARROW and _short(shown.rows, room))
+
+
+def _short(rows: Sequence[Row], room: float) -> bool:
     """Whether every line of the rows can be made as short as `room`."""
-    lines = (line for row in rows for line in broken(row.source, latex_width, room, r"{} \times "))
+    lines = (line for row in rows for line in broken(row.source, latex_width, room, TIMES))
     return all(latex_width(line) <= room for line in lines)
-
-
-def _led(line: str) -> str:
-    """A continued line: its leading sign spaces like a binary operator."""
-    return "{} " + line if line[0] in "+-" else line
 
 
 def _kind(dtype: str, bound: Basic | None, shape: str, view: View) -> str:
@@ -209,6 +247,7 @@ def _kind(dtype: str, bound: Basic | None, shape: str, view: View) -> str:
 _FOR_MARKDOWN: tuple[tuple[str, str], ...] = (
     (r"\,", r"\thinspace "),
     (r"\ ", " "),
+    (r"\\[3pt]", r"\\"),
     ("< ", r"\lt "),
     ("> ", r"\gt "),
 )
@@ -225,14 +264,14 @@ class MarkdownPage(LatexPage):
     """GitHub-flavoured Markdown with $…$ and $$…$$."""
 
     def page(self, blocks: Iterable[Block]) -> str:
-        return "\n\n".join(filter(None, (self.block(block) for block in blocks))) + "\n"
+        return "\n\n".join(source for _, source in made(self.view, blocks, self.block) if source) + "\n"
 
     def block(self, block: Block) -> str:
         if isinstance(block, Heading):
             return f"{'#' * block.level} {self.words(block.words)}"
         if isinstance(block, Display):
             shown = [shown for chain in block.chains for shown in self.view.chains(chain)]
-            return self._display(shown)
+            return self.display(shown)
         return super().block(block)
 
     def words(self, words: Iterable[Part]) -> str:
@@ -250,17 +289,21 @@ class MarkdownPage(LatexPage):
         above = f"{note[:1].upper()}{note[1:]}:\n\n" if note else ""
         return f"{above}$$\n\\begin{{aligned}}\n{body}\n\\end{{aligned}}\n$$\n"
 
-    def _display(self, chains: Sequence[Shown]) -> str:
+    def display(self, chains: Sequence[Shown]) -> str:
         told = dict.fromkeys(reason for shown in chains for row in shown.rows for reason in row.reasons)
         clauses = {reason: self.clause(reason) for reason in told}
         listed = "\n".join(f"- {_plain(r.law)}: {clause}" for r, clause in clauses.items() if clause)
-        return "\n".join(filter(None, [super()._display(chains), listed])).rstrip()
+        return "\n".join(filter(None, [super().display(chains), listed])).rstrip()
 
-    def _rows(self, shown: Shown) -> Iterable[str]:
+    def _rows(self, shown: Shown, column: float | None) -> Iterable[str]:
         quiet = Shown(shown.target, tuple(Row(row.source, ()) for row in shown.rows), shown.free, shown.note)
-        for row, printed in zip(shown.rows, super()._rows(quiet), strict=False):
+        for row, printed in zip(shown.rows, super()._rows(quiet, column), strict=False):
             laws = ", ".join(reason.law for reason in row.reasons)
             yield printed.replace(r"\\*", r"\\") + (rf" && \text{{{laws}}}" if laws else "")
+
+    def fitted(self, line: str, room: float) -> str:
+        """As it is: a reader's page is as wide as it is, and the dialect knows no smaller letters."""
+        return line
 
     def clause(self, reason: Reason) -> str:
         """`why (equations)` in words."""

@@ -32,9 +32,10 @@ from . import counting
 from .conditions import bounds, chained, conditioned, conjuncts, equation, says_all, within
 from .factors import Factors, flattened, number_of
 from .glyphs import Glyph
-from .lines import deeper, unmarked
+from .lines import deeper, linked, unmarked
 from .matrices import matrix_function
 from .names import Names, key_of
+from .recurrence import is_step
 from .style import NO_FACTOR, SHORT_EXPONENT, Piece, Style, sum_of, width_of
 from .table import ADD, ATOM, CONNECTIVES, CONSTANTS, FENCES, FUNCTIONS, MUL, POW, REDUCTIONS, REL, RELATIONS, REMAINDER
 from .whole import Integers, counts, folded, shortened
@@ -153,7 +154,10 @@ class Printer:
         if beyond:
             self.met.add(tensor)
         indices, units = self._indices(places)
-        return self.style.entry(glyph, indices, units, computed=not all(isinstance(n, Axis) for n in places))
+        computed = not all(isinstance(n, Axis) for n in places)
+        if computed and self.names.recurs and not self.style.is_latex and all(map(is_step, node.args[1:])):
+            return self.style.entry(glyph, [",".join(i.replace(" ", "") for i in indices)], units=False)
+        return self.style.entry(glyph, indices, units, computed=computed)
 
     def _indices(self, nodes: Sequence[Basic]) -> tuple[list[str], bool]:
         units = all(isinstance(n, Axis) and self._glyph_of_letter(n).single for n in nodes)
@@ -280,9 +284,8 @@ class Printer:
     def _relation(self, node: Basic) -> Piece:
         left, right = (self._integer(side) for side in node.args)
         row = RELATIONS[type(node)]
-        return Piece(
-            left.source + self.style.form(row) + right.source, row.level, right.open, max(left.tall, right.tall)
-        )
+        source = linked(self.style.form(row), left.source, right.source)
+        return Piece(source, row.level, right.open, max(left.tall, right.tall))
 
     def _conditions(self, parts: Sequence[Basic]) -> list[Piece]:
         """Conditions side by side, two about one expression as a chain."""
@@ -301,7 +304,8 @@ class Printer:
         row = CONNECTIVES[type(node)]
         shown = self._conditions(conjuncts(node)) if isinstance(node, sympy.And) else [self.show(p) for p in node.args]
         shown = [self.style.paren(p) if p.level < REL else p for p in shown]
-        return Piece(self.style.form(row).join(p.source for p in shown), row.level, 0, max(p.tall for p in shown))
+        source = linked(self.style.form(row), *(p.source for p in shown))
+        return Piece(source, row.level, 0, max(p.tall for p in shown))
 
     def _not(self, node: Basic) -> Piece:
         inside = self.show(node.args[0])

@@ -25,6 +25,7 @@ _MATHS = {
     "∩": r"\cap", "∅": r"\emptyset", "↦": r"\mapsto", "↔": r"\leftrightarrow", "⇔": r"\Leftrightarrow", "∼": r"\sim",
     "∝": r"\propto", "≪": r"\ll", "≫": r"\gg", "ℒ": r"\mathcal{L}", "ℕ": r"\mathbb{N}", "ℤ": r"\mathbb{Z}",
     "⊘": r"\oslash", "⊕": r"\oplus", "⅓": r"\tfrac13", "¼": r"\tfrac14", "⁺": "^+", "₊": "_+",
+    "⋯": r"\cdots", "ᴸ": "^L",
     **{low: f"_{letter}" for letter, low in zip("aehijklmnoprstuvx", "ₐₑₕᵢⱼₖₗₘₙₒₚᵣₛₜᵤᵥₓ", strict=True)},
     **{digit: f"_{place}" for place, digit in enumerate("₀₁₂₃₄₅₆₇₈₉")},
     **{up: f"^{place}" for place, up in zip("0456789", "⁰⁴⁵⁶⁷⁸⁹", strict=True)},

@@ -3,14 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import groupby
-from typing import Protocol, TypeAlias
 
 from sympy.core.basic import Basic
 
-from derive.axes import AdjointOf, Axis, SumOver, TangentOf, Tensor, Unsupported, free_axes
-from derive.steps import Derivation, Equation, Step, Subject
+from derive.axes import AdjointOf, Axis, Entry, SumOver, TangentOf, Tensor, Unsupported, free_axes
+from derive.steps import Derivation, Equation, Step
+
+from .blocks import (
+    LOSS,
+    MOVED_LOSS,
+    Block,
+    Chain,
+    Display,
+    Heading,
+    Inputs,
+    Line,
+    Loss,
+    Part,
+    Reason,
+    Shape,
+    Told,
+    Words,
+)
+from .recurrence import Subject, retold
 
 DETAILS = ("brief", "normal", "full")
 NAMING = {"definition", "found"}
@@ -24,101 +41,11 @@ CITING = {"assumption", "use a fact", "use symmetry"}
 MOST = 3
 
 
-class Told(Subject, Protocol):
-    """The traced formula, and its intermediates: what a document must know of it."""
-
-    @property
-    def definitions(self) -> tuple[Tensor, ...]: ...
-
-
-@dataclass(frozen=True)
-class Loss:
-    """The letter of the scalar that is differentiated, L; `moved`: its differential dL."""
-
-    moved: bool = False
-
-
-@dataclass(frozen=True)
-class Shape:
-    """The lengths of a tensor, B × I."""
-
-    tensor: Tensor
-
-
-LOSS, MOVED_LOSS = Loss(), Loss(moved=True)
-Part: TypeAlias = str | Basic | Loss | Shape
-
-
-@dataclass(frozen=True)
-class Reason:
-    """Why two neighbours of a chain are equal: laws, a clause in words, equations cited."""
-
-    law: str
-    why: str = ""
-    cites: tuple[Basic, ...] = ()
-
-
-@dataclass(frozen=True)
-class Line:
-    """One link of a chain: `= expression`, and why."""
-
-    expression: Basic
-    reasons: tuple[Reason, ...] = ()
-
-
-@dataclass(frozen=True)
-class Chain:
-    """target = line = line …; `letters` are those of the result, in order."""
-
-    target: tuple[Basic, ...]
-    lines: tuple[Line, ...]
-    letters: tuple[Axis, ...]
-    again: bool = False  # it was told before: only what came out
-
-    @property
-    def free(self) -> tuple[Axis, ...]:
-        """Every free letter of the chain, those of the result first."""
-        parts = [*self.target, *(line.expression for line in self.lines)]
-        return tuple(dict.fromkeys([*self.letters, *(a for part in parts for a in free_axes(part))]))
-
-
-@dataclass(frozen=True)
-class Heading:
-    """The title of a document or section; an expression in it is printed."""
-
-    words: tuple[Part, ...]
-    level: int = 2
-
-
-@dataclass(frozen=True)
-class Words:
-    """A paragraph; expressions in it are printed."""
-
-    words: tuple[Part, ...]
-
-
-@dataclass(frozen=True)
-class Inputs:
-    """What the formula is given: tensors with their shapes, parameters."""
-
-    tensors: tuple[Tensor, ...]
-    scalars: tuple[Basic, ...]
-
-
-@dataclass(frozen=True)
-class Display:
-    """Chains set apart from the text."""
-
-    chains: tuple[Chain, ...]
-
-
-Block: TypeAlias = Heading | Words | Inputs | Display
-
-
 def story(derivation: Derivation, subject: Told, detail: str, summary: str = "") -> list[Block]:
     """The blocks of a document; Unsupported for a detail that is none of brief, normal, full."""
     if detail not in DETAILS:
         raise Unsupported(f"unknown detail {detail!r}: expected one of {', '.join(DETAILS)}")
+    derivation, subject = retold(derivation, subject)
     blocks: list[Block] = [Heading((derivation.title,), level=1)]
     if summary:
         blocks.append(Words((summary,)))
@@ -132,19 +59,28 @@ def story(derivation: Derivation, subject: Told, detail: str, summary: str = "")
 def _definition(derivation: Derivation, subject: Told, detail: str) -> Iterator[Block]:
     yield Heading(("Definition",))
     yield Inputs(subject.inputs, subject.scalars)
-    named = [_defined(tensor) for tensor in subject.definitions if tensor.body is not None]
-    yield Display(tuple(named))
+    yield Display(defined(subject))
     for number, assumption in enumerate(subject.assumptions):
         yield Words(("It is assumed that " if number == 0 else "… and that ", assumption.statement, "."))
     yield from _differentiated(derivation, subject)
+    yield from _mirrored(derivation, subject)
     shown = derivation.equations if detail != "brief" else _used(derivation.equations)
     if any(e.tensor is not None and e.kind == "adjoint" for e in shown):
         yield Words(("A bar marks an adjoint: the derivative with respect to what stands under it.",))
+        if isinstance(subject, Subject):
+            yield Words(("Adjoints run against the recurrence, and beyond its last step they are 0.",))
     if detail != "brief":
         yield from _differentials(derivation, subject)
 
 
-def _defined(tensor: Tensor) -> Chain:
+def defined(subject: Told) -> tuple[Chain, ...]:
+    """Every named part and the output, and how recurrences begin."""
+    named = [_named(tensor) for tensor in subject.definitions if tensor.body is not None]
+    begins = subject.begins if isinstance(subject, Subject) else ()
+    return (*named, *(Chain((entry,), (Line(start),), free_axes(entry)) for entry, start in begins))
+
+
+def _named(tensor: Tensor) -> Chain:
     return Chain((tensor[tensor.axes],), (Line(tensor.body),), tensor.axes)
 
 
@@ -177,6 +113,25 @@ def _differentiated(derivation: Derivation, subject: Told) -> Iterator[Block]:
                  *_joined([AdjointOf(y[y.axes]) for _, y in upstream], " and "), "."))  # fmt: skip
     if subject.elementwise:
         yield Words(("The formula holds entry by entry: arrays of any shape, the indices left out.",))
+
+
+def _mirrored(derivation: Derivation, subject: Told) -> Iterator[Block]:
+    """The convention of a derivative with respect to a matrix that is assumed to be symmetric or definite."""
+    results = [e.target for e in derivation.equations if e.kind == "result"]
+    varied = {target.entry.tensor for target in results if isinstance(target, AdjointOf)}
+    symmetric = {tensor for assumption in subject.assumptions for tensor in _turned(assumption.statement)}
+    matrices = [tensor for tensor in subject.inputs if tensor in varied & symmetric]
+    if matrices:
+        several = [*_joined(matrices[:-1], ", "), " or "] if len(matrices) > 1 else []
+        yield Words(("An entry of ", *several, matrices[-1], " and its mirror image count as two variables, equal or "
+                     "not; where they are one, their derivatives add."))  # fmt: skip
+
+
+def _turned(statement: Basic) -> set[Tensor]:
+    """The tensors that a statement mentions with their letters in two orders, A_nm and A_mn."""
+    entries = [e for e in statement.atoms(Entry) if isinstance(e, Entry)]
+    pairs = [(a, b) for a in entries for b in entries if a.tensor == b.tensor and a.indices != b.indices]
+    return {a.tensor for a, b in pairs if set(a.indices) == set(b.indices)}
 
 
 def _differentials(derivation: Derivation, subject: Told) -> Iterator[Block]:
@@ -398,3 +353,9 @@ def _shortened(reasons: Iterable[Reason], told: set[tuple[str, str]]) -> tuple[R
         told.add((reason.law, reason.why))
         found.append(replace(reason, why="") if known else reason)
     return tuple(found)
+
+
+__all__ = [
+    "DETAILS", "LOSS", "MOVED_LOSS", "Block", "Chain", "Display", "Heading", "Inputs", "Line", "Loss", "Part", "Reason",
+    "Shape", "Told", "Words", "defined", "expressions_in", "story", "tensors_in", "upstreams",
+]  # fmt: skip

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from . import wide
 from .glyphs import RAISED, Glyph, braced
 from .lines import AT_CONDITION, AT_PRODUCT, AT_SUM, deeper, latex_width, text_width, unmarked
 from .table import ADD, ATOM, MUL, POW, FenceRow, Row
@@ -43,6 +44,7 @@ class Style(Protocol):
     def root(self, piece: Piece) -> Piece: ...
     def symbol(self, glyph: Glyph) -> str: ...
     def entry(self, glyph: Glyph, indices: Sequence[str], units: bool, computed: bool = False) -> Piece: ...
+    def lowered(self, glyph: Glyph, indices: Sequence[str], units: bool) -> str: ...
     def cases(self, rows: Sequence[tuple[Piece, Piece]], last: Piece) -> Piece: ...
     def derivative(self, above: str, below: Sequence[str]) -> Piece: ...
     def letters(self, written: Sequence[Glyph], conditions: Sequence[str] = ()) -> str: ...
@@ -157,10 +159,16 @@ class TextStyle:
         inside = indexed(indices, latex=False, units=units)
         return Piece(f"{glyph.in_text()}_{inside}" if units else f"{glyph.in_text()}_{{{inside}}}")
 
+    def lowered(self, glyph: Glyph, indices: Sequence[str], units: bool) -> str:
+        """A matrix's name and what stands below it: X_t, H_{t−1}."""
+        inside = ("" if units else ",").join(indices)
+        bare = (units and indices) or len(inside) == 1
+        return glyph.in_text() + (f"_{inside}" if bare else f"_{{{inside}}}" if indices else "")
+
     def cases(self, rows: Sequence[tuple[Piece, Piece]], last: Piece) -> Piece:
         source = last.source
         for condition, value in reversed(rows):
-            inside = (condition.source, value.source, source)
+            inside = (deeper(deeper(part)) for part in (condition.source, value.source, source))
             source = deeper(f"where({f',{AT_CONDITION} '.join(inside)})")
         return Piece(source)
 
@@ -222,13 +230,24 @@ class LatexStyle:
             return juxtaposed(above, self)
         if all(piece.source.isdigit() for piece in below):
             return self._over_number(above, below)
-        divisor = unmarked(juxtaposed(below, self).source)
+        under = juxtaposed(below, self)
+        if wide.too_wide(under.source):
+            return self._times_inverse(above, under)
+        divisor = unmarked(under.source)
         if len(above) == 1 and above[0].level == ADD and above[0].tall < 2 and _width(above[0]) < SHORT_SUM:
             return self._fraction(above[0].source, divisor)
         small = [p for p in above if not p.reaches and p.level > ADD and p.tall < 2 and _width(p) < SMALL]
+        while wide.too_wide(juxtaposed(small, self).source):
+            small.pop()
         rest = [p for p in above if p not in small]
         fraction = self._fraction(juxtaposed(small, self).source, divisor)
         return juxtaposed([fraction, *rest], self)
+
+    def _times_inverse(self, above: Sequence[Piece], divisor: Piece) -> Piece:
+        """What divides is too wide for a fraction: a power, before what reaches to the end."""
+        inverse = self.power(self.paren(divisor), Piece("-1"))
+        near = [piece for piece in above if not piece.reaches and piece.source != "1"]
+        return juxtaposed([*near, inverse, *(piece for piece in above if piece.reaches)], self)
 
     def _over_number(self, above: Sequence[Piece], below: Sequence[Piece]) -> Piece:
         number = [piece for piece in above if piece.source.isdigit()]
@@ -248,16 +267,23 @@ class LatexStyle:
         return Piece(f"{base.source}^{braced(unmarked(exponent.source))}", POW, tall=base.tall)
 
     def root(self, piece: Piece) -> Piece:
+        if wide.too_wide(piece.source):
+            return self.power(self.paren(piece), Piece("1/2"))
         return Piece(rf"\sqrt{{{unmarked(piece.source)}}}", tall=max(1, piece.tall))
 
     def entry(self, glyph: Glyph, indices: Sequence[str], units: bool, computed: bool = False) -> Piece:
         below = f"_{braced(indexed(indices, latex=True, units=units))}" if indices else ""
         return Piece(glyph.as_tensor() + below, POW if glyph.mark else ATOM, tall=1 if glyph.mark else 0)
 
+    def lowered(self, glyph: Glyph, indices: Sequence[str], units: bool) -> str:
+        if not indices:
+            return glyph.as_index()
+        inside = ",".join(filter(None, [glyph.mark, ("" if units else ",").join(indices)]))
+        return f"{glyph.latex}_{braced(inside)}" + "'" * glyph.primes
+
     def cases(self, rows: Sequence[tuple[Piece, Piece]], last: Piece) -> Piece:
-        lines = [rf"{unmarked(v.source)} & \text{{if }} {unmarked(c.source)}" for c, v in rows]
-        lines.append(rf"{unmarked(last.source)} & \text{{otherwise}}")
-        return Piece(r"\begin{cases} " + r" \\ ".join(lines) + r" \end{cases}", MUL, NO_TERM, tall=3)
+        written = wide.cases([(value.source, condition.source) for condition, value in rows], last.source)
+        return Piece(written, MUL, NO_TERM, tall=3)
 
     def derivative(self, above: str, below: Sequence[str]) -> Piece:
         order = "" if len(below) == 1 else f"^{len(below)}"

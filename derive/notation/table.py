@@ -13,6 +13,7 @@ from sympy.logic import boolalg
 from derive.axes import (
     ArgMaxOver,
     ArgMinOver,
+    Digamma,
     Expm1,
     Log1mexp,
     Log1p,
@@ -24,6 +25,8 @@ from derive.axes import (
     Sigmoid,
     Softplus,
     SumOver,
+    Tetragamma,
+    Trigamma,
 )
 
 # How tightly an expression holds together; a smaller number needs parentheses inside a larger one.
@@ -77,7 +80,9 @@ FUNCTIONS: Mapping[Any, FunctionRow] = {
     sympy.sign: _named("sgn"),
     sympy.loggamma: FunctionRow("log Γ", r"\log\Gamma", otherwise="lgamma"),
     sympy.gamma: FunctionRow("Γ", r"\Gamma", otherwise="gamma"),
-    sympy.digamma: FunctionRow("ψ", r"\psi", otherwise="digamma"),
+    Digamma: FunctionRow("ψ", r"\psi", otherwise="digamma"),
+    Trigamma: FunctionRow("ψ₁", r"\psi_1", otherwise="trigamma"),
+    Tetragamma: FunctionRow("ψ₂", r"\psi_2", otherwise="tetragamma"),
     sympy.Max: _named("max"),
     sympy.Min: _named("min"),
     Sigmoid: FunctionRow("σ", r"\sigma", otherwise="sigmoid"),

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from sympy import Eq, Expr, Mul, Symbol
 from sympy.core.basic import Basic
 
-from derive.axes import AdjointOf, Axis, Entry, Size, SumOver, TangentOf, Tensor, free_axes
+from derive.axes import AdjointOf, Axis, Entry, Size, SumOver, TangentOf, Tensor, free_axes, tensors_of
 from derive.steps import Derivation
 
 from .choice import Notation, chosen
@@ -18,6 +18,8 @@ from .matrix import Matrices
 from .named import NamedTensors
 from .names import Names, key_of
 from .printer import Printer
+from .recurrence import Subject, retold
+from .slices import outer_lengths
 from .story import Chain, Line, Loss, Reason, Shape, Told, expressions_in, upstreams
 from .style import Piece, Style, width_of
 
@@ -60,6 +62,7 @@ class View:
         self.sizes = tuple(sizes)
         self.matrices = Matrices(names, style, of)
         self.named = NamedTensors(names, style, of)
+        self.printed = ""
         self.met: set[Basic] = set()  # what was printed under a name that has to be explained
         self.noted: set[str] = set()  # notes are made once in a document
 
@@ -80,7 +83,7 @@ class View:
         """An expression without indices; None where that cannot be had, or is not wanted."""
         if self.choice.by_matrices:
             lead = node.args[0] if isinstance(node, AdjointOf) else node  # G = (∂L/∂Y)ᵀ in numerator layout
-            over = self.matrices.over(lead, letters) if len(letters) < 3 else letters
+            over = self.matrices.over(lead, letters) if len(self.matrices.inner(letters)) < 3 else letters
             return self.matrices.show(node, over, self.matrices.form(lead))
         return self.named.show(node, letters) if self.notation == "named" else None
 
@@ -97,6 +100,8 @@ class View:
     def declared(self, tensor: Tensor) -> str:
         """`x_bi`, or `X = (x_bi)` where it is mentioned without its indices."""
         entry, plain = self.entry(tensor), self.tensor(tensor)
+        if self.choice.by_matrices and self.names.below(tensor) and len(self.matrices.inner(tensor.axes)) < 3:
+            plain = self.matrices.lowered(tensor[tensor.axes])
         if self.notation == "index" or plain == entry:
             return entry
         turned = self.choice.by_matrices and self.matrices.stands_turned(tensor)
@@ -107,7 +112,7 @@ class View:
         """`B × I`; in named tensor notation `b[B] × i[I]`."""
         axes = tensor.axes
         if self.choice.by_matrices and self.matrices.stands_turned(tensor):
-            axes = axes[::-1]
+            axes = (*(axes[k] for k in self.names.below(tensor)), *self.matrices.inner(axes)[::-1])
         sizes = [self.source(axis.size) for axis in axes]
         if self.notation == "named":
             sizes = [f"{self.named.axis(axis)}[{size}]" for axis, size in zip(axes, sizes, strict=True)]
@@ -155,10 +160,7 @@ class View:
             self.parameter(symbol) for symbol in self.names.symbols if symbol in met and self.names.abbreviates(symbol)
         ]
         told += [", ".join(renamed)] if renamed else []
-        keys = {key_of(tensor) for tensor in met if isinstance(tensor, Tensor)}
-        for key, pair in zip(self.names.padded, self.paddings(), strict=True):
-            told += [f"{pair[0]} is {pair[1]}, and 0 outside"] if key in keys else []
-        return told
+        return told + [f"{beyond} is {plain}, and 0 outside" for beyond, plain in self.paddings("")]
 
     def conventions(self) -> Iterator[str]:
         """What must be known to read this notation, in words."""
@@ -171,14 +173,19 @@ class View:
             yield "d marks a differential; what stands before that of a variable is its derivative, transposed"
         if choice.by_matrices and choice.samples == "columns":
             yield "samples are the columns of a matrix"
+        if choice.by_matrices and self.names.outer:
+            yield "what stands below a matrix picks a part of a larger array, as a step or a member of a batch"
         if choice.by_matrices and choice.layout != "mixed":
             first = "output's" if choice.layout == "numerator" else "variable's"
             yield f"derivatives are in {choice.layout} layout: the {first} axis comes first"
 
-    def paddings(self) -> Iterator[tuple[str, str]]:
-        """What is read beyond its edges, and by itself: x̃ and x."""
+    def paddings(self, printed: str) -> Iterator[tuple[str, str]]:
+        """What is read beyond its edges, and by itself, x̃ and x: of all such tensors those that have been printed."""
+        met = {key_of(tensor) for tensor in self.met if isinstance(tensor, Tensor)}
         for key, beyond in self.names.padded.items():
-            yield self.style.entry(beyond, (), True).source, self.style.entry(self.names.tensors[key], (), True).source
+            source = self.style.entry(beyond, (), True).source
+            if key in met or source in printed:
+                yield source, self.style.entry(self.names.tensors[key], (), True).source
 
     def _index(self, node: Basic, letters: Iterable[Axis]) -> Piece:
         return self._show(Printer(self.names, self.style, letters, self.of), node)
@@ -288,6 +295,7 @@ def _moved(line: Line, entry: Entry) -> Basic:
 
 def view_of(derivation: Derivation, subject: Told, style: Style, notation: str | Notation) -> View:
     """The view of a whole document: names told apart over everything it prints."""
+    derivation, subject = retold(derivation, subject)
     defined = subject.definitions
     ups = [g for g, _ in upstreams(derivation, subject)] if derivation.of is None else []
     tensors = [*subject.inputs, *defined, *ups]
@@ -300,9 +308,23 @@ def view_of(derivation: Derivation, subject: Told, style: Style, notation: str |
         tensors,
         chosen(notation),
     )
-    samples = next((t.axes[0] for t in subject.inputs if len(t.axes) == 2), None)
+    names = _sliced(names, subject, bodies, expressions_in(derivation)) if names.choice.by_matrices else names
+    inner = [[a for a in t.axes if a.size not in names.outer] for t in subject.inputs]
+    samples = next((axes[0] for axes in inner if len(axes) == 2), None)
     order = tuple(dict.fromkeys([*(a for t in subject.outputs for a in t.axes), *letters]))
-    return View(replace(names, order=order, samples=samples), style, derivation.of, subject.sizes)
+    names = replace(names, order=order, samples=samples, recurs=isinstance(subject, Subject))
+    return View(names, style, derivation.of, subject.sizes)
+
+
+def _sliced(names: Names, subject: Told, bodies: Sequence[Basic], others: Iterable[Basic]) -> Names:
+    """The names where letters of steps or of a batch stand below matrices; ranks are those of the matrices."""
+    met = {key_of(t): t for body in (*bodies, *others) for t in tensors_of(body)}
+    met |= {key_of(t): t for t in (*subject.inputs, *subject.definitions)}
+    outer = outer_lengths(subject, met.values(), bodies)
+    ranks = {
+        key: sum(a.size not in outer for a in met[key].axes) if key in met else n for key, n in names.ranks.items()
+    }
+    return replace(names, outer=outer, ranks=ranks) if outer else names
 
 
 __all__ = ["Line", "Row", "Shown", "View", "view_of"]

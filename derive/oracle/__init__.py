@@ -2,7 +2,7 @@
 
 from .evaluate import BATCH, Evaluator, Scope, evaluate, evaluate_at, joined, number, same, spread, unknown
 from .exact import known, ratio
-from .functions import FUNCTIONS, first, picked, sign
+from .functions import FUNCTIONS, first, picked, polygamma, sign
 from .matrix import MATRICES
 from .point import Array, Point, extent, length, point_from_arrays
 
@@ -24,6 +24,7 @@ __all__ = [
     "number",
     "picked",
     "point_from_arrays",
+    "polygamma",
     "ratio",
     "same",
     "sign",

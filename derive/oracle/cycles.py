@@ -1,15 +1,33 @@
-"""Definitions that rest on themselves, by what a recurrence carries: in which order they settle."""
+"""In which order definitions are evaluated; those that rest on themselves, by what a recurrence carries, together."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 
 from sympy.core.basic import Basic
 
-from derive.axes import Carried, Tensor, tensors_of
+from derive.axes import Carried, Tensor, definitions, tensors_of
 
 Group = tuple[list[Carried], list[Tensor]]  # what is carried, and the definitions to be swept until it stays
+Readings = tuple[tuple[Tensor, Basic], ...]  # definitions that are read with another body
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Recurrences, each after those it rests on, then every definition after what it refers to."""
+
+    groups: tuple[Group, ...]
+    order: tuple[Tensor, ...]
+
+
+@lru_cache(maxsize=2048)
+def planned(roots: tuple[Basic, ...], readings: Readings) -> Plan:
+    """The order for the definitions that the roots rest on: that of one point is that of all."""
+    order, read = definitions(roots), dict(readings)
+    further = definitions([read[tensor] for tensor in order if tensor in read])
+    return Plan(tuple(groups({t: read.get(t, t.body) for t in (*further, *order)})), order)
 
 
 @lru_cache(maxsize=4096)
@@ -53,4 +71,4 @@ def _reached(start: Iterable[Tensor], parts: Mapping[Tensor, tuple[Tensor, ...]]
     return seen
 
 
-__all__ = ["groups"]
+__all__ = ["planned"]

@@ -38,13 +38,12 @@ from derive.axes import (
     TangentOf,
     Tensor,
     Unsupported,
-    definitions,
     did_you_mean,
     free_axes,
 )
 from derive.axes import whole as is_whole
 
-from .cycles import groups
+from .cycles import planned
 from .exact import FOLDS, ROUNDED, ratio, settled
 from .functions import COMPARISONS, FUNCTIONS, JOINS, REDUCTIONS, first, near, picked, sign
 from .matrix import MATRICES
@@ -75,10 +74,14 @@ class Scope:
         """The values along one dimension."""
         return np.asarray(values).reshape([-1 if d == dimension else 1 for d in range(self.depth)])
 
-    def letter(self, letter: Axis) -> Array:
+    def place(self, letter: Axis) -> int:
+        """The dimension that a letter runs along."""
         if letter not in self.dimension:
             raise ShapeError(f"letter {letter.name} is neither bound nor among the letters to evaluate over")
-        place = self.dimension[letter]
+        return self.dimension[letter]
+
+    def letter(self, letter: Axis) -> Array:
+        place = self.place(letter)
         return self.along(place, self.ranges[place - 1])
 
     def count(self, letters: Sequence[Axis]) -> int:
@@ -150,15 +153,15 @@ class Evaluator:
         if len(self.points) == 1:
             self.point._values[tensor] = self.values[tensor]
 
-    def define_all(self, order: Sequence[Tensor]) -> None:
-        """Definitions, each after what it refers to; those of a recurrence again and again, until nothing changes.
+    def define_all(self, *roots: Basic) -> None:
+        """What the roots rest on, each after what it refers to; recurrences again and again, until nothing changes.
 
         Each sweep makes one more entry right along the letter that is scanned over, from the first or the last on.
         """
-        read = definitions([self.point.readings[tensor] for tensor in order if tensor in self.point.readings])
-        for carried, members in groups({t: self.point.readings.get(t, t.body) for t in (*read, *order)}):
+        plan = planned(roots, tuple(self.point.readings.items()))
+        for carried, members in plan.groups:
             self._settle_all(carried, members)
-        for tensor in order:
+        for tensor in plan.order:
             self.define(tensor)
 
     def _settle_all(self, carried: Sequence[Carried], members: Sequence[Tensor]) -> None:
@@ -242,13 +245,18 @@ class Evaluator:
 
     def read(self, node: Any, array: Array, scope: Scope, leading: Sequence[Axis] = ()) -> Array:
         """`array[point, index, …]`, every index an array over the scope; 0 or false outside, if the entry is padded."""
-        places = [self.exact(index, scope) for index in (*leading, *node.indices)]
+        at = (*leading, *node.indices)
+        if all(type(index) is Axis for index in at) and len(set(at)) == len(at):
+            along = [scope.place(letter) for letter in at]
+            if all(scope.ranges[place - 1].stop <= size for place, size in zip(along, array.shape[1:], strict=True)):
+                return laid(array, along, scope)
+        places = [self.exact(index, scope) for index in at]
         inside: Any = True
         if isinstance(node, (PaddedEntry, PaddedBoolEntry)):
             for number, size in enumerate(array.shape[1:]):
                 inside = inside & (places[number] >= 0) & (places[number] < size)
                 places[number] = np.clip(places[number], 0, size - 1)
-        for index, place, size in zip((*leading, *node.indices), places, array.shape[1:], strict=True):
+        for index, place, size in zip(at, places, array.shape[1:], strict=True):
             self._in_range(node, index, place, size)
         found = array[(scope.along(0, range(array.shape[0])), *places)]
         return found if inside is True else np.where(inside, found, array.dtype.type(0))
@@ -340,6 +348,16 @@ def same(one: Array, two: Array) -> bool:
     return bool(np.all((one == two) | ((one != one) & (two != two))))
 
 
+def laid(array: Array, places: Sequence[int], scope: Scope) -> Array:
+    """`array[point, letter, …]`, each letter along its dimension of the scope, within what it indexes."""
+    values = [scope.ranges[place - 1] for place in places]
+    part = array[(slice(None), *(slice(r.start, r.stop) for r in values))]
+    shape = [1] * scope.depth
+    for place, count in zip((0, *places), part.shape, strict=True):
+        shape[place] = count
+    return part.transpose(0, *sorted(range(1, part.ndim), key=lambda k: places[k - 1])).reshape(shape)
+
+
 def joined(value: Any, scope: Scope, inner: Scope) -> Array:
     """`value`, at full length along the dimensions that `inner` adds to `scope`, with those dimensions made one."""
     full = spread(value, scope.depth, inner.ranges[scope.depth - 1 :])
@@ -358,7 +376,7 @@ def evaluate_at(expression: Basic, points: Sequence[Point], letters: Sequence[Ax
         return np.concatenate([evaluate_at(expression, batch, letters) for batch in batches])
     with np.errstate(all="ignore"):  # a branch that is not selected may overflow or divide by zero
         evaluator = Evaluator(points)
-        evaluator.define_all(definitions([expression]))
+        evaluator.define_all(expression)
         value = evaluator.over(expression, letters)
     value = value.astype(float) if value.dtype.kind in "iu" else value
     return np.broadcast_to(value, (len(points), *value.shape[1:]))

@@ -8,10 +8,12 @@ from collections.abc import Callable
 from functools import reduce
 from typing import Any
 
+import mpmath
 import numpy as np
 import sympy
 
 from derive.axes import (
+    Digamma,
     Expm1,
     Log1mexp,
     Log1p,
@@ -23,6 +25,8 @@ from derive.axes import (
     Sigmoid,
     Softplus,
     SumOver,
+    Tetragamma,
+    Trigamma,
     Where,
 )
 
@@ -39,6 +43,11 @@ def _sigmoid(x: Array) -> Array:
 
 def _softplus(x: Array) -> Array:
     return np.log(1 + np.exp(x)) if np.iscomplexobj(x) else np.logaddexp(0, x)
+
+
+def polygamma(order: int) -> Callable[[Array], Array]:
+    """ψ⁽ⁿ⁾, the derivatives of log Γ: n = 0 is ψ itself."""
+    return np.vectorize(lambda x: float(mpmath.psi(order, x)), otypes=[float])
 
 
 def _power(base: Array, exponent: Array) -> Array:
@@ -72,6 +81,9 @@ FUNCTIONS: dict[type, Callable[..., Any]] = {
     sympy.atanh: np.arctanh,
     sympy.erf: _erf,
     sympy.erfc: lambda x: 1 - _erf(x),
+    sympy.gamma: np.vectorize(math.gamma, otypes=[float]),
+    sympy.loggamma: np.vectorize(math.lgamma, otypes=[float]),
+    **{kind: polygamma(kind.order) for kind in (Digamma, Trigamma, Tetragamma)},
     Sigmoid: _sigmoid,
     Softplus: _softplus,
     Log1p: np.log1p,

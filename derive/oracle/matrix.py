@@ -13,11 +13,21 @@ from derive.axes import (
     Determinant,
     Eigenvalue,
     Eigenvector,
+    Exponential,
+    ExponentialSlope,
+    GeneralEigenvalue,
+    GeneralEigenvector,
     Inverse,
     LeftVector,
+    Logarithm,
+    LogarithmSlope,
     LogDeterminant,
+    OrthonormalFactor,
     RightVector,
     SingularValue,
+    SquareRoot,
+    SquareRootSlope,
+    TriangularFactor,
 )
 
 Matrices = NDArray[np.float64]
@@ -62,6 +72,93 @@ def _singular(which: str) -> Callable[[Matrices], Matrices]:
     return part
 
 
+def _triangular(which: int) -> Callable[[Matrices], Matrices]:
+    """Q or R of A = Q R; the diagonal of R is positive."""
+
+    def part(matrix: Matrices) -> Matrices:
+        if matrix.shape[0] < matrix.shape[1]:
+            raise np.linalg.LinAlgError("more columns than rows")
+        factors = np.linalg.qr(matrix)
+        signs = np.sign(np.diagonal(factors.R))
+        if not np.all(signs):
+            raise np.linalg.LinAlgError("columns that depend on each other")
+        return (factors.Q * signs, factors.R * signs[:, None])[which]
+
+    return part
+
+
+def _general(which: int) -> Callable[[Matrices], Matrices]:
+    """λ, ascending, or X of A X = X Λ; of each column of X, the entry of largest magnitude is positive."""
+
+    def part(matrix: Matrices) -> Matrices:
+        values, vectors = np.linalg.eig(matrix)
+        if np.iscomplexobj(values):
+            raise np.linalg.LinAlgError("complex eigenvalues")
+        order = np.argsort(values)
+        vectors = vectors[:, order]
+        largest = np.take_along_axis(vectors, np.abs(vectors).argmax(axis=0, keepdims=True), axis=0)
+        return (values[order], vectors * np.sign(largest))[which]
+
+    return part
+
+
+def exponential(matrix: Matrices) -> Matrices:
+    """e^A = (e^{A/2ˢ})^{2ˢ}, the inner one by its series."""
+    squarings = max(0, int(np.ceil(np.log2(max(np.abs(matrix).sum(axis=0).max(), 1e-300)))) + 4)
+    small = matrix / 2.0**squarings
+    term = total = np.eye(len(matrix))
+    for k in range(1, 20):
+        term = term @ small / k
+        total = total + term
+    for _ in range(squarings):
+        total = total @ total
+    return total
+
+
+def _function(of: Callable[[Matrices], Matrices]) -> Callable[[Matrices], Matrices]:
+    """V f(Λ) Vᵀ of a symmetric positive definite matrix."""
+
+    def applied(matrix: Matrices) -> Matrices:
+        values, vectors = np.linalg.eigh(matrix)
+        if values[0] <= 0:
+            raise np.linalg.LinAlgError("not positive definite")
+        return np.asarray((vectors * of(values)) @ vectors.T)
+
+    return applied
+
+
+root, logarithm = _function(np.sqrt), _function(np.log)
+
+
+def _exponential_slope(matrix: Matrices) -> Matrices:
+    """For every E of one entry 1, the corner of e^[[A, E], [0, A]]: in powers of the blocks it is what A′ = E moves."""
+    n = len(matrix)
+    found = np.empty((n, n, n, n))
+    for r, c in np.ndindex(n, n):
+        blocks: Matrices = np.kron(np.eye(2), matrix).astype(float)
+        blocks[r, n + c] = 1
+        found[:, :, r, c] = exponential(blocks)[:n, n:]
+    return found
+
+
+def _root_slope(matrix: Matrices) -> Matrices:
+    """The inverse of S′ ↦ S S′ + S′ S, of what is symmetric."""
+    one, factor = np.eye(len(matrix)), root(matrix)
+    moved: Matrices = (np.kron(factor, one) + np.kron(one, factor)).astype(float)
+    return _even(np.linalg.inv(moved).reshape(4 * (len(matrix),)))
+
+
+def _even(slopes: NDArray[Any]) -> Matrices:
+    """Along (E + Eᵀ)/2."""
+    return np.asarray((slopes + slopes.swapaxes(-2, -1)) / 2)
+
+
+def _logarithm_slope(matrix: Matrices) -> Matrices:
+    """The inverse of how e^L moves with L, of what is symmetric."""
+    n = len(matrix)
+    return _even(np.linalg.inv(_exponential_slope(logarithm(matrix)).reshape(n * n, n * n)).reshape(n, n, n, n))
+
+
 MATRICES: Mapping[type, Callable[[Matrices], Matrices]] = {
     Inverse: _failing(np.linalg.inv, "mn"),
     Determinant: _failing(np.linalg.det, ""),
@@ -72,4 +169,14 @@ MATRICES: Mapping[type, Callable[[Matrices], Matrices]] = {
     SingularValue: _failing(_singular("values"), "m"),
     LeftVector: _failing(_singular("left"), "nm"),
     RightVector: _failing(_singular("right"), "mm"),
+    OrthonormalFactor: _failing(_triangular(0), "nm"),
+    TriangularFactor: _failing(_triangular(1), "mm"),
+    GeneralEigenvalue: _failing(_general(0), "n"),
+    GeneralEigenvector: _failing(_general(1), "nn"),
+    Exponential: _failing(exponential, "nn"),
+    ExponentialSlope: _failing(_exponential_slope, "nnnn"),
+    SquareRoot: _failing(root, "nn"),
+    SquareRootSlope: _failing(_root_slope, "nnnn"),
+    Logarithm: _failing(logarithm, "nn"),
+    LogarithmSlope: _failing(_logarithm_slope, "nnnn"),
 }

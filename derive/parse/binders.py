@@ -5,8 +5,9 @@ from __future__ import annotations
 from .errors import LatexError
 from .grammar import BODY
 from .names import Names
+from .scope import stem_of
 from .tokens import Token
-from .tree import Big, Binary, Call, Letter, Name, Node, Number, Range, Relation, children
+from .tree import At, Big, Binary, Call, Letter, Logic, Name, Node, Number, Range, Relation, children
 
 FLIPPED = {"<": ">", ">": "<", "<=": ">=", ">=": "<="}
 EXTREMA = ("max", "min", "prod", "argmax", "argmin")
@@ -46,7 +47,7 @@ class Binders(Names):
             raise LatexError(f"\\{kind} needs its letter: write \\{kind}_i", start.column)
         relations = self.bound(sub)
         letters = self.binds(relations, start)
-        ranges, conditions = self.ranged(relations, letters)
+        ranges, conditions = self.ranged(relations, letters, bool(sup))
         if sup:
             ranges = self.upper(ranges, sup, start)
         before = set(self.letters)
@@ -89,7 +90,7 @@ class Binders(Names):
         parts: list[list[Token]] = [[]]
         depth = 0
         for token in group:
-            depth += (token.text in ("(", "[", "{")) - (token.text in (")", "]", "}"))
+            depth += (token.text in ("(", "[", "{", "\\{")) - (token.text in (")", "]", "}", "\\}"))
             if depth == 0 and (token.kind == "newline" or token.text in (",", ":", "|", "and")):
                 parts.append([])
             else:
@@ -98,11 +99,44 @@ class Binders(Names):
             raise LatexError("a letter is missing beside the comma", group[0].column)
         found: list[Node] = []
         for part in parts:
-            for one in _listed(self.sub(part).whole()):
-                if not isinstance(one, (Letter, Relation, Name)):
+            for one in self.of_set(part) or _listed(self.below(part)):
+                if not isinstance(one, (Letter, Relation, Name, At, Logic)):
                     raise LatexError("expected letters or conditions below the sign", part[0].column)
                 found.append(one)
         return _shared(found)
+
+    def below(self, part: list[Token]) -> Node:
+        """What stands below a sign: e and primed names are letters there."""
+        inner = self.sub(part)
+        inner.binding = True
+        return inner.whole()
+
+    def of_set(self, part: list[Token]) -> list[Node] | None:
+        """i ∈ {1, …, n} and i ∈ [n] as 1 ≤ i ≤ n; x ∈ 𝒳 as x; None for anything else."""
+        if len(part) < 3 or part[1].text != "in" or part[0].kind != "letter":
+            return None
+        found = stem_of(part[2:])
+        if (
+            found is not None
+            and part[2].text == "mathcal"
+            and found[1] < len(part) - 2
+            and found[0] not in self.scope.names
+        ):
+            raise LatexError(f"{found[0]} is not declared: declare who is a neighbour of whom, as in "
+                             f"where='{found[0]}: n n mask'", part[2].column)  # fmt: skip
+        letter, rest, column = Letter(part[0].column, part[0].text), part[2:], part[0].column
+        texts = [t.text for t in rest]
+        if texts[0] == "mathcal" and [t for t in texts[1:] if t not in "{}"] == [letter.name.upper()]:
+            return None if letter.name.upper() in self.scope.names else [letter]
+        if texts[0] == "[" and texts[-1] == "]":
+            low: list[Token] = [Token("number", "1", column)]
+            high = rest[1:-1]
+        elif texts[:1] + texts[2:5] + texts[-1:] == ["\\{", ",", "dots", ",", "\\}"]:
+            low, high = rest[1:2], rest[5:-1]
+        else:
+            return None
+        ends = (self.sub(low).whole(), letter, self.sub(high).whole())
+        return [Relation(column, ends, ("<=", "<="))]
 
     def binds(self, found: list[Node], start: Token) -> set[str]:
         """The letters that the sign binds: those written alone, before =, or new in a relation."""
@@ -125,16 +159,27 @@ class Binders(Names):
             raise LatexError("no letter is bound below the sign", start.column)
         return letters
 
-    def ranged(self, found: list[Node], letters: set[str]) -> tuple[tuple[Range, ...], tuple[Node, ...]]:
+    def ranged(self, found: list[Node], letters: set[str], limited: bool) -> tuple[tuple[Range, ...], tuple[Node, ...]]:
         """Ranges c ≤ i ≤ d of the letters, and the conditions that are left."""
         low: dict[str, Node] = {}
         high: dict[str, Node] = {}
         conditions: list[Node] = []
+        alone = {_letter(one) for one in found}
         for one in found:
+            if isinstance(one, (At, Logic)):
+                conditions.append(one)
             if not isinstance(one, Relation):
                 continue
-            if one.signs == ("=",) and _letter(one.items[0]) in letters:
-                low[_letter(one.items[0])] = one.items[1]
+            name = _letter(one.items[0])
+            if one.signs == ("=",) and name in letters - alone:
+                if not limited and not isinstance(one.items[1], Number):
+                    raise LatexError(f"two readings: {name} from there on, or only there; write {name} \\ge …, or "
+                                     f"\\sum_{{{name} : {name} = …}}", one.column)  # fmt: skip
+                low[name] = one.items[1]
+                continue
+            if one.signs == ("in",) and isinstance(one.items[1], At):  # j ∈ N(i), N a mask
+                neighbours = one.items[1]
+                conditions.append(At(one.column, neighbours.base, (*neighbours.indices, one.items[0])))
                 continue
             for left, sign, right in zip(one.items, one.signs, one.items[1:], strict=False):
                 if not _limit(left, sign, right, letters, low, high):
@@ -144,12 +189,13 @@ class Binders(Names):
         return ranges, tuple(conditions)
 
     def upper(self, ranges: tuple[Range, ...], sup: list[Token], start: Token) -> tuple[Range, ...]:
-        if len(ranges) != 1 or ranges[0].high is not None:
+        one = ranges[-1]
+        if any(r.high is not None for r in ranges) or any(r.low is not None for r in ranges[:-1]):
             raise LatexError("an upper limit needs one letter below the sign, as in \\sum_{i=1}^{n}", start.column)
-        one = ranges[0]
         if one.low is None:
             raise LatexError(f"an upper limit without a lower one: write \\sum_{{{one.letter}=1}}", start.column)
-        return (Range(one.column, one.letter, one.low, self.sub(sup).whole()),)
+        high = self.sub(sup).whole()
+        return tuple(Range(r.column, r.letter, one.low, high) for r in ranges)  # i, j = 1 … n limits both
 
 
 def _letter(node: Node) -> str:
@@ -187,10 +233,17 @@ def used(node: Node) -> set[str]:
 
 def unbound(tree: Node, bound: frozenset[str] = frozenset()) -> set[str]:
     """Letters that no sign within the tree binds."""
-    if isinstance(tree, Letter):
-        return {tree.name} - bound
-    inner = bound | {one.letter for one in tree.ranges} if isinstance(tree, Big) else bound
-    return set().union(*(unbound(part, inner) for part in children(tree)))
+    found: set[str] = set()
+    stack = [(tree, bound)]
+    while stack:
+        part, inner = stack.pop()
+        if isinstance(part, Letter):
+            found |= {part.name} - inner
+            continue
+        if isinstance(part, Big):
+            inner = inner | {one.letter for one in part.ranges}
+        stack += [(one, inner) for one in children(part)]
+    return found
 
 
 def _limit(left: Node, sign: str, right: Node, letters: set[str], low: dict[str, Node], high: dict[str, Node]) -> bool:

@@ -105,6 +105,12 @@ def formula_of(name: str, outputs: tuple[Tensor, ...], scope: Scope, doc: str) -
     return Formula(name, doc, parameters, "latex", name, lambda static: traced)
 
 
+def reached(body: Expr) -> set[Any]:
+    """The tensors and scalars that a body depends on, through definitions too."""
+    bodies = [body, *(t.body for t in definitions([body]) if t.body is not None)]
+    return {t for one in bodies for t in tensors_of(one)} | {s for one in bodies for s in one.atoms(Scalar)}
+
+
 def _assumed(scope: Scope, used: set[Any]) -> Iterator[Assumption]:
     """What `where` says of the inputs: positive, symmetric, definite."""
     for one in scope.names.values():

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
 from sympy import (
     Abs,
+    Add,
     Expr,
     Integer,
+    Mod,
+    Mul,
+    Pow,
+    asin,
+    asinh,
     atan,
     ceiling,
     cos,
@@ -17,6 +24,7 @@ from sympy import (
     exp,
     floor,
     log,
+    pi,
     sign,
     sin,
     sinh,
@@ -27,6 +35,7 @@ from sympy import (
 
 from derive.axes import (
     Axis,
+    BoolEntry,
     Delta,
     DeriveError,
     Determinant,
@@ -35,10 +44,12 @@ from derive.axes import (
     MaxOver,
     MeanOver,
     Sigmoid,
+    Size,
     Softplus,
     SumOver,
     Tensor,
     Where,
+    clip,
     maximum,
     minimum,
     rename,
@@ -48,15 +59,19 @@ from . import products
 from .errors import LatexError, LatexUnsupported
 from .letters import plain
 from .nodes import Slope, Unknown
-from .tree import Call
+from .tree import Call, Node
 from .values import COLUMN, Value, fitted, is_open, mul, power
 
 ELEMENTWISE: dict[str, Any] = {
     "exp": exp, "log": log, "sin": sin, "cos": cos, "tan": tan, "sinh": sinh, "cosh": cosh, "tanh": tanh, "atan": atan,
-    "erf": erf, "sqrt": sqrt, "abs": Abs, "sign": sign, "floor": floor, "ceil": ceiling,
+    "asin": asin, "asinh": asinh, "erf": erf, "sqrt": sqrt, "abs": Abs, "sign": sign, "floor": floor, "ceil": ceiling,
 }  # fmt: skip
 OURS: dict[str, Callable[[Expr], Expr]] = {
-    "sigmoid": Sigmoid, "softplus": Softplus, "relu": lambda x: Where(x > 0, x, Integer(0))
+    "sigmoid": Sigmoid, "softplus": Softplus, "relu": lambda x: Where(x > 0, x, Integer(0)),
+    "sech": lambda x: power(cosh(x, evaluate=False), -1), "csch": lambda x: power(sinh(x, evaluate=False), -1),
+    "coth": lambda x: power(tanh(x, evaluate=False), -1),
+    "acos": lambda x: pi / 2 - asin(x, evaluate=False),
+    "atanh": lambda x: (log(1 + x, evaluate=False) - log(1 - x, evaluate=False)) / 2,
 }  # fmt: skip
 OF_SQUARES = ("exp", "log", "sin", "cos", "sqrt", "sinh", "cosh")  # which have a second meaning for a square matrix
 
@@ -89,16 +104,46 @@ def _elementwise(meaning: Any, node: Call) -> Value:
     name, inner = node.function, node.arguments[0]
     if name == "log" and isinstance(inner, Call) and inner.function == "det":
         return _logdet(meaning, inner)
+    if (
+        name == "log"
+        and isinstance(inner, Call)
+        and inner.function == "abs"
+        and determinant(meaning, inner) is not None
+    ):
+        return _logdet(meaning, inner)
     found = _one(meaning, node)
     if name in OF_SQUARES:
         meaning.not_square(found, name, node)
+    if name == "abs" and found.rank == 1 and isinstance(found.body, BoolEntry):  # |N(v)|: how many
+        return Value(SumOver(Where(found.body, Integer(1), Integer(0)), *found.axes))
     if name == "abs" and found.rank:
-        raise LatexError("two readings: |x| of an array may be a norm, or taken entry by entry; write \\|x\\| or "
-                         "entries",
-                         node.column)  # fmt: skip
+        other = "\\det A" if found.rank == 2 else "\\|x\\|"
+        raise LatexError(f"two readings: |x| of an array may be {'a determinant' if found.rank == 2 else 'a norm'}, or "
+                         f"taken entry by entry; write {other} or entries", node.column)  # fmt: skip
     body = meaning.real(found, node.arguments[0])
     made = OURS[name](body) if name in OURS else ELEMENTWISE[name](body, evaluate=False)
-    return Value(made, found.axes, found.turn, whole=name in ("floor", "ceil") and found.whole)
+    return Value(made, found.axes, found.turn, whole=name in ("floor", "ceil") and _of_integers(found.body))
+
+
+def _of_integers(body: Expr) -> bool:
+    """Whether it is made of indices, lengths and whole numbers only: ⌊c/K⌋ is a whole number that may index."""
+    if isinstance(body, (Add, Mul, Pow, floor, ceiling, Mod)):
+        return all(_of_integers(part) for part in body.args)
+    return isinstance(body, (Axis, Size, Integer)) or hasattr(body, "integer_bound")
+
+
+def determinant(meaning: Any, node: Call) -> Value | None:
+    """The determinant that |A| means for a square matrix, where nothing else is meant; None for anything else."""
+    found = _one(meaning, node)
+    if found.rank != 2 or found.axes[0].size != found.axes[1].size or is_open(found):
+        return None
+    return Value(Determinant(found.body, *found.axes))
+
+
+def volume(meaning: Any, node: Node, exponent: Expr) -> Value | None:
+    """|Σ|^{−1/2} is a power of the determinant; |A|² might be one of the entries."""
+    root = exponent.is_negative or (exponent.is_Rational and not exponent.is_Integer)
+    return determinant(meaning, node) if isinstance(node, Call) and node.function == "abs" and root else None
 
 
 def _slope(meaning: Any, node: Call) -> Value:
@@ -119,6 +164,8 @@ def _abstract(meaning: Any, node: Call) -> Value:
     declared = meaning.scope.names.get(name)
     acts = declared is not None and "elementwise" in declared.flags
     for value, argument in zip(given, node.arguments, strict=True):
+        if value.rank and name == "E":
+            raise LatexError("E of an array: write \\operatorname{mean}(x), or \\mathbb{E}_i[x_i]", argument.column)
         if value.rank and not (acts and len(given) == 1):
             raise LatexUnsupported(f"the abstract function {name} of {value.shape}: give it numbers, or declare "
                                    f"{name}: elementwise", argument.column)  # fmt: skip
@@ -233,6 +280,24 @@ def _inner(meaning: Any, node: Call) -> Value:
     return products.inner(left, right, node.column)
 
 
+def _clip(meaning: Any, node: Call) -> Value:
+    """clip(x, low, high), entry by entry; the gradient passes at the bounds."""
+    if len(node.arguments) != 3:
+        raise LatexError(f"clip: expected x, low, high, given {len(node.arguments)} arguments", node.column)
+    found = meaning.value(node.arguments[0])
+    low, high = (meaning.number(one, "a bound of clip") for one in node.arguments[1:])
+    return Value(clip(meaning.real(found, node.arguments[0]), low, high), found.axes, found.turn)
+
+
+def _factorial(meaning: Any, node: Call) -> Value:
+    """n! of a whole number as written."""
+    found = _one(meaning, node)
+    if not (isinstance(found.body, Integer) and 0 <= found.body <= 20):
+        raise LatexUnsupported("! of anything but a small whole number: no law differentiates the gamma function",
+                               node.column)  # fmt: skip
+    return Value(Integer(math.factorial(int(found.body))), whole=True, literal=True)
+
+
 def _kronecker(meaning: Any, node: Call) -> Value:
     """δ_ij: 1 where both indices are equal."""
     first, second = (meaning.whole(one, "index of \\delta") for one in node.arguments)
@@ -247,7 +312,7 @@ def _later(meaning: Any, node: Call) -> Value:
 WHOLE: dict[str, Callable[[Any, Call], Value]] = {
     "tr": _trace, "det": _det, "logdet": _logdet, "diag": _diag, "softmax": _softmax, "logsumexp": _logsumexp,
     "mean": _mean, "var": _var, "sum": _sum, "max": _extreme, "min": _extreme, "inner": _inner, "vec": _later,
-    "kronecker": _kronecker,
+    "kronecker": _kronecker, "clip": _clip, "factorial": _factorial,
     "expm": _later,
 }  # fmt: skip
 

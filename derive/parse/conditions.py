@@ -5,17 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from sympy import Eq, Expr, Integer, Ne
+from sympy import Eq, Expr, Integer, Ne, oo
 from sympy.core.basic import Basic
 from sympy.core.relational import Ge, Gt, Le, Lt
-from sympy.logic.boolalg import And, Or
+from sympy.logic.boolalg import And, Not, Or
 
 from derive.axes import BoolEntry, Where, free_axes
 
 from . import products
 from .errors import LatexError
-from .letters import Letters, plain
-from .tree import At, Cases, Indicator, Logic, Name, Node, Relation
+from .letters import Letters, parts_of, plain
+from .tree import At, Cases, Constant, Indicator, Logic, Minus, Name, Node, Relation
 from .values import Value, add, negative
 
 RELATIONS: dict[str, Any] = {"=": Eq, "!=": Ne, "<": Lt, ">": Gt, "<=": Le, ">=": Ge}
@@ -36,6 +36,9 @@ class Conditions:
 
     def condition(self, node: Node) -> tuple[Basic, Value]:
         """A condition, and a value with its axes."""
+        if isinstance(node, Logic) and node.word == "not":
+            inner, shape = self.condition(node.items[0])
+            return Not(inner, evaluate=False), shape
         if isinstance(node, Logic):
             parts = [self.condition(one) for one in node.items]
             if any(value.rank for _, value in parts):
@@ -79,7 +82,7 @@ class Conditions:
     def of_cases(self, node: Cases) -> Value:
         otherwise: Value | None = None
         for value, condition in reversed(node.rows):
-            here = self.value(value)
+            here = self.row(value, condition)
             if condition is None:
                 otherwise = here
                 continue
@@ -97,6 +100,17 @@ class Conditions:
             otherwise = Value(body, here.axes, here.turn)
         assert otherwise is not None
         return otherwise
+
+    def row(self, node: Node, condition: Node | None) -> Value:
+        """A value in cases, which alone may be infinite: a mask before softmax is 0 or −∞."""
+        body = node.body if isinstance(node, Minus) else node
+        if isinstance(body, Constant) and body.name == "infinity":
+            return Value(-oo if isinstance(node, Minus) else oo, literal=True)
+        guards = len(self.letters.guards)
+        self.letters.guards += parts_of(self.condition(condition)[0]) if condition is not None else []
+        found = self.value(node)
+        del self.letters.guards[guards:]
+        return found
 
     def covers(self, node: Cases) -> None:
         """The last two conditions are each other's opposite: x ≥ 0 and x < 0."""

@@ -9,13 +9,13 @@ from .scope import Scope
 from .tokens import Token
 from .tree import Binary, Indicator, Logic, Minus, Node, Relation
 
-OR, AND, RELATION, SUM, BODY, PRODUCT, FACTOR = 4, 5, 10, 20, 25, 30, 40
+OVER, OR, AND, RELATION, SUM, BODY, PRODUCT, FACTOR = 2, 4, 5, 10, 20, 25, 30, 40
 
 # Operator → (binding power, name); all are left-associative.
 INFIX: dict[str, tuple[int, str]] = {
     "+": (SUM, "+"), "-": (SUM, "-"), "cdot": (PRODUCT, "cdot"), "times": (PRODUCT, "times"), "*": (PRODUCT, "star"),
     "/": (PRODUCT, "/"), "mod": (PRODUCT, "mod"),
-    "odot": (PRODUCT, "odot"), "otimes": (PRODUCT, "otimes"), "oslash": (PRODUCT, "oslash"),
+    "odot": (PRODUCT, "odot"), "otimes": (PRODUCT, "otimes"), "oslash": (PRODUCT, "oslash"), "over": (OVER, "over"),
 }  # fmt: skip
 RELATIONS = {"=": "=", "<": "<", ">": ">", "<=": "<=", ">=": ">=", "!=": "!=", "in": "in"}
 OPENING = {"(": ")", "[": "]", "\\{": "\\}", "{": "}", "langle": "rangle", "lfloor": "rfloor", "lceil": "rceil"}
@@ -34,6 +34,8 @@ class Cursor:
         self.place, self.scope = 0, scope
         self.letters = set(letters)  # index letters that are bound here, or free by the left-hand side
         self.bars: list[str] = []
+        self.binding = False  # whether these are the letters below a sign
+        self.indexing = False  # whether this is an index
         self.depth = 0
 
     @property
@@ -57,6 +59,16 @@ class Cursor:
         if not self.sees(text):
             raise LatexError(f"expected {text.removeprefix(chr(92))} {what}, given {self.now.shown}", self.now.column)
         return self.next()
+
+    def closing(self, place: int) -> int | None:
+        """Where the bracket at `place` is closed."""
+        depth = 0
+        for at in range(place, len(self.tokens)):
+            text = self.tokens[at].text if self.tokens[at].kind == "symbol" else ""
+            depth += (text in ("(", "[", "{", "\\{")) - (text in (")", "]", "}", "\\}"))
+            if depth == 0:
+                return at
+        return None
 
     def group(self, what: str) -> list[Token]:
         """What stands in braces, or one symbol: the argument of ^, _ and of commands."""
@@ -190,7 +202,7 @@ class Grammar(Cursor):
         if token.kind == "symbol":
             if token.text in ("|", "norm"):
                 return token.text not in self.bars
-            return token.text in OPENING or token.text in ("infty",)
+            return token.text in OPENING or token.text in ("infty", "not")
         if token.kind == "word":
             return token.text.lower().split(" ")[0] not in CONNECTING
         return token.kind in ("letter", "number", "command", "begin")

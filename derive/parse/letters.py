@@ -7,14 +7,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from sympy import Expr
+from sympy.core.basic import Basic
+from sympy.core.relational import Ge, Gt, Le, Lt
+from sympy.logic.boolalg import And
 
 from derive.axes import Axis, Size, Tensor, settled
 from derive.axes import axis as new_axis
+from derive.axes.ranges import in_range, nonnegative
 
 from .binders import used
 from .errors import LatexError
 from .scope import Scope
-from .tree import At, Big, Binary, Letter, Name, Node, Number, Range, children
+from .tree import At, Big, Binary, Letter, Marked, Name, Node, Number, Range, Relation, children
 from .values import OpenLength
 
 
@@ -39,7 +43,24 @@ class Letters:
     certain: bool = False  # whether the text, or the user, says where indices start
     count: int = 0
     sure: set[str] = field(default_factory=set)  # slots whose value as a number is told by their range
+    indexed: int = 0  # within how many subscripts of an expression
+    guards: list[Basic] = field(default_factory=list)  # conditions under which alone an entry counts
     extents: dict[Expr, int] = field(default_factory=dict, repr=False)
+
+    def guarded(self, given: list[Expr], tensor: Tensor) -> bool:
+        """Whether conditions keep every index within the tensor that would not stay there by itself."""
+        loose = [(e, a.size) for e, a in zip(given, tensor.axes, strict=False) if not in_range(e, a.size)]
+        return bool(loose) and bool(self.guards) and all(self._kept(e, size) for e, size in loose)
+
+    def _kept(self, index: Expr, size: Expr) -> bool:
+        low = high = False
+        for one in self.guards:
+            if isinstance(one, (Ge, Gt, Le, Lt)):
+                less, more = (one.rhs, one.lhs) if isinstance(one, (Ge, Gt)) else (one.lhs, one.rhs)
+                strict = isinstance(one, (Gt, Lt))
+                low |= plain(more - index) == 0 and nonnegative(less + int(strict))
+                high |= plain(less - index) == 0 and nonnegative(size - 1 - more + int(strict))
+        return low and high
 
     def slot(self, size: Expr, name: str) -> Axis:
         """A letter that nobody else uses."""
@@ -64,6 +85,11 @@ class Letters:
 
     def slots(self, tensor: Tensor, first: int = 0) -> tuple[Axis, ...]:
         return tuple(self.slot(letter.size, letter.name) for letter in tensor.axes[first:])
+
+
+def parts_of(condition: Basic) -> list[Basic]:
+    """What holds where the condition holds."""
+    return [p for one in condition.args for p in parts_of(one)] if isinstance(condition, And) else [condition]
 
 
 def find_start(trees: list[Node], scope: Scope) -> tuple[int, bool]:
@@ -115,6 +141,7 @@ def uses(tree: Node, scope: Scope, bound: frozenset[str] = frozenset()) -> Itera
                     yield from uses(limit, scope, bound)
         for part in (*tree.conditions, tree.body):
             yield from uses(part, scope, own)
+        yield from _compared(tree, scope, own)
         return
     if isinstance(tree, At):
         yield from _indexed(tree, scope, bound)
@@ -122,11 +149,31 @@ def uses(tree: Node, scope: Scope, bound: frozenset[str] = frozenset()) -> Itera
         yield from uses(part, scope, bound)
 
 
+def _compared(tree: Big, scope: Scope, own: frozenset[str]) -> Iterator[Use]:
+    """j of \\sum_{i \\ne j} x_i, where it stands nowhere else, runs along the axis of i."""
+    for one in tree.conditions:
+        if not isinstance(one, Relation) or one.signs != ("!=",):
+            continue
+        for here, other in (one.items, one.items[::-1]):
+            if (
+                not (isinstance(here, Letter) and isinstance(other, Letter))
+                or other.name in own
+                or here.name not in own
+            ):
+                continue
+            partners = [use for use in uses(tree.body, scope) if use.letter == here.name and use.shift == 0]
+            if partners and other.name not in scope.names and scope.length(other.name) is None:
+                yield Use(other.name, partners[0].axis, 0, False, other.column)
+
+
 def _indexed(node: At, scope: Scope, bound: frozenset[str]) -> Iterator[Use]:
-    declared = scope.names.get(node.base.key) if isinstance(node.base, Name) else None
+    base, turned = node.base, False
+    while isinstance(base, Marked):  # (A^{-1})_{ij}
+        base, turned = base.body, turned != ("T" in base.mark)
+    declared = scope.names.get(base.key) if isinstance(base, Name) else None
     if declared is None or declared.tensor is None:
         return
-    for letter, index in zip(declared.tensor.axes, node.indices, strict=False):
+    for letter, index in zip(declared.tensor.axes[:: -1 if turned else 1], node.indices, strict=False):
         name, shift = shifted(index)
         padded = "padded" in declared.flags
         if name and name not in bound:
@@ -151,10 +198,14 @@ def axis_of(name: str, found: list[Use], scope: Scope, column: int) -> Axis:
     """The axis along which a letter runs: that of the tensors it indexes, else the declared axis of its name."""
     exact = [use for use in found if use.letter == name and use.shift is not None]
     sizes = list(dict.fromkeys(use.axis.size for use in exact))
+    bare = name.rstrip("'")
+    if bare in scope.axes and sizes and any(size != scope.axes[bare].size for size in sizes):
+        declared = scope.axes[bare]
+        if all(in_range(declared + use.shift, use.axis.size) for use in exact if not use.padded):
+            return declared
     if len(sizes) > 1:
         axes = ", ".join(dict.fromkeys(use.axis.name for use in exact))
         raise LatexError(f"the index {name} runs along axes of different lengths: {axes}", exact[1].column)
-    bare = name.rstrip("'")
     if sizes and bare in scope.axes and scope.axes[bare].size != sizes[0]:
         known, other = scope.axes[bare].size, exact[0].axis
         raise LatexError(f"two readings: {bare} is an axis of length {known}, and an index along {other.name}, of "

@@ -11,6 +11,7 @@ from sympy import Abs, E, Expr, Float, Integer, Mod, Rational, exp, oo, pi, sqrt
 from derive.axes import Axis, Delta, DeriveError, Inverse, MaxOver, Scalar, SumOver, entry, free_axes, rename
 
 from . import products
+from .build import reached
 from .conditions import Conditions
 from .errors import LatexError, LatexUnsupported
 from .letters import Index, Letters, plain, size_called
@@ -99,10 +100,13 @@ class Meaning(Conditions):
         return Value(node.value, whole=bool(node.value.is_Integer))
 
     def of_constant(self, node: Constant) -> Value:
-        if node.name == "ones":
-            return Value(Integer(1), (self.letters.open("k"),), literal=True)
-        if node.name == "identity":
-            row = self.letters.open("k")
+        name, _, length = node.name.partition(" ")
+        size = self.scope.length(length) if length else None
+        if name == "ones":
+            letter = self.letters.open("k") if size is None else self.letters.slot(size, length.lower())
+            return Value(Integer(1), (letter,), literal=True)
+        if name == "identity":
+            row = self.letters.open("k") if size is None else self.letters.slot(size, length.lower())
             column = self.letters.slot(row.size, "k")
             return Value(Delta(row, column), (row, column))
         if node.name == "infinity":
@@ -147,21 +151,36 @@ class Meaning(Conditions):
     # Entries.
 
     def of_at(self, node: At) -> Value:
+        if isinstance(node.base, Big) and len(node.base.ranges) > 1:
+            from .reductions import place_of
+
+            return place_of(self, node.base, node)
         if not isinstance(node.base, Name):
             return self.of_part(node)
         declared = self.scope.names[node.base.key]
         assert declared.tensor is not None
         tensor, start = declared.tensor, Integer(self.letters.start)
         given = [plain(self.whole(one, f"index of {declared.name}") - start) for one in node.indices]
+        self.leaves_no_index(tensor.axes[len(given) :], declared.name, node)
         rest = self.letters.slots(tensor, len(given))
-        body = entry(tensor, *given, *rest, padded="padded" in declared.flags)
+        padded = "padded" in declared.flags or self.letters.guarded(given, tensor)
+        body = entry(tensor, *given, *rest, padded=padded)
         if tensor.dtype == "int":
             return Value(add(body, start), rest, whole=True)
         return Value(body, rest)
 
+    def leaves_no_index(self, left: tuple[Axis, ...], name: str, node: At) -> None:
+        """p_x within Σ_y, of p: x y, may be meant as a marginal."""
+        for letter in left:
+            if letter.name in self.letters.inner and not self.letters.indexed:
+                raise LatexError(f"two readings: {name} has the axis {letter.name} too, which is an index here: write "
+                                 f"all its indices, or give it another name", node.column)  # fmt: skip
+
     def of_part(self, node: At) -> Value:
         """An entry of an expression: (W x)_i, softmax(z)_i."""
+        self.letters.indexed += 1  # what p_x leaves out is told outside: (A_b^{-1})_{ij}
         base = self.value(node.base)
+        self.letters.indexed -= 1
         if base.rank < len(node.indices):
             raise LatexError(f"{len(node.indices)} indices on {base.shape}", node.column)
         given = [plain(self.whole(one, "index") - self.letters.start) for one in node.indices]
@@ -197,7 +216,10 @@ class Meaning(Conditions):
         return replace(found, body=negative(found.body), norm=None)
 
     def of_power(self, node: Power) -> Value:
-        base, exponent = self.value(node.base), self.value(node.exponent)
+        from .calls import volume
+
+        exponent = self.value(node.exponent)
+        base = volume(self, node.base, exponent.body) or self.value(node.base)
         if exponent.rank and not (isinstance(node.base, Constant) and node.base.name == "e"):
             raise LatexError(f"a power of {exponent.shape}: write \\exp(…), entry by entry", node.column)
         raised = self.real(exponent, node.exponent)
@@ -210,7 +232,7 @@ class Meaning(Conditions):
                 return Value(base.norm)
             whole = base.whole and exponent.whole and not free_axes(base.body)
             body = power(base.body if whole else self.real(base, node.base), raised)
-            return Value(body, base.axes, base.turn)
+            return Value(body, base.axes, base.turn, whole and bool(raised.is_nonnegative))
         if base.rank == 1:
             raise LatexError(f"two readings: the power {raised} of a vector; write x^{{\\odot {raised}}} entry by "
                              f"entry, "
@@ -284,10 +306,20 @@ class Meaning(Conditions):
         """A derivative that is not carried out."""
         body = self.value(node.body) if not self.is_function(node.body) else self.abstract(node)
         variables = [self.value(one) for one in node.variables]
+        self.depends(body, variables, node)
         if body.rank and any(v.rank for v in variables):
             raise LatexUnsupported("the derivative of an array for an array: write its entries", node.column)
         axes = tuple(a for v in variables for a in v.axes)
         return Value(Slope(body.body, *[v.body for v in variables]), (*body.axes, *axes))
+
+    def depends(self, body: Value, variables: list[Value], node: Partial) -> None:
+        """dσ/dx of a σ that is not written as a function of x is no 0."""
+        held = reached(body.body)
+        for one, variable in zip(variables, node.variables, strict=True):
+            if not reached(one.body) & held:
+                name = getattr(variable, "shown", "the variable")
+                raise LatexError(f"what is differentiated does not depend on {name}: write it as a function of {name}",
+                                 node.column)  # fmt: skip
 
     def is_function(self, node: Node) -> bool:
         return isinstance(node, Name) and self.scope.names[node.key].kind == "function"
@@ -350,7 +382,7 @@ OPERATORS: dict[str, Callable[[Value, Value, int], Value]] = {
     "+": lambda a, b, column: products.total(a, b, "+", column),
     "-": lambda a, b, column: products.total(a, b, "-", column),
     "*": products.product, "cdot": products.dot, "star": _star, "times": _times, "/": products.quotient,
-    "mod": _mod,
+    "mod": _mod, "over": products.quotient,
     "odot": products.entrywise, "otimes": _otimes, "oslash": products.oslash,
 }  # fmt: skip
 READ: dict[type, Callable[[Any, Any], Value]] = {

@@ -7,19 +7,10 @@ from dataclasses import dataclass, field
 from derive.axes import did_you_mean
 
 from .errors import LatexError
-from .grammar import FACTOR, Grammar
-from .scope import Declared, label_of, stem_of
-from .tokens import GREEK, Token
-from .tree import At, Binary, Call, Constant, Letter, Minus, Name, Node, Number, Power
-
-ELEMENTWISE = frozenset(
-    "exp log sin cos tan sinh cosh tanh arctan atan sqrt erf sigmoid softplus abs sgn sign floor".split()
-)
-WHOLE = frozenset("det logdet tr trace diag vec softmax logsumexp mean var sum expm inner max min relu".split())
-KNOWN = ELEMENTWISE | WHOLE
-ALIASES = {"ln": "log", "sgn": "sign", "trace": "tr", "Tr": "tr", "ReLU": "relu", "Var": "var", "arctan": "atan",
-           "Softmax": "softmax", "LSE": "logsumexp", "lse": "logsumexp", "Diag": "diag", "sigm": "sigmoid",
-           "Softplus": "softplus", "logistic": "sigmoid", "Sigmoid": "sigmoid"}  # fmt: skip
+from .functions import ALIASES, KNOWN, Functions
+from .scope import SQUARE, Declared, difference_of, label_of, stem_of
+from .tokens import GREEK, STYLES, Token
+from .tree import At, Binary, Call, Constant, Letter, Marked, Name, Node, Number
 
 
 @dataclass
@@ -40,7 +31,7 @@ def inside(group: list[Token]) -> list[Token] | None:
     return group[1:-1]
 
 
-class Names(Grammar):
+class Names(Functions):
     """Operands that begin with a name."""
 
     def long_name(self) -> tuple[str, int] | None:
@@ -67,36 +58,102 @@ class Names(Grammar):
 
     def name(self) -> Node | None:
         """A name with its labels and indices, or None if no name stands here."""
-        found = self.long_name() or stem_of(self.tokens[self.place : self.place + 40])
+        found = self.long_name() or self.difference() or stem_of(self.tokens[self.place : self.place + 40])
         if found is None:
             return None
         stem, start = found[0], self.now
         self.place += found[1]
+        if (letter := self.letter(stem, start)) is not None:
+            return letter
         if (constant := self.constant(stem, start)) is not None:
             return constant
-        attached = self.attached()
+        attached = self.attached(stem)
         for label in self.labels(attached):
             key = "_".join([stem, *label])
+            if self.squared(key):
+                return self.known(f"{key}_{SQUARE}", start, attached, label)
             if key in self.scope.names:
                 return self.known(key, start, attached, label)
+        if (split := self.split(stem, attached)) is not None:
+            found_label, attached.sub = split
+            return self.known(f"{stem}_{found_label}", start, attached, ())
         return self.unknown(stem, start, attached)
 
+    def letter(self, stem: str, start: Token) -> Letter | None:
+        """Below a sign a letter of an axis is no array of that name; nor is a bound letter in an index."""
+        primes = 0
+        while self.tokens[self.place + primes].text == "'":
+            primes += 1
+        known = self.scope.axes if self.binding else self.letters if self.indexing else ()
+        marked = stem + "'" * primes
+        if stem not in self.scope.names or self.tokens[self.place + primes].text in ("_", "^"):
+            return None
+        if stem not in known and marked not in known:
+            return None
+        self.place += primes
+        return Letter(start.column, marked)
+
+    def difference(self) -> tuple[str, int] | None:
+        """\\Delta w as one name, if it is declared; Δ that is declared itself is a factor."""
+        ahead = self.tokens[self.place : self.place + 40]
+        if ahead[0].text != "Delta" or ahead[0].kind != "command" or "Delta" in self.scope.names:
+            return None
+        found = difference_of(ahead)
+        if found is not None and not any(k == found[0] or k.startswith(f"{found[0]}_") for k in self.scope.names):
+            raise LatexError("two readings: \\Delta times what follows, or a name with \\Delta: declare one of them",
+                             ahead[0].column)  # fmt: skip
+        return found
+
+    def squared(self, key: str) -> bool:
+        """Whether σ² stands here and is what was defined or declared, rather than σ."""
+        if f"{key}_{SQUARE}" not in self.scope.names:
+            return False
+        power = [t.text for t in self.tokens[self.place : self.place + 4]]
+        if power[:2] == ["^", "2"] or power == ["^", "{", "2", "}"]:
+            self.place += 2 if power[1] == "2" else 4
+            return True
+        if key not in self.scope.names:
+            raise LatexError(f"{key}^2 is known, but {key} alone is not: write \\sqrt{{{key}^2}}", self.now.column)
+        return False
+
+    def split(self, stem: str, attached: Attached) -> tuple[str, list[Token]] | None:
+        """The label and the indices of \\sigma_{1,i}, where \\sigma_1 is declared."""
+        commas = [k for k, t in enumerate(attached.sub) if t.text == "," and t.kind == "symbol"]
+        for place in reversed(commas):
+            label = label_of(attached.sub[:place])
+            if label is not None and f"{stem}_{label}" in self.scope.names:
+                return label, attached.sub[place + 1 :]
+        return None
+
     def constant(self, stem: str, start: Token) -> Node | None:
-        if stem in self.scope.names or self.labelled(stem):
+        if stem == "I" and self.sees("_") and (sized := self.sized("identity", start)) is not None:
+            return sized
+        bold = stem == "I" and start.text in STYLES and stem in self.scope.names and not self.scope.names[stem].rank
+        if (stem in self.scope.names or self.labelled(stem)) and not bold:
             return None
         if stem == "1" or (stem == "pi" and start.text == "pi"):
             return Constant(start.column, {"1": "ones"}.get(stem, stem))
-        if stem == "e" and not self.sees("_"):
+        if stem == "e" and not self.sees("_") and not self.binding and "e" not in self.letters:
             return Constant(start.column, "e")
         if stem == "I" and not self.sees("_", "(") and "I" not in self.letters:
             return Constant(start.column, "identity")
+        return None
+
+    def sized(self, name: str, start: Token) -> Constant | None:
+        """𝐈_n and 𝟏_n, n a length that is known; None for anything else below."""
+        place = self.place
+        self.next()
+        letter = label_of(group) if (group := self.group("a length")) else None
+        if letter is not None and self.scope.length(letter) is not None and f"I_{letter}" not in self.scope.names:
+            return Constant(start.column, f"{name} {letter}")
+        self.place = place
         return None
 
     def labelled(self, stem: str) -> bool:
         """Whether the name is declared with some label: e_t beside Euler's e."""
         return any(key.startswith(f"{stem}_") for key in self.scope.names) and self.sees("_", "^")
 
-    def attached(self) -> Attached:
+    def attached(self, stem: str = "") -> Attached:
         found = Attached()
         while True:
             if self.sees("_") and not found.sub:
@@ -105,12 +162,32 @@ class Names(Grammar):
             elif self.sees("'") and not found.primes:
                 while self.accepts("'"):
                     found.primes += 1
-            elif self.sees("^") and not found.sup and self.is_label():
+            elif self.sees("^") and not found.primes and (primes := self.raised_primes()):
+                found.primes = primes
+            elif self.sees("^") and not found.sup and (self.is_label() or self.named_above(stem)):
                 found.place = self.place
                 self.next()
                 found.sup = self.group("a label after ^")
             else:
                 return found
+
+    def raised_primes(self) -> int:
+        """How many primes stand in x^{\\prime}, which are then read; 0 for any other superscript."""
+        group = [t.text for t in self.tokens[self.place + 1 : self.place + 5]]
+        inner = group[1 : group.index("}")] if group[0] == "{" and "}" in group else group[:1]
+        if not inner or set(inner) != {"'"}:
+            return 0
+        self.place += 1 + len(inner) + 2 * (group[0] == "{")
+        return len(inner)
+
+    def named_above(self, stem: str) -> bool:
+        """Whether the superscript is a word that labels a declared name: W^{\\text{out}}."""
+        place = self.place
+        self.next()
+        group = self.group("a power")
+        self.place = place
+        label = label_of(group) if worded(group) else None
+        return label is not None and any(key.startswith(f"{stem}_") and label in key for key in self.scope.names)
 
     def is_label(self) -> bool:
         """Whether the superscript is a label or an index in brackets, a star: no power."""
@@ -142,6 +219,10 @@ class Names(Grammar):
             return self.application(key, start, sub, primes)
         if declared.flags[:1] == ("called",) and self.sees("("):
             self.same_arguments(declared)
+        if primes and (self.binding or start.text + "'" * primes in self.letters) and not sub:
+            return Letter(start.column, start.text + "'" * primes)
+        if primes == 1 and declared.rank == 2 and not sub and not sup:
+            return Marked(start.column, "T", node)
         if primes:
             raise LatexError(f"{declared.name}' is not declared: declare it, or write ^\\top", start.column)
         indices: list[Node] = []
@@ -152,8 +233,9 @@ class Names(Grammar):
             indices += self.indices(inner, declared.rank)
         if sub:
             indices += self.indices(sub, declared.rank - len(indices))
-        if declared.rank and not indices and (called := self.called(declared.rank)) is not None:
-            indices = called
+        left = declared.rank - len(indices)
+        if left > 0 and (called := self.called(left, fewer="mask" in declared.flags)) is not None:
+            indices += called
         if len(indices) > declared.rank:
             raise LatexError(
                 f"{declared.name} has {declared.rank} {'axis' if declared.rank == 1 else 'axes'}, "
@@ -185,8 +267,10 @@ class Names(Grammar):
         if len(parts) > 1:
             if not all(parts):
                 raise LatexError("an index is missing beside the comma", group[0].column)
-            return [self.sub(part).whole() for part in parts]
-        found = self.sub(group).whole()
+            listed = [self.index(part) for part in parts]
+            spread = [factor for one in listed for factor in _factors(one)]
+            return spread if len(listed) < most == len(spread) else listed
+        found = self.index(group)
         factors = _factors(found)
         if len(factors) > 1 and most > 1:
             if len(factors) != most and any(not isinstance(f, Letter) for f in factors):
@@ -194,7 +278,13 @@ class Names(Grammar):
             return factors
         return factors if len(factors) > 1 and all(isinstance(f, Letter) for f in factors) else [found]
 
-    def called(self, rank: int) -> list[Node] | None:
+    def index(self, group: list[Token]) -> Node:
+        """One index: e is a letter here."""
+        inner = self.sub(group)
+        inner.letters, inner.indexing = self.letters | {"e"}, True
+        return inner.whole()
+
+    def called(self, rank: int, *, fewer: bool = False) -> list[Node] | None:
         """y[n], S(i, j): indices in brackets directly after a name, if all of them are whole numbers."""
         if not (self.sees("[") or (self.sees("(") and self.now.tight)):
             return None
@@ -206,20 +296,10 @@ class Names(Grammar):
             found = self.indices(inner, 1) if inner else []
         except LatexError:
             return None
-        if len(found) != rank or not all(self.index_like(one) for one in found):
+        if not (len(found) == rank or (fewer and len(found) < rank)) or not all(self.index_like(one) for one in found):
             return None
         self.place = end + 1
         return found
-
-    def closing(self, place: int) -> int | None:
-        """Where the bracket at `place` is closed."""
-        depth = 0
-        for at in range(place, len(self.tokens)):
-            text = self.tokens[at].text if self.tokens[at].kind == "symbol" else ""
-            depth += (text in ("(", "[", "{", "\\{")) - (text in (")", "]", "}", "\\}"))
-            if depth == 0:
-                return at
-        return None
 
     def index_like(self, node: Node) -> bool:
         if isinstance(node, Letter):
@@ -231,52 +311,25 @@ class Names(Grammar):
             return node.operator in "+-*" and self.index_like(node.left) and self.index_like(node.right)
         return isinstance(node, Number) and "." not in node.text
 
-    def application(self, key: str, start: Token, sub: list[Token], primes: int) -> Node:
-        """f(x), f_\\theta(x), f'(x) of a declared function, which stays abstract."""
-        parameters = [self.sub(sub).whole()] if sub else []
-        power = self.power_of_function()
-        if not self.sees("(", "["):
-            if parameters or power or self.begins_operand():
-                raise LatexError(f"the function {key} stands without its argument: write {key}(…)", start.column)
-            return Name(start.column, key, key)
-        found: Node = Call(start.column, key + "'" * primes, (*parameters, *self.arguments()))
-        return found if power is None else Power(start.column, found, power)
-
-    def power_of_function(self) -> Node | None:
-        if not self.sees("^"):
-            return None
-        start = self.next()
-        found = self.sub(self.group("a power")).whole()
-        if not isinstance(found, Number):
-            raise LatexError("only a number may stand as the power of a function; f^{-1} has two readings: the inverse "
-                             "function, or 1/f", start.column)  # fmt: skip
-        return found
-
-    def arguments(self) -> list[Node]:
-        """The arguments in brackets after a function."""
-        opening = self.next()
-        closing = {"(": ")", "[": "]", "\\{": "\\}"}[opening.text]
-        bars, self.bars = self.bars, []
-        found = [self.expression()]
-        while self.accepts(","):
-            found.append(self.expression())
-        self.expect(closing, f"for the {opening.text.removeprefix(chr(92))} at column {opening.column + 1}")
-        self.bars = bars
-        return found
-
     def unknown(self, stem: str, start: Token, attached: Attached) -> Node:
         """An undeclared name: a function everybody knows, a formula of the catalogue, an index, a scalar in Greek."""
         sub, plain = label_of(attached.sub), ALIASES.get(stem, stem)
         if stem == "sigma" and self.sees("(") and not attached.sub:
-            return self.applied("sigmoid", start, attached)
+            return self.applied("sigmoid", start, attached.primes)
         if plain in KNOWN and not attached.sub and (len(stem) > 1 or self.sees("(")):
-            return self.applied(plain, start, attached)
+            return self.applied(plain, start, attached.primes)
         if len(stem) > 1 and stem not in GREEK and not attached.sub and self.scope.formula(stem) is not None:
-            return self.applied(stem, start, attached)
-        if attached.sup or attached.primes > (1 if len(stem) == 1 else 0):
+            return self.applied(stem, start, attached.primes)
+        marked = stem + "'" * attached.primes
+        known = marked in self.letters or (self.binding and len(stem) == 1)
+        if attached.sup or (attached.primes > (1 if len(stem) == 1 else 0) and not known):
             raise self.undeclared(stem, start, attached)
         if sub and self.scope.length(f"{stem}_{sub}") is not None and not attached.sup:
             return Letter(start.column, f"{stem}_{sub}")
+        if stem in GREEK and self.sees("("):
+            self.no_function(stem, start)
+        if len(stem) > 1 and (stem in self.letters or stem in self.scope.axes) and not attached.sub:
+            return Letter(start.column, stem + "'" * attached.primes)
         if stem == "delta" and attached.sub and len(both := self.indices(attached.sub, 2)) == 2:
             return Call(start.column, "kronecker", tuple(both))
         if stem in GREEK and (not attached.sub or (sub is not None and (sub.isdigit() or _upright(attached.sub)))):
@@ -296,37 +349,12 @@ class Names(Grammar):
         near = did_you_mean(stem, known) or f": declare it, as in where={kind}"
         return LatexError(f"{full} is not declared{near}", start.column)
 
-    def applied(self, name: str, start: Token, attached: Attached) -> Node:
-        """A known function with its argument, in brackets or not."""
-        if attached.primes:
-            name += "'" * attached.primes
-        power = self.power_of_function()
-        if self.sees("(", "[", "\\{"):
-            found: Node = Call(start.column, name, tuple(self.arguments()))
-            if self.sees("^") and name in ELEMENTWISE and name not in ("sigmoid", "softplus"):
-                raise LatexError(f"two readings: the power of {name}(x), or {name} of a power; write \\{name}^2(x) or "
-                                 f"more brackets", self.now.column)  # fmt: skip
-        else:
-            found = Call(start.column, name, (self.bare_argument(name),))
-        return found if power is None else Power(start.column, found, power)
 
-    def bare_argument(self, name: str) -> Node:
-        """The argument of \\log x: one factor, or numbers and one factor; log a b has two readings."""
-        start = self.now
-        if not (self.begins_operand() or self.sees("-")):
-            raise LatexError(f"{name} stands without its argument", start.column)
-        found = self.expression(FACTOR)
-        while isinstance(found, Number) and self.now.text == "pi":  # log 2π; more than that needs brackets
-            found = Binary(self.now.column, "*", found, self.expression(FACTOR))
-        follows = self.now
-        function = follows.kind == "command" and follows.text in ("log", "ln", "exp", "sin", "cos", "tanh")
-        function = function and not _numeric(found)
-        joined = self.sees("cdot", "odot", "/", "times", "*")
-        if (self.begins_operand() and not function) or joined:
-            raise LatexError(
-                f"two readings: does {name} reach over {follows.shown} too? Write {name}( … )", follows.column
-            )
-        return found
+def worded(group: list[Token]) -> bool:
+    """Whether a group is a word: \\text{out}, or letters side by side as in CLIP."""
+    if len(group) == 1:
+        return group[0].kind == "word" and len(group[0].text) > 1
+    return all(t.kind == "letter" for t in group) and all(t.tight for t in group[1:]) and len(group) > 1
 
 
 def _upright(group: list[Token]) -> bool:
@@ -338,11 +366,3 @@ def _factors(node: Node) -> list[Node]:
     if isinstance(node, Binary) and node.operator == "*":
         return [*_factors(node.left), node.right]
     return [node]
-
-
-def _numeric(node: Node) -> bool:
-    if isinstance(node, Binary):
-        return node.operator == "*" and _numeric(node.left) and _numeric(node.right)
-    if isinstance(node, Minus):
-        return _numeric(node.body)
-    return isinstance(node, Number) or (isinstance(node, Constant) and node.name == "pi")

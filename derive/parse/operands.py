@@ -4,24 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from .binders import Binders
+from .environments import Environments
 from .errors import LatexError, LatexUnsupported
+from .functions import ALIASES as FUNCTION_ALIASES
+from .functions import KNOWN
 from .gate import scalar_calculus
-from .grammar import CONNECTING, OPENING
-from .names import ALIASES as FUNCTION_ALIASES
-from .names import KNOWN, inside
+from .grammar import OPENING
 from .tokens import Token
 from .tree import (
     At,
     Binary,
     Call,
-    Cases,
     Constant,
     Exact,
     Indicator,
-    Letter,
     Logic,
-    Marked,
     Name,
     Node,
     Norm,
@@ -29,16 +26,14 @@ from .tree import (
     Partial,
     Power,
     Relation,
-    Table,
 )
 
 ORDERS = {"": "", "1": "1", "2": "2", "F": "F", "infty": "inf", "max": "inf"}
-TRANSPOSE = ("top", "T")
 LATER = ("int", "lim", "binom")
 DEEPEST = 60
 
 
-class Operands(Binders):
+class Operands(Environments):
     """The grammar of formulas, complete."""
 
     def operand(self) -> Node:
@@ -64,7 +59,8 @@ class Operands(Binders):
         if self.sees("(") and (both := self.convolved()) is not None:
             return both
         if token.kind == "number":
-            return Number(self.next().column, token.text)
+            self.next()
+            return self.one_where(token) if token.text == "1" and self.sees("_") else Number(token.column, token.text)
         if token.kind == "symbol" and token.text in PRIMARY:
             return PRIMARY[token.text](self)
         if token.kind == "begin":
@@ -82,6 +78,8 @@ class Operands(Binders):
             return found
         if token.kind == "stop":
             raise LatexError("the formula ends where a number or a name is expected", token.column)
+        if token.text == "dots":
+            raise LatexError("dots are not read: write a sum, or name what they leave out", token.column)
         raise LatexError(f"{token.shown} stands where a number or a name is expected", token.column)
 
     def gated(self, start: Token) -> Node:
@@ -89,8 +87,9 @@ class Operands(Binders):
         first = self.place
         self.next()
         if start.text == "binom":
-            self.group("the upper number")
-            self.group("the lower number")
+            upper, lower = self.group("the upper number"), self.group("the lower number")
+            if any(t.kind != "number" for t in (*upper, *lower)):
+                raise LatexUnsupported("\\binom of letters: no law differentiates the gamma function", start.column)
         elif start.text == "lim":
             if self.accepts("_"):
                 self.group("where the limit is taken")
@@ -109,9 +108,9 @@ class Operands(Binders):
         if name == "log" and self.sees("_"):
             self.next()
             base = self.sub(self.group("the base of the logarithm")).whole()
-            found = self.applied(name, start, self.attached())
+            found = self.applied(name, start, self.attached().primes)
             return Binary(start.column, "/", found, Call(start.column, "log", (base,)))
-        return self.applied(name, start, self.attached())
+        return self.applied(name, start, self.attached().primes)
 
     def special_word(self, token: Token) -> Node | None:
         """Words and letters that bind: argmax in any spelling, E[…], 1[…]."""
@@ -124,14 +123,21 @@ class Operands(Binders):
         ):
             self.next()
             return self.big(word, token)
-        if token.text in ("mathbb", "mathbbm", "mathbf", "bm", "boldsymbol") and (one := self.styled("1")):
+        if word == "e" and not declared and self.tokens[self.place + 1].text == "[":
+            self.next()
+            return self.expectation(token)
+        if token.text in ("mathbb", "mathbbm", "mathds", "mathbf", "bm", "boldsymbol") and (one := self.styled("1")):
             self.place += one
             if self.sees("[", "\\{") or (self.sees("(")):
                 return self.indicator(token)
             if self.sees("_"):
-                self.next()
-                return Indicator(token.column, self.sub(self.group("a condition")).whole())
+                return self.sized("ones", token) or self.one_where(token)
             return Constant(token.column, "ones")
+        if token.text == "mathbb" and (count := self.styled("I")):
+            follows = self.tokens[self.place + count]
+            if follows.kind == "symbol" and follows.text in ("[", "\\{", "(", "_"):
+                self.place += count
+                return self.one_where(token) if follows.text == "_" else self.indicator(token)
         if token.text == "mathbb" and (count := self.styled("E")):
             self.place += count
             return self.expectation(token)
@@ -144,10 +150,21 @@ class Operands(Binders):
             return 2
         return 4 if ahead == ["{", letter, "}"] else 0
 
+    def one_where(self, start: Token) -> Node:
+        """1_{x > 0}, with or without brackets within the braces."""
+        self.next()
+        group = self.group("a condition")
+        while len(group) > 2 and OPENING.get(group[0].text) == group[-1].text:
+            group = group[1:-1]
+        return self.where(self.sub(group).whole(), start)
+
     def indicator(self, start: Token) -> Node:
         opening = self.next()
         condition = self.expression()
         self.expect(OPENING[opening.text], "after the condition")
+        return self.where(condition, start)
+
+    def where(self, condition: Node, start: Token) -> Node:
         if not isinstance(condition, (Relation, Logic, Name, At)):
             raise LatexError("expected a condition, as in \\mathbf{1}[x > 0]", start.column)
         return Indicator(start.column, condition)
@@ -197,6 +214,18 @@ class Operands(Binders):
         self.expect("rangle", "after ⟨x, y")
         self.bars = bars
         return Call(start.column, "inner", (left, right))
+
+    def braced(self) -> Node:
+        """\\underbrace{x}_{\\text{fit}}: x."""
+        start = self.next()
+        inner = self.sub(self.group("what stands in the brace")).whole()
+        if start.text != "boxed" and self.accepts("_", "^"):
+            self.group("what the brace says")
+        return inner
+
+    def negated(self) -> Node:
+        """¬ of a condition."""
+        return Logic(self.next().column, "not", (self.operand(),))
 
     def rounded(self) -> Node:
         start = self.next()
@@ -261,120 +290,6 @@ class Operands(Binders):
         body = self.operand() if upper.now.kind == "stop" else upper.whole()
         return Partial(start.column, body, tuple(variables))
 
-    # Environments.
-
-    def environment(self) -> Node:
-        start = self.next()
-        kind = start.text
-        rows: list[list[list[Token]]] = [[[]]]
-        depth, braces = 0, 0
-        while not (self.now.kind == "end" and depth == 0):
-            token = self.next()
-            depth += (token.kind == "begin") - (token.kind == "end")
-            braces += (token.text == "{") - (token.text == "}") if token.kind == "symbol" else 0
-            if token.kind == "stop":
-                raise LatexError(f"\\begin{{{kind}}} has no \\end", start.column)
-            if depth == 0 and braces == 0 and token.kind == "newline":
-                rows.append([[]])
-            elif depth == 0 and braces == 0 and token.kind == "symbol" and token.text == "&":
-                rows[-1].append([])
-            else:
-                rows[-1][-1].append(token)
-        if self.next().text != kind:
-            raise LatexError(f"\\begin{{{kind}}} is closed by another \\end", start.column)
-        rows = [row for row in rows if any(row)]
-        if kind in ("cases", "dcases"):
-            return self.cases(start, rows)
-        if "matrix" in kind or kind == "array":
-            return self.table(start, rows)
-        raise LatexError(f"\\begin{{{kind}}} may stand only around a whole formula", start.column)
-
-    def cases(self, start: Token, rows: list[list[list[Token]]]) -> Node:
-        found: list[tuple[Node, Node | None]] = []
-        for number, row in enumerate(rows):
-            if len(row) != 2 or not row[0] or not row[1]:
-                raise LatexError(f"cases: row {number + 1} needs a value & a condition", start.column)
-            value = self.sub(_trimmed(row[0])).whole()
-            found.append((value, self.condition(row[1])))
-            if found[-1][1] is None and number < len(rows) - 1:
-                raise LatexError("cases: otherwise must stand last", row[1][0].column)
-        if not found:
-            raise LatexError("cases without a row", start.column)
-        return Cases(start.column, tuple(found))
-
-    def condition(self, group: list[Token]) -> Node | None:
-        """The condition of a row; None for otherwise."""
-        words = [t for t in group if t.kind == "word" and _connects(t.text)]
-        rest = _trimmed([t for t in group if t not in words or t.text in ("and", "or")])
-        if not rest:
-            if words and words[-1].text.lower().strip(".,") in ("otherwise", "else"):
-                return None
-            raise LatexError("cases: expected a condition or \\text{otherwise}", group[0].column)
-        inner = self.sub(rest)
-        found = inner.expression()
-        while inner.accepts(","):
-            found = Logic(found.column, "and", (found, inner.expression()))
-        inner.end()
-        if not isinstance(found, (Relation, Logic, Name, At)):
-            raise LatexError("expected a condition, as in x > 0", rest[0].column)
-        return found
-
-    def table(self, start: Token, rows: list[list[list[Token]]]) -> Node:
-        if len({len(row) for row in rows}) != 1 or not all(all(row) for row in rows):
-            raise LatexError("the rows of the matrix differ in length", start.column)
-        return Table(start.column, tuple(tuple(self.sub(cell).whole() for cell in row) for row in rows))
-
-    # What follows an operand.
-
-    def attached_to(self, found: Node) -> Node:
-        while self.sees("^", "_", "'"):
-            token = self.next()
-            if token.text == "'":
-                raise LatexError("a prime stands where it has no meaning; write ^\\top for a transpose", token.column)
-            found = self.entry_of(found, token) if token.text == "_" else self.raised(found, token)
-        if self.sees("!"):
-            raise LatexUnsupported("the factorial is no part of this grammar", self.now.column)
-        return found
-
-    def entry_of(self, found: Node, token: Token) -> Node:
-        if isinstance(found, (Name, At, Number, Constant, Letter)):
-            raise LatexError("a second subscript; put the indices in one pair of braces", token.column)
-        return At(token.column, found, tuple(self.indices(self.group("an index"), 2)))  # type: ignore[arg-type]
-
-    def raised(self, found: Node, token: Token) -> Node:
-        group = self.group("a power")
-        texts = [t.text for t in group]
-        if isinstance(found, (Power, Marked)) and not isinstance(found, Marked):
-            raise LatexError("a second superscript; put the powers in one pair of braces", token.column)
-        if texts == ["T"] and "T" in self.scope.names:
-            raise LatexError("two readings: the transpose, or the power T, which is declared; write ^\\top or ^{(T)}",
-                             token.column)  # fmt: skip
-        if len(texts) == 1 and texts[0] in TRANSPOSE:
-            return Marked(token.column, "T", found)
-        if texts == ["-", "1"]:
-            return Marked(token.column, "inverse", found)
-        if texts[:1] == ["-"] and len(texts) == 2 and texts[1] in TRANSPOSE:
-            return Marked(token.column, "inverse T", found)
-        if texts[0] in ("dagger", "*", "star", "+"):
-            raise LatexError(f"^{texts[0]} has no meaning here: declare the name with its mark", token.column)
-        if texts[0] in ("odot",):
-            return Power(token.column, found, self.sub(group[1:]).whole(), True)
-        if inside(group) is not None:
-            group = group[1:-1] if len(group) > 3 or isinstance(found, (Number, Constant)) else group
-        return Power(token.column, found, self.sub(group).whole())
-
-
-def _trimmed(group: list[Token]) -> list[Token]:
-    """Without the punctuation at its ends."""
-    while group and group[-1].kind == "symbol" and group[-1].text in (",", ".", ";"):
-        group = group[:-1]
-    return group
-
-
-def _connects(word: str) -> bool:
-    """Whether a word in a condition says nothing: if, for, otherwise."""
-    return all(part in CONNECTING for part in word.lower().strip(".,").split())
-
 
 def _count(group: list[Token]) -> int:
     if len(group) == 1 and group[0].kind == "number" and group[0].text in "1234":
@@ -385,12 +300,12 @@ def _count(group: list[Token]) -> int:
 PRIMARY: dict[str, Callable[[Operands], Node]] = {
     **dict.fromkeys(("(", "[", "{", "\\{"), Operands.bracketed),
     "|": Operands.absolute, "norm": Operands.norm, "langle": Operands.inner_product, "lfloor": Operands.rounded,
-    "lceil": Operands.rounded, "infty": lambda self: Constant(self.next().column, "infinity"),
+    "lceil": Operands.rounded, "not": Operands.negated, "infty": lambda self: Constant(self.next().column, "infinity"),
 }  # fmt: skip
 PRIMARY_COMMANDS: dict[str, Callable[[Operands], Node]] = {
     **dict.fromkeys(("frac", "dfrac", "tfrac", "cfrac"), Operands.fraction),
     "sqrt": Operands.root, "nabla": Operands.nabla, "sum": Operands.summed, "prod": Operands.summed,
     "max": Operands.extremum, "min": Operands.extremum, "arg": Operands.argument, "argmax": Operands.summed,
-    "argmin": Operands.summed,
+    "argmin": Operands.summed, **dict.fromkeys(("underbrace", "overbrace", "boxed"), Operands.braced),
 }  # fmt: skip
 __all__ = ["Operands"]

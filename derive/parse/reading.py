@@ -6,15 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sympy import Integer
+from sympy import Expr, Integer
 
-from derive.axes import DeriveError, Tensor
+from derive.axes import Axis, DeriveError, Tensor
+from derive.axes.ranges import in_range, nonnegative
 from derive.formula import Formula
 
 from .binders import unbound
 from .build import defined, formula_of
 from .errors import LatexError
-from .letters import Index, Letters, axis_of, find_start, plain, size_called, uses, walk
+from .letters import Index, Letters, Use, axis_of, find_start, plain, size_called, uses, walk
 from .meaning import Meaning
 from .names import inside
 from .operands import Operands
@@ -211,7 +212,7 @@ def _named(line: Line, scope: Scope) -> tuple[str, str, list[str]]:
     right = {use.letter for side in line.sides for use in uses(side, scope)} | _declared_indices(line, scope)
     right |= set(_left_letters(line, scope))
     below = [*_letters_of(target.sup, scope), *_letters_of(target.sub, scope)]
-    called = [t.text for t in target.arguments if t.kind == "letter"]
+    called = _letters_of(target.arguments, scope) or [t.text for t in target.arguments if t.kind == "letter"]
     label = []
     if below and set(below) <= right:
         indices = below
@@ -247,7 +248,7 @@ def _known_arguments(arguments: tuple[Token, ...], scope: Scope) -> None:
     """The arguments of f(x) = … must be declared: they are inputs."""
     parts: list[list[Token]] = [[]]
     for token in arguments:
-        if token.text in (",", ";", "|"):
+        if token.text in (",", ";", "|", "norm"):
             parts.append([])
         else:
             parts[-1].append(token)
@@ -258,13 +259,16 @@ def _known_arguments(arguments: tuple[Token, ...], scope: Scope) -> None:
 
 def _declared_indices(line: Line, scope: Scope) -> set[str]:
     declared = {one.name for one in scope.names.values() if one.kind == "index"}
+    if not declared:
+        return set()
     return {name for side in line.sides for name in unbound(side)} & declared
 
 
 def _left_letters(line: Line, scope: Scope) -> list[str]:
     """Letters of the left-hand side that stand alone on the right: there they are indices, and no lengths."""
-    written = set().union(*(unbound(side) for side in line.sides))
-    return [name for name in line.letters if name in written and name in scope.axes]
+    known = [name for name in line.letters if name in scope.axes]
+    written = set().union(*(unbound(side) for side in line.sides)) if known else set()
+    return [name for name in known if name in written]
 
 
 def _free_letters(line: Line, scope: Scope, indices: list[str]) -> list[str]:
@@ -286,16 +290,28 @@ def _free_index(name: str, line: Line, letters: Letters) -> Index:
     """A free letter runs over all values for which every entry exists: x_{t−1} leaves out the first t."""
     found = [use for side in line.sides for use in uses(side, letters.scope)]
     axis = axis_of(name, found, letters.scope, line.column)
-    shifts = [use.shift for use in found if use.letter == name and use.shift is not None and not use.padded] or [0]
-    least, most = min([*shifts, 0]) if 0 in shifts else min(shifts), max(shifts)
+    own = [use for use in found if use.letter == name and use.shift is not None and not use.padded]
+    if axis == letters.scope.axes.get(name) and all(in_range(axis + (u.shift or 0), u.axis.size) for u in own):
+        return Index(letters.slot(axis.size, name), Integer(letters.start), letters.certain)
+    shifts = [use.shift or 0 for use in own] or [0]
+    least, most = min(shifts), max(shifts)
     guarded = [node for side in line.sides for node in walk(side) if isinstance(node, Cases) and name in unbound(node)]
     if least != most and guarded:
         raise LatexError(f"{name} is moved within cases: say what lies beyond the ends, with 'padded' in where",
                          guarded[0].column)  # fmt: skip
-    size = axis.size if least == most else plain(axis.size - (most - least))
+    size = axis.size if least == most else plain(_end(axis, own, line) + least)
     if size.is_Integer and size < 1:
         raise LatexError(f"no value of {name} is left for which every entry exists", line.column)
     return Index(letters.slot(size, name), Integer(letters.start - least), letters.certain)
+
+
+def _end(axis: Axis, own: list[Use], line: Line) -> Expr:
+    """The least of the ends that entries leave: one for which every other is provably no smaller."""
+    ends = list(dict.fromkeys(plain(use.axis.size - (use.shift or 0)) for use in own))
+    for end in ends:
+        if all(nonnegative(other - end) for other in ends):
+            return end
+    raise LatexError(f"the range of {axis.name} depends on which length is greater: write it", line.column)
 
 
 def _tell(line: Line, letters: Letters) -> None:

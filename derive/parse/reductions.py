@@ -12,8 +12,8 @@ from sympy.logic.boolalg import And
 from derive.axes import ArgMaxOver, ArgMinOver, Axis, MaxOver, MeanOver, MinOver, ProdOver, SumOver, Where, free_axes
 
 from .errors import LatexError
-from .letters import Index, axis_of, plain, uses
-from .tree import Big, Letter, Name, Node, Range
+from .letters import Index, axis_of, parts_of, plain, uses
+from .tree import At, Big, Letter, Name, Node, Range
 from .values import Value, add
 
 KINDS: dict[str, Any] = {
@@ -24,21 +24,32 @@ NEUTRAL: dict[str, Expr] = {"sum": Integer(0), "prod": Integer(1), "max": -oo, "
 LONGEST = 10**6
 
 
-def reduced(meaning: Any, node: Big) -> Value:
+def reduced(meaning: Any, node: Big, which: int | None = None) -> Value:
     """The reduction of the body over the letters, where the conditions hold."""
     letters = meaning.letters
     outer = dict(letters.inner)
     slots: list[Axis] = []
+    offsets: list[Expr] = []
     conditions: list[Basic] = []
     for one in node.ranges:
         index, tests = _index(meaning, node, one)
+        offsets.append(index.offset)
         slots.append(index.axis)
         if index.known:
             letters.sure.add(index.axis.name)
         conditions += tests
         letters.inner[one.letter] = index
     conditions += [meaning.condition(test)[0] for test in node.conditions]
+    guards = len(letters.guards)
+    letters.guards += [part for one in conditions for part in parts_of(one)]
     body = meaning.value(node.body)
+    del letters.guards[guards:]
+    own = {one.letter for one in node.ranges}
+    for letter in body.axes:
+        if letters.preferred.get(letter.name) in own:
+            shown = letters.preferred[letter.name]
+            raise LatexError(f"two readings: {shown} is bound here, and what stands after is a vector over {shown}: "
+                             f"write its index", node.column)  # fmt: skip
     entry = meaning.real(body, node.body) if not _bare(node) else body.body
     letters.inner = outer
     if node.kind == "mean" and conditions:
@@ -47,10 +58,22 @@ def reduced(meaning: Any, node: Big) -> Value:
         test = And(*conditions, evaluate=False) if len(conditions) > 1 else conditions[0]
         entry = Where(test, entry, NEUTRAL[node.kind])
     if node.kind.startswith("arg"):
-        if len(slots) > 1 or body.rank:
-            raise LatexError("arg max over one letter, of a number for each", node.column)
-        return Value(add(KINDS[node.kind](entry, *slots, Integer(0)), index.offset), whole=True)
+        if body.rank or (which is None and len(slots) > 1):
+            raise LatexError(
+                "arg max over one letter, of a number for each; over several, (\\arg\\max_{i,j} …)_i", node.column
+            )
+        place = which or 0
+        return Value(add(KINDS[node.kind](entry, *slots, Integer(place)), offsets[place]), whole=True)
     return Value(KINDS[node.kind](entry, *slots), body.axes, body.turn)
+
+
+def place_of(meaning: Any, node: Big, at: At) -> Value:
+    """(arg max_{i,j} x_ij)_i: one of the letters at the place of the maximum."""
+    names = [one.letter for one in node.ranges]
+    wanted = [index.name for index in at.indices if isinstance(index, Letter)]
+    if not node.kind.startswith("arg") or len(wanted) != 1 or wanted[0] not in names:
+        raise LatexError("a subscript here must be one of the letters of \\arg\\max", at.column)
+    return reduced(meaning, node, names.index(wanted[0]))
 
 
 def _bare(node: Big) -> bool:

@@ -15,6 +15,7 @@ from .errors import LatexError
 from .tokens import ACCENTS, GREEK, STYLES, Token, tokens
 
 SHORT = {"eps": "epsilon", "lam": "lambda", "lamda": "lambda", **{f"{g}_": g for g in ("lambda", "gamma")}}
+SQUARE = "sq"  # σ² as a name of its own
 MARKS = ("hat", "bar", "tilde", "dot", "vec")
 KINDS = ("scalar", "parameter", "function", "elementwise", "size", "index", "label")
 FLAGS = ("padded", "mask", "positive", "symmetric", "definite")
@@ -109,7 +110,7 @@ def label_of(group: Iterable[Token]) -> str | None:
     for token in group:
         if token.kind in ("letter", "number", "word") or token.text in GREEK:
             found += token.text.replace(" ", "_")
-        elif token.kind == "command" and token.text in ("max", "min"):
+        elif token.kind == "command" and token.text in ("max", "min", *ACCENTS):
             found += token.text
         elif token.text in ("-", "+", ",", "'", "*", "star"):
             found += {"star": "*"}.get(token.text, token.text)
@@ -139,6 +140,14 @@ def stem_of(group: list[Token]) -> tuple[str, int] | None:
         return (f"{ACCENTS[token.text]}({found[0]})" if token.text in ACCENTS else found[0]), count
     name = {"ell": "ell"}.get(token.text) or (_greek(token.text))
     return (name, 1) if name else None
+
+
+def difference_of(group: list[Token]) -> tuple[str, int] | None:
+    """The key of a name that begins with Δ: Δw, Δθ."""
+    if len(group) < 2 or group[0].text != "Delta" or group[0].kind != "command":
+        return None
+    found = stem_of(group[1:])
+    return None if found is None else (f"Delta{found[0]}", found[1] + 1)
 
 
 def _greek(name: str) -> str | None:
@@ -202,17 +211,21 @@ def key_of_latex(name: str) -> str:
     if name.isidentifier() and name.isascii():
         return key_of(name)
     group = list(tokens(name)[:-1])
-    found = stem_of(group)
+    found = difference_of(group) or stem_of(group)
     if found is None:
         raise LatexError(f"where: {name!r} is no name: {HELP}")
     key, rest = found[0], group[found[1] :]
     while rest:
+        if rest[0].text == "'" and rest[0].kind == "symbol":
+            key, rest = f"{key}_'", rest[1:]
+            continue
         if rest[0].text not in ("_", "^") or len(rest) < 2:
             raise LatexError(f"where: {name!r} is no name: {HELP}")
         taken = _argument(rest) or (rest[1:2], 2)
         label = label_of(t for t in taken[0] if t.text not in ("(", ")", "[", "]"))
         if label is None:
             raise LatexError(f"where: {name!r} is no name: {HELP}")
+        label = SQUARE if rest[0].text == "^" and [t.text for t in taken[0]] == ["2"] else label
         key, rest = f"{key}_{label}", rest[taken[1] :]
     return key
 

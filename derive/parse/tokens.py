@@ -25,10 +25,11 @@ VARIANTS = {"varepsilon": "epsilon", "vartheta": "theta", "varphi": "phi", "varr
             "varpi": "pi", "varkappa": "kappa"}  # fmt: skip
 ACCENTS = {"hat": "hat", "widehat": "hat", "bar": "bar", "overline": "bar", "tilde": "tilde", "widetilde": "tilde",
            "dot": "dot", "vec": "vec"}  # fmt: skip
-STYLES = frozenset("mathbf boldsymbol bm mathcal mathbb mathfrak mathscr mathit mathsf pmb".split())
+STYLES = frozenset("mathbf boldsymbol bm mathcal mathbb mathfrak mathscr mathit mathsf pmb mathds".split())
 WORDS = frozenset("mathrm text operatorname textrm textbf textit mathtt texttt textsf mbox".split())
 FUNCTIONS = frozenset(
-    "exp log ln sin cos tan sinh cosh tanh arctan sqrt erf det tr diag vec sgn sign max min argmax argmin arg".split()
+    "exp log ln sin cos tan sinh cosh tanh arctan arcsin arccos coth sqrt erf det tr diag vec sgn sign max min argmax "
+    "argmin arg".split()
 )
 SIZING = frozenset(
     "left right middle big Big bigg Bigg bigl bigr Bigl Bigr biggl biggr Biggl Biggr bigm Bigm displaystyle textstyle "
@@ -38,7 +39,10 @@ SYMBOLS = {
     "cdot": "cdot", "times": "times", "odot": "odot", "circ": "odot", "otimes": "otimes", "oslash": "oslash",
     "ast": "*",
     "le": "<=", "leq": "<=", "leqslant": "<=", "ge": ">=", "geq": ">=", "geqslant": ">=", "ne": "!=", "neq": "!=",
-    "lt": "<", "gt": ">", "in": "in", "land": "and", "wedge": "and", "lor": "or", "coloneqq": "=", "equiv": "=",
+    "lt": "<", "gt": ">", "in": "in", "lnot": "not", "neg": "not",
+    "land": "and", "wedge": "and", "lor": "or", "equiv": "=", "triangleq": "=",
+    "doteq": "=",
+    "coloneqq": "assign", "leftarrow": "assign", "gets": "assign", "over": "over", "parallel": "norm",
     "lvert": "|", "rvert": "|", "vert": "|", "mid": "|", "|": "norm", "lVert": "norm", "rVert": "norm", "Vert": "norm",
     "langle": "langle", "rangle": "rangle", "lfloor": "lfloor", "rfloor": "rfloor", "lceil": "lceil", "rceil": "rceil",
     "{": "\\{", "}": "\\}", "lbrace": "\\{", "rbrace": "\\}", "lbrack": "[", "rbrack": "]", "to": "to",
@@ -46,8 +50,8 @@ SYMBOLS = {
     "infty": "infty", "ldots": "dots", "dots": "dots", "cdots": "dots", "vdots": "dots", "ddots": "dots",
 }  # fmt: skip
 OTHERS = frozenset(
-    "frac dfrac tfrac cfrac binom sum prod int lim nabla partial begin end substack underbrace overbrace ell "
-    "mathbbm forall sim propto approx prob Pr mod bmod pmod iint oint infin substack".split()
+    "frac dfrac tfrac cfrac binom sum prod int lim nabla partial begin end substack underbrace overbrace boxed ell "
+    "mathbbm forall sim propto approx prob Pr mod bmod pmod iint oint infin overset stackrel".split()
 )
 KNOWN = GREEK | VARIANTS.keys() | ACCENTS.keys() | STYLES | WORDS | FUNCTIONS | SIZING | SYMBOLS.keys() | OTHERS
 PROGRAMMING = frozenset(
@@ -55,15 +59,19 @@ PROGRAMMING = frozenset(
     "immediate usepackage documentclass directlua special jobname the newwrite everyjob".split()
 )
 ENVIRONMENTS = frozenset(
-    "cases dcases align align* aligned equation equation* gather gather* split matrix pmatrix bmatrix vmatrix array "
-    "smallmatrix".split()
+    "cases dcases align align* aligned equation equation* gather gather* split eqnarray eqnarray* multline multline* "
+    "matrix pmatrix bmatrix vmatrix array smallmatrix".split()
 )
 PLAIN = frozenset("+-*/^_{}()[]|,&=<>!;:'.")
 UNICODE = {"−": "-", "·": "cdot", "×": "times", "≤": "<=", "≥": ">=", "≠": "!=", "⊙": "odot", "⊗": "otimes", "∈": "in",
            "⊤": "top", "∞": "infty", "‖": "norm", "′": "'"}  # fmt: skip
 _COMMAND = re.compile(r"\\([A-Za-z]+|.)", re.DOTALL)
 _NUMBER = re.compile(r"\d+(?:\.\d+)?|\.\d+", re.ASCII)
-_BRACED = re.compile(r"\s*\{([A-Za-z0-9 .,_*\\'-]*)\}")
+_BRACED = re.compile(r"\s*\{([A-Za-z0-9 .,;:!_*\\'-]*)\}")
+_SINGLE = re.compile(r"\s+([A-Za-z])(?![A-Za-z])")
+_SKIP = re.compile(r"\s*\[\s*-?[\d.]+\s*(?:pt|em|ex|mm|cm|in)\s*\]")
+_SPACES = re.compile(r"\\[,;:! ]")
+_ABOVE = re.compile(r"\s*\{(?:[^{}]|\{[^{}]*\})*\}\s*\{?\s*=\s*\}?")  # \overset{\text{def}}{=}
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,9 +112,41 @@ def tokens(text: str, offset: int = 0) -> tuple[Token, ...]:
         if len(found) > MOST_TOKENS:
             raise LatexError(f"the text has over {MOST_TOKENS} symbols")
     found.append(Token("stop", "", len(text) + offset))
+    found = _joined(found)
     _check_depth(found)
     _check_variants(found)
     return tuple(found)
+
+
+def _joined(found: list[Token]) -> list[Token]:
+    """`:=` as one sign; `\\left\\{ \\begin{array} … \\end{array} \\right.` as cases."""
+    made: list[Token] = []
+    opened: list[bool] = []  # whether each environment that is open is such an array
+    for token in found:
+        before = made[-1] if made else token
+        behind = (before.kind, before.text)
+        if (token.kind, token.text, *behind) == ("symbol", "=", "symbol", ":") and token.tight:
+            made[-1] = Token("symbol", "assign", before.column, before.tight)
+        elif (token.text, before.text, token.tight) == ("}", "{", True) and _continues(made[:-1]):
+            del made[_continues(made[:-1]) :]
+        elif token.kind == "begin":
+            opened.append(token.text == "array" and behind == ("symbol", "\\{"))
+            if opened[-1]:
+                made.pop()
+            made.append(Token("begin", "cases", before.column) if opened[-1] else token)
+        elif token.kind == "end" and opened:
+            made.append(Token("end", "cases", token.column) if opened.pop() else token)
+        else:
+            made.append(token)
+    return made
+
+
+def _continues(made: list[Token]) -> int:
+    """Where the break stands after which `{} + …` goes on with the line before; 0 if there is none."""
+    place = len(made)
+    while place and made[place - 1].text == "&":
+        place -= 1
+    return place - 1 if place > 1 and made[place - 1].kind == "newline" else 0
 
 
 def _next(text: str, place: int) -> tuple[Token | None, int]:
@@ -153,7 +193,8 @@ def _command(text: str, place: int) -> tuple[Token | None, int]:
         raise LatexError("a backslash at the end; expected a command", place)
     name, end = found[1], found.end()
     if name == "\\":
-        return Token("newline", "\\", place), end
+        space = _SKIP.match(text, end)  # \\[3pt]
+        return Token("newline", "\\[]" if space else "\\", place), space.end() if space else end
     if name in (",", ";", ":", "!", " ", "\n"):
         return None, end
     if name in ("bmod", "mod"):
@@ -166,6 +207,8 @@ def _command(text: str, place: int) -> tuple[Token | None, int]:
         return _environment(text, place, name, end)
     if name in WORDS:
         return _word(text, place, name, end)
+    if name in ("overset", "stackrel") and (sign := _ABOVE.match(text, end)):
+        return Token("symbol", "=", place), sign.end()
     if name in KNOWN:
         return Token("command", name, place), end
     if name in PROGRAMMING:
@@ -195,10 +238,10 @@ def _environment(text: str, place: int, name: str, end: int) -> tuple[Token, int
 
 def _word(text: str, place: int, name: str, end: int) -> tuple[Token, int]:
     star = end + 1 if text[end : end + 1] == "*" else end
-    argument = _BRACED.match(text, star)
+    argument = _BRACED.match(text, star) or _SINGLE.match(text, star)
     if argument is None:
         raise LatexError(f"\\{name}: expected a word in braces", place)
-    word = argument[1].replace(r"\_", "_").strip()
+    word = _SPACES.sub(" ", argument[1]).replace(r"\_", "_").strip()
     if len(word) > LONGEST_WORD:
         raise LatexError(f"\\{name}: a word of {len(word)} letters; up to {LONGEST_WORD} are read", place)
     if "\\" in word:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 
@@ -170,14 +170,30 @@ class Partial(Node):
     variables: tuple[Node, ...]
 
 
-def children(node: object) -> tuple[Node, ...]:
-    """The nodes within a node."""
+# The fields of a node that hold nodes, or tuples of them.
+HOLDING = {
+    kind: tuple(
+        f.name for f in fields(kind) if "Node" in str(f.type) or "Range" in str(f.type) or "Name" in str(f.type)
+    )
+    for kind in Node.__subclasses__()
+}
+
+
+def children(node: Node) -> list[Node]:
+    """The nodes within a node, in the order written."""
     found: list[Node] = []
-    stack = [getattr(node, field) for field in node.__slots__]  # type: ignore[attr-defined]
-    while stack:
-        part = stack.pop(0)
-        if isinstance(part, Node):
+    for name in HOLDING[type(node)]:
+        part = getattr(node, name)
+        if isinstance(part, tuple):
+            _enter(part, found)
+        elif part is not None:
             found.append(part)
-        elif isinstance(part, tuple):
-            stack = [*part, *stack]
-    return tuple(found)
+    return found
+
+
+def _enter(parts: tuple[Any, ...], found: list[Node]) -> None:
+    for part in parts:
+        if isinstance(part, tuple):
+            _enter(part, found)
+        elif part is not None:
+            found.append(part)

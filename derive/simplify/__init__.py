@@ -3,7 +3,7 @@
 from .cost import cost, number_of_terms
 from .discover import discovered
 from .expand import expanded
-from .facts import LAWS, affinely, normalised, oriented
+from .facts import LAWS, affinely, normalised, noticed, oriented
 from .rules import Fact, Fold, Rules
 from .symmetry import ASSUMED
 
@@ -18,6 +18,7 @@ __all__ = [
     "discovered",
     "expanded",
     "normalised",
+    "noticed",
     "number_of_terms",
     "oriented",
 ]

@@ -27,6 +27,25 @@ def collected(rules: Rules, poly: Poly) -> tuple[Poly, tuple[object, ...]] | Non
     return None
 
 
+def summed_up(rules: Rules, poly: Poly) -> tuple[Poly, tuple[object, ...]] | None:
+    """Σ_c of a bracket that comes out without a sum: Σ_c where(c = t, 1 − ε + ε/C, ε/C) = 1."""
+    algebra = rules.algebra
+    for place, (term, coefficient) in enumerate(poly):
+        for (head, letters), power in term[0] if term[1] else ():
+            kind = algebra.heads[head]
+            alone = {a for a in letters if a in term[1] and sum(a in ls for (_, ls), _ in term[0]) == 1}
+            if kind.kind != "name" or kind.role != "auto" or power != 1 or not alone:
+                continue
+            (body,) = algebra.arguments(kind, letters)
+            total = algebra.summed(body, alone)
+            if any(bound for (_, bound), _ in total):
+                continue
+            rest = {a: p for a, p in term[0] if a != (head, letters)}
+            others = algebra.poly([(coefficient, rest, frozenset(term[1]) - alone)])
+            return algebra.add(poly[:place] + poly[place + 1 :], algebra.mul(others, total)), (head,)
+    return None
+
+
 def _pair(rules: Rules, poly: Poly, head: Head) -> Poly | None:
     algebra = rules.algebra
     first, second = sorted(head.definition, key=lambda tc: -len(tc[0][0]))

@@ -46,19 +46,27 @@ def _over(
     algebra: Algebra, factors: dict[Atom, Power], statistic: Atom, power: Power, powers: Degrees
 ) -> Iterable[Head]:
     for atom, p in factors.items():
-        if atom == statistic or not set(statistic[1]) <= set(atom[1]) or p.denominator != 1:
+        if atom == statistic or not set(statistic[1]) <= set(atom[1]):
+            continue
+        whole = algebra.heads[atom[0]].label == "exp"  # e²ᶻ/Σe²ᶻ: a power of eᶻ is an exponential, too
+        if p.denominator != 1 and not whole:
             continue
         if algebra.heads[atom[0]].kind not in ("op", "name", "tensor"):
             continue
         degree = _degree(algebra, statistic[0], atom[0], powers, 0)
         if not degree or (degree > 0) != (p > 0):
             continue
-        root = 1 / abs(degree)
-        if -power < root or absolute(p) < 1:
+        own, root = (abs(degree), Fraction(1)) if whole else (Fraction(1), 1 / abs(degree))
+        if -power < root or absolute(p) < own:
             continue
-        sign = 1 if p > 0 else -1
         body = algebra.term(
-            1, {atom: sign, statistic: number(-root), **_support(algebra, factors, statistic, atom)}, ()
+            1,
+            {
+                atom: number(own if p > 0 else -own),
+                statistic: number(-root),
+                **_support(algebra, factors, statistic, atom),
+            },
+            (),
         )
         (closed,), letters = algebra.closed_over((body,))
         if len(letters) != len(set(atom[1])):
@@ -74,18 +82,20 @@ def _over(
 
 
 def _support(algebra: Algebra, factors: dict[Atom, Power], statistic: Atom, base: Atom) -> dict[Atom, Power]:
-    """What stands beside u, and in its statistic, too: Σ [c] eᶻ makes p = [c] eᶻ/S, Σ eᵃ eᶻ makes p = eᵃ eᶻ/S.
+    """What stands beside u, and in its statistic, too: Σ [c] eᶻ makes p = [c] eᶻ/S, Σ π eᵃ eᶻ makes r = π eᵃ eᶻ/S.
 
-    Conditions, and exponentials: apart, eᵃ overflows where eᵃ⁺ᶻ does not.
+    Conditions; exponentials, for apart eᵃ overflows where eᵃ⁺ᶻ does not; weights beside an exponential.
     """
+    heads = algebra.heads
+    weighted = ("test", "name", "tensor") if heads[base[0]].label == "exp" else ("test",)
     terms = [
-        {a[0] for a, _ in term} for (term, _), _ in algebra.heads[statistic[0]].definition
+        {a[0]: power for a, power in term} for (term, _), _ in heads[statistic[0]].definition
         if any(a[0] == base[0] for a, _ in term)
     ]  # fmt: skip
     return {
-        a: 1 for a, power in factors.items()
-        if a != base and power == 1 and set(a[1]) <= set(base[1]) and all(a[0] in t for t in terms)
-        and (algebra.heads[a[0]].kind == "test" or algebra.heads[a[0]].label == "exp")
+        a: power for a, power in factors.items()
+        if a not in (base, statistic) and set(a[1]) <= set(base[1]) and all(t.get(a[0]) == power for t in terms)
+        and (heads[a[0]].kind in weighted or heads[a[0]].label == "exp")
     }  # fmt: skip
 
 

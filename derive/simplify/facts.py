@@ -9,11 +9,12 @@ from fractions import Fraction
 from derive.rewrite import Law, Record, exhaust
 from derive.terms import Factors, Head, Poly, Power, Term, number
 
-from .collect import collected
+from .collect import collected, summed_up
 from .exponents import merged
 from .matrix import defining, inherited
 from .rules import Fact, Rules
 from .symmetry import ASSUMED, symmetrised, symmetry
+from .triangular import triangular
 from .within import within_once
 
 
@@ -34,7 +35,9 @@ LAWS: tuple[Law, ...] = (
     Law("fold a definition", "a product that defines a name is written by that name", _fold),
     Law("fold within brackets", "the same, inside a bracket", _within),
     Law("collect a named sum", "two terms are a multiple of a sum that has a name", collected),
-    Law("use symmetry", "the assumed symmetry lets two indices change places", symmetrised),
+    Law("sum a bracket", "the sum of what stands in a bracket is known", summed_up),
+    Law("triangular", "beyond the diagonal of a triangular factor, and of its inverse, there are zeros", triangular),
+    Law("use symmetry", "a symmetry, assumed or found, lets two indices change places", symmetrised),
     Law("add exponents", "powers of one base are one power", merged),
     Law("use a fact", "a reduction known from a definition or an assumption", _fact),
 )
@@ -76,6 +79,16 @@ def oriented(rules: Rules, definitions: Iterable[Head], assumptions: Iterable[Po
         if through != direct:
             _enter(rules, source, through)
     return rules
+
+
+def noticed(rules: Rules, polys: Iterable[Poly]) -> None:
+    """Enter the brackets that a derivation has met on its way: beside 1/(1 − p), e^−z is (1 − p)/p."""
+    heads = rules.algebra.heads
+    met = {atom[0] for poly in polys for (factors, _), _ in poly for atom, _ in factors}
+    for head in (heads[k] for k in sorted(met) if heads[k].kind == "name" and heads[k].role == "auto"):
+        if len(head.definition) == 2 and head not in rules.brackets and not any(b for (_, b), _ in head.definition):
+            rules.brackets.append(head)
+    _promote(rules)
 
 
 def _promote(rules: Rules) -> None:

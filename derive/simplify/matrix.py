@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 
-from derive.terms import Head, Letter, Poly, entries, matrix_of
+from derive.terms import Head, Letter, Poly, entries, matrix_function, matrix_of
 
 from .expand import multiplied_out
 from .rules import Fact, Rules
@@ -44,6 +45,18 @@ class Named:
         (body,), over = self.rules.algebra.unbound(self._function, self._letters)
         return self.rules.algebra.relabelled(body, dict(zip(over, (row, column), strict=True)))
 
+    def traced(self, slope: str) -> Poly:
+        """Σ_k ∂X_kk/∂A_at."""
+        algebra, k = self.rules.algebra, self.rules.algebra.fresh(self.at[0])
+        (body,), over = algebra.unbound(self._function, self._letters)
+        return algebra.summed(matrix_function(algebra, slope, body, over, (k, k, *self.at)), (k,))
+
+    def inverse(self, of: Callable[[Letter, Letter], Poly], *at: Letter) -> Poly:
+        """The entry `at` of the inverse of a matrix."""
+        algebra = self.rules.algebra
+        one, two = (algebra.fresh(letter) for letter in self.at)
+        return matrix_function(algebra, "inv", of(one, two), (one, two), at)
+
     def contracted(self, one: Poly, two: Poly, over: Letter) -> Poly:
         """Σ_over one · two."""
         return self.rules.algebra.summed(self.rules.algebra.mul(one, two), (over,))
@@ -67,6 +80,8 @@ def _cholesky(x: Named) -> Iterator[Poly]:
     i, j = x.at
     k = x.rules.algebra.fresh(i)
     yield x.less(x.contracted(x.value(i, k), x.value(j, k), k), x.matrix(i, j))
+    turned = x.contracted(x.inverse(x.value, k, i), x.inverse(x.value, k, j), k)
+    yield x.less(turned, x.inverse(x.matrix, i, j))  # L⁻ᵀ L⁻¹ = A⁻¹
 
 
 def _eigenvector(x: Named) -> Iterator[Poly]:
@@ -80,6 +95,30 @@ def _left_vector(x: Named) -> Iterator[Poly]:
     i, k = x.at
     row, other = x.rules.algebra.fresh(i), x.rules.algebra.fresh(k)
     yield x.less(x.contracted(x.value(row, k), x.value(row, other), row), x.unit(k, other))
+
+
+def _root(x: Named) -> Iterator[Poly]:
+    i, j = x.at
+    k = x.rules.algebra.fresh(i)
+    yield x.less(x.contracted(x.value(i, k), x.value(k, j), k), x.matrix(i, j))
+
+
+def _exponential(x: Named) -> Iterator[Poly]:
+    """tr e^A moves by tr(e^A A′): the trace of the slope."""
+    i, j = x.at
+    yield x.less(x.traced("exponential_slope"), x.value(j, i))
+
+
+def _square_root(x: Named) -> Iterator[Poly]:
+    """S S = A; and tr S moves by tr(S⁻¹ A′)/2."""
+    yield from _root(x)
+    half = x.rules.algebra.scaled(x.inverse(x.value, *x.at), Fraction(1, 2))
+    yield x.less(x.traced("square_root_slope"), half)
+
+
+def _logarithm(x: Named) -> Iterator[Poly]:
+    """tr log A moves by tr(A⁻¹ A′)."""
+    yield x.less(x.traced("logarithm_slope"), x.inverse(x.matrix, *x.at))
 
 
 @dataclass(frozen=True)
@@ -101,6 +140,10 @@ DEFINING: dict[str, Callable[[Named], Iterator[Poly]]] = {
     "eigenvector": _eigenvector,
     "right_vector": _eigenvector,
     "left_vector": _left_vector,
+    "orthonormal_factor": _left_vector,
+    "square_root": _square_root,
+    "exponential": _exponential,
+    "logarithm": _logarithm,
 }
 
 

@@ -106,7 +106,7 @@ class Rules:
         if coefficient != 1 and root.denominator != 1:
             return
         factors: Factors = {(head.id, head.slots): number(root)}
-        guard = self._guard(term, (lead, letters), power)
+        guard = self._guard(head, term, (lead, letters), power)
         for atom, p in term[0]:
             if atom != (lead, letters) and atom not in guard:
                 factors[atom] = number(-Fraction(p) * root)
@@ -130,13 +130,18 @@ class Rules:
         self._product(head, term, coefficient)
         return True
 
-    def _guard(self, term: Term, lead: Atom, power: Power) -> tuple[Atom, ...]:
-        """Conditions, and beside an exponential others: eᵃ eᶻ/S folds as one, or eᵃ alone would be left to overflow."""
-        return tuple(a for a, p in term[0] if a != lead and self._stays(a, p, lead, power))
+    def _guard(self, head: Head, term: Term, lead: Atom, power: Power) -> tuple[Atom, ...]:
+        """Conditions, and beside an exponential others: eᵃ eᶻ/S folds as one, or eᵃ alone would be left to overflow.
 
-    def _stays(self, atom: Atom, power: Power, lead: Atom, of: Power) -> bool:
+        Weights, too, where discovery put them beside it: r = π eᶻ/S. Nothing tells that π is not 0.
+        """
+        return tuple(a for a, p in term[0] if a != lead and self._stays(head, a, p, lead, power))
+
+    def _stays(self, head: Head, atom: Atom, power: Power, lead: Atom, of: Power) -> bool:
         kinds = [self.algebra.heads[a[0]] for a in (atom, lead)]
-        return kinds[0].kind == "test" or (power == of and all(kind.label == "exp" for kind in kinds))
+        weight = head.role == "found" and power == 1 and not self.divisible({atom: power})
+        both = all(kind.label == "exp" for kind in kinds)
+        return kinds[0].kind == "test" or (both and power == of) or (weight and kinds[1].label == "exp")
 
     def _leads(self, head: Head, factor: tuple[Atom, Power], factors: Factors) -> bool:
         (lead, letters), power = factor
@@ -146,7 +151,7 @@ class Rules:
             return False
         if set(letters) != set(head.slots) or len(set(letters)) < len(letters):
             return False
-        rest = {a: p for a, p in factors.items() if a != factor[0] and not self._stays(a, p, *factor)}
+        rest = {a: p for a, p in factors.items() if a != factor[0] and not self._stays(head, a, p, *factor)}
         statistic = any(self.algebra.heads[a[0]].kind in ("name", "op") for a in rest)
         if kind.kind == "tensor" and not statistic:
             return False  # x/τ is no reason to write x as τ·n
@@ -244,10 +249,16 @@ class Rules:
         for atom in self._guarding(fold, factor[0]):
             if atom not in beside or (heads[atom[0]].label == "exp" and beside[atom] != factor[1]):
                 return False
+            if heads[atom[0]].kind != "test" and heads[atom[0]].label != "exp":  # a weight: once, as in what it is in
+                made = next(p for a, p in fold.body[0][0][0] if a[0] == fold.source)
+                if beside[atom] < 1 or made * factor[1] != 1:
+                    return False
         exponential = self.algebra.heads[factor[0][0]].label == "exp"
         if exponential and len(fold.body) == 1 and not self._divides(factor, fold, beside):
             return False
         body, power = fold.body, factor[1] * fold.power
+        if exponential and any((p * power).denominator != 1 for a, p in body[0][0][0]):
+            return False
         whole = isinstance(power, int)
         return (whole and power > 0) if len(body) != 1 else (whole or body[0][1] == 1)
 
@@ -271,8 +282,12 @@ class Rules:
         factors, bound = algebra.renamed(dict(term[0][0]), names), frozenset(names.values())
         target = (atom[0], tuple(names.get(a, a) for a in atom[1]))
         del factors[target]
-        for test in self._guarding(fold, target):
-            del factors[test]
+        for guard in self._guarding(fold, target):
+            kind = algebra.heads[guard[0]]
+            if kind.kind == "test" or kind.label == "exp" or factors[guard] == 1:
+                del factors[guard]
+            else:
+                factors[guard] = number(factors[guard] - 1)
         names = dict(zip(fold.letters, target[1], strict=True))
         rest: Raw = (term[1], factors, bound)
         power = power * fold.power
@@ -329,31 +344,34 @@ class Rules:
         self, factors: Factors, bound: Iterable[Letter], fact: Fact
     ) -> Iterable[tuple[set[Atom], dict[Letter, Letter]]]:
         """Ways in which the factors that contain some bound letters are exactly the fact's pattern."""
-        pattern = list(fact.pattern)
+        pattern, turns = list(fact.pattern), self.algebra.turns
 
-        def extend(k: int, used: frozenset[Atom], names: dict[Letter, Letter]) -> Iterable[dict[Letter, Letter]]:
+        def extend(
+            k: int, used: frozenset[Atom], names: dict[Letter, Letter]
+        ) -> Iterable[tuple[frozenset[Atom], dict[Letter, Letter]]]:
             if k == len(pattern):
-                yield names
+                yield used, names
                 return
             (head, letters), power = pattern[k]
             for atom, p in factors.items():
                 if atom[0] != head or p != power or atom in used:
                     continue
-                new = dict(names)
-                if all(new.setdefault(a, b) == b for a, b in zip(letters, atom[1], strict=True)):
-                    yield from extend(k + 1, used | {atom}, new)
+                for turn in turns.get(head, (range(len(letters)),)):
+                    new = dict(names)
+                    if all(new.setdefault(a, atom[1][place]) == atom[1][place]
+                           for a, place in zip(letters, turn, strict=True)):  # fmt: skip
+                        yield from extend(k + 1, used | {atom}, new)
 
         inside = set(bound)
-        for names in extend(0, frozenset(), {}):
+        for used, names in extend(0, frozenset(), {}):
             gone = [names[a] for a in fact.bound]
             if len(set(gone)) < len(gone) or not set(gone) <= inside:
                 continue
             if any(names[a] in gone for a in names if a not in fact.bound):
                 continue
-            matched = {(h, tuple(names[a] for a in ls)) for (h, ls), _ in pattern}
             touching = {a for a in factors if set(a[1]) & set(gone)}
-            if touching == matched:
-                yield matched, names
+            if touching == used:
+                yield touching, names
 
 
 __all__ = ["Fact", "Fold", "Rules"]

@@ -14,8 +14,8 @@ from sympy.core.basic import Basic
 from derive.rewrite import Law
 from derive.terms import Head, Poly, Power, Reader
 
+from . import conditions, edges, exponentials, logarithms, moments, shifts
 from . import differences as d
-from . import edges, exponentials, moments, shifts
 from .assumed import intervals
 from .form import Stabiliser
 
@@ -40,11 +40,11 @@ def _difference(
 LAWS: tuple[Law, ...] = (
     _law("open an exponential", "exp", "a name for an exponential is written out", exponentials.open_exponential),
     # functions that never overflow, for what exponentials spell
-    _difference("tanh", "exp", "(eᵘ − eᵛ)/(eᵘ + eᵛ) = tanh((u − v)/2)", d.is_divisor, d.tanh_of_exponentials),
     _law("tanh of a quotient", "exp", "(eᵘ − eᵛ)/(eᵘ + eᵛ) = tanh((u − v)/2)", exponentials.tanh_of_quotient),
     _law("log cosh", "log", "log(eᵘ + e⁻ᵘ) = log 2 + log cosh(u)", exponentials.log_cosh),
     _law("softplus", "log", "log(1 + eᵘ) as one function, which never overflows", exponentials.softplus),
     _law("sigmoid", "exp", "eᵘ/(eᵘ + eᵛ) = σ(u − v), a function that never overflows", exponentials.sigmoid),
+    _law("over cosh", "cosh", "eᵘ/cosh u = 2σ(2u), a function that never overflows", exponentials.over_cosh),
     _difference("tanh of a sigmoid", "sigmoid exp", "2σ(u) − 1 = tanh(u/2)", d.is_sigmoid,
                 d.tanh_of_sigmoid),
     _difference("two sigmoids", "sigmoid", "σ(u) − σ(−u) = tanh(u/2)", d.is_call("sigmoid"), d.less_other_sigmoid),
@@ -53,11 +53,23 @@ LAWS: tuple[Law, ...] = (
                 d.less_softplus),
     _law("log of a product", "log", "the logarithm of a product is the sum of the logarithms", exponentials.split_log),
     _law("log of cases", "log", "log where(c, a, b) = where(c, log a, log b)", edges.log_of_cases),
+    _law("log of an entry", "log", "log Σ_c [c = y] f = Σ_c [c = y] log f: one entry is chosen",
+         logarithms.log_of_entry),
+    _law("log of a power", "pow", "log aᵛ = v log a, a > 0", logarithms.log_of_power),
+    _law("power by an exponential", "pow", "aᵛ = exp(v log a), a > 0", logarithms.power_by_exponential),
+    _law("root of a power", "root", "(uⁿ)ᵖ = uⁿᵖ, u > 0", logarithms.root_of_power),
+    _law("log of a difference", "log", "log(eᵘ − eᵛ) = u + log(1 − eᵛ⁻ᵘ)", logarithms.log_of_difference),
+    _law("log of tanh", "tanh", "log(1 ± tanh u) = log 2 − softplus(∓2u)", logarithms.log_of_tanh),
+    _law("log between sigmoids", "log", "log(σ(u) − σ(v)) = log σ(u) + log σ(−v) + log(1 − eᵛ⁻ᵘ)",
+         logarithms.log_between_sigmoids),
+    _law("log of a root", "root", "log(u + √(u² + 1)) = asinh(u)", logarithms.log_of_root),
+    _law("softplus and its argument", "softplus", "softplus(u) − u = softplus(−u)", logarithms.without_argument),
     _law("power of a product", "prod", "(Π f)ᵖ = exp(p Σ log f)", edges.power_of_product),
     _difference("centre", "", "E[f g] − E[f] E[g] = E[(f − E f)(g − E g)]", moments.is_sum, moments.centred),
     # where a value exists, though numbers have none
     _law("the other shares", "exp", "1 − p, p near 1, is the sum of the other shares", edges.others_of_softmax),
     _law("norm at zero", "root", "x/‖x‖, as a derivative, is 0 where x is", edges.norm_at_zero),
+    _law("compare exponents", "exp", "[eᵘ > k] = [u > log k]", conditions.compared_exponents),
     _law("beside an exponential", "exp", "eᶻ stands beside what keeps it finite", edges.beside_exponential),
     _law("beside a sigmoid", "exp", "eᵃ σ(u) = exp(a − softplus(−u))", edges.beside_sigmoid),
     _law("product with its logarithm", "log", "x log x is 0 where x is", edges.product_with_log),
@@ -66,12 +78,14 @@ LAWS: tuple[Law, ...] = (
          exponentials.log_of_two),
     _law("shift log-sum-exp", "log", "log Σ exp(z) = m + log Σ exp(z − m) for any m; m is the largest z",
          shifts.shift_log),
-    _law("shift sum of exponentials", "exp", "both sides of a ratio lose the factor exp(m), m the largest exponent",
+    _law("shift sum of exponentials", "exp sigmoid", "both sides of a ratio lose the factor exp(m)",
          shifts.shift_power),
     _law("beside its largest", "max", "z − m first, where other exponents stand beside", shifts.beside_largest),
     _law("exponent beside its largest", "max", "eᶻ e⁻ᵐ as exp((z − m)), where other exponentials stand beside",
          shifts.exponent_beside_largest),
     # differences that cancel
+    _law("softplus and more", "softplus", "v + softplus(u − v) = max(u, v) + log1p(exp(−|u − v|))",
+         logarithms.with_a_part),
     _law("log1p", "log", "log(1 + u) where 1 + u would round u away", exponentials.log1p),
     _law("within a definition", "", "1 + y = eᵘ where y = eᵘ − 1", d.through_a_definition),
     _law("expm1", "exp", "eᵘ − 1 where it would cancel", exponentials.expm1),
@@ -80,19 +94,25 @@ LAWS: tuple[Law, ...] = (
     _difference("erfc", "erf", "1 ± erf(u) = erfc(∓u)", d.is_call("erf"), d.erfc_of_erf),
     _difference("versine", "cos", "1 − cos(u) = 2 sin²(u/2)", d.is_call("cos"), d.versine),
     _difference("difference of roots", "root", "√(c² + w) − c = w/(√(c² + w) + c)", d.is_root, d.root_less_root),
+    _difference("root and more", "root", "√(u² + w) + u = w/(√(u² + w) − u) for u < 0", d.is_root, d.root_and_more),
+    _difference("complement of a share", "", "1 − a/d = (d − a)/d, a a term of d", d.is_below, d.one_less_share),
+    _difference("complement of a power", "", "1 − bⁿ = (1 − b)(1 + b + … + bⁿ⁻¹), b = 1 − a", d.is_sum_of_one,
+                d.one_less_power),
     _difference("complement of a quotient", "", "1 − a/d = (d − a)/d", d.is_call("name"), d.one_less_quotient),
     _difference("complement of a product", "prod", "1 − Π f = −expm1(Σ log f)", d.is_call("prod"), d.one_less_product),
     _law("within functions", "", "the same laws inside an argument", Stabiliser.inside),
 )  # fmt: skip
 # Their derivatives are safer, or as safe and shorter, than the derivative of what the author wrote.
-EARLY = frozenset({"tanh", "tanh of a quotient", "log cosh", "softplus", "sigmoid", "tanh of a sigmoid",
+EARLY = frozenset({"tanh of a quotient", "log cosh", "softplus", "sigmoid", "tanh of a sigmoid", "over cosh",
                    "two sigmoids", "the other sigmoid", "softplus, both ways", "log of a product", "log of cases",
-                   "power of a product", "centre", "within functions"})  # fmt: skip
+                   "power of a product", "log of an entry", "log of a power", "power by an exponential",
+                   "log of a difference", "log of tanh", "log between sigmoids", "log of a root",
+                   "softplus and its argument", "centre", "within functions"})  # fmt: skip
 
 
 def drawn_out(s: Stabiliser, head: Head, poly: Poly) -> bool:
     """Whether common factors may be written before a bracket: never exp(−m) of a shifted sum, nor what is masked."""
-    return head.id not in s.scaled and not edges.is_masked(s, poly)
+    return head.id not in s.scaled and not edges.is_masked(s, poly) and not edges.is_shifted(s, poly)
 
 
 def stabiliser(reader: Reader, statements: Iterable[Basic] = (), *, early: bool = False, exact: bool = False,

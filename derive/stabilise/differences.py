@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from fractions import Fraction
 from math import isqrt
 
-from derive.terms import ZERO, Atom, Head, Letter, Poly, Power, Term
+from derive.terms import UNIT, ZERO, Atom, Head, Letter, Poly, Power, Term, number
 
 from .form import Factors, Stabiliser
 
@@ -14,6 +14,7 @@ Identity = tuple[Poly, Poly]  # ρ, r
 Look = Callable[[Stabiliser, Atom, Factors], Iterator[Identity]]
 HALF = Fraction(1, 2)
 MOST = 4  # terms of a definition that is written out
+MOST_POWERS = 12  # of a geometric sum
 
 
 def paired(s: Stabiliser, poly: Poly, wanted: Callable[[Stabiliser, Head, Power], bool], look: Look) -> Poly:
@@ -106,22 +107,19 @@ def is_root(s: Stabiliser, head: Head, power: Power) -> bool:
     return head.kind == "name" and power == HALF
 
 
+def is_below(s: Stabiliser, head: Head, power: Power) -> bool:
+    """A sum of several that is divided by."""
+    return head.kind == "name" and power < 0 and len(head.definition) > 1
+
+
+def is_sum_of_one(s: Stabiliser, head: Head, power: Power) -> bool:
+    """A power of a sum of 1 and more."""
+    return head.kind == "name" and power > 1 and len(head.definition) > 1
+
+
 def is_exact_tanh(s: Stabiliser, head: Head, power: Power) -> bool:
     """tanh where nothing is summed: elsewhere 1 − y² costs less, and is as near as rounding each operation allows."""
     return s.exact and power > 0 and (head.kind == "name" or head.label == "tanh")
-
-
-def tanh_of_exponentials(s: Stabiliser, atom: Atom, beside: Factors) -> Iterator[Identity]:
-    """(eᵘ − eᵛ)/(eᵘ + eᵛ) = tanh((u − v)/2)."""
-    power = dict(beside)[atom]
-    outside, below, _ = divisor(s, atom, power)
-    found = s.two_exponentials(below)
-    for k, u, v in [found, (found[0], found[2], found[1])] if found else []:
-        apart = s.algebra.add(u, s.algebra.scaled(v, -1))
-        half, down = _scaled(s, "tanh", apart, HALF), s.reader.exp_of(s.algebra.scaled(u, -1))
-        whole = s.algebra.term(1, {below: 1} if below == atom else {atom: -power}, ())
-        joint = s.algebra.mul(s.algebra.scaled(outside, Fraction(1) / k), whole, down, half)
-        yield s.algebra.scaled(s.reader.exp_of(s.algebra.scaled(apart, -1)), -1), joint
 
 
 def tanh_of_sigmoid(s: Stabiliser, atom: Atom, _: Factors) -> Iterator[Identity]:
@@ -196,27 +194,74 @@ def root_less_root(s: Stabiliser, atom: Atom, _: Factors) -> Iterator[Identity]:
             yield _over(s, atom, s.algebra.scaled(root, -1), HALF), _over(s, atom, joint, HALF)
 
 
+def root_and_more(s: Stabiliser, atom: Atom, beside: Factors) -> Iterator[Identity]:
+    """√(u² + w) ± u = where(±u > 0, q, w/q), q = √(u² + w) + |u|, w > 0."""
+    algebra, body, root = s.algebra, s.definition(atom) or ZERO, s.algebra.term(1, {atom: HALF}, ())
+    for (factors, bound), coefficient in body if len(beside) == 1 else ():
+        scale = _rational_root(coefficient)
+        if bound or scale is None or any(not isinstance(p, int) or p % 2 for _, p in factors):
+            continue
+        u = algebra.term(scale, {a: int(p) // 2 for a, p in factors}, ())
+        w = algebra.add(body, (((factors, bound), -coefficient),))
+        if not s.is_positive(w):
+            continue
+        q = s.reader.grouped(algebra.add(root, s.reader.apply("abs", u)))
+        for sign in (1, -1):
+            yes, no = s.exceeds(algebra.scaled(u, sign), ZERO)
+            joint = algebra.add(algebra.mul(yes, q), algebra.mul(no, w, s.reader.raised(q, -1)))
+            yield _over(s, atom, algebra.scaled(u, sign), HALF), _over(s, atom, joint, HALF)
+
+
+def _rational_root(value: Power) -> Power | None:
+    """√c, where it is a fraction."""
+    whole = Fraction(value)
+    root = Fraction(isqrt(max(0, whole.numerator)), isqrt(whole.denominator))
+    return number(root) if root**2 == whole else None
+
+
+def one_less_share(s: Stabiliser, atom: Atom, beside: Factors) -> Iterator[Identity]:
+    """1 − a/d = (d − a)/d, where a is a term of d."""
+    algebra = s.algebra
+    for term, coefficient in s.definition(atom) or ZERO:
+        rest = tuple(t for t in s.definition(atom) or ZERO if t[0] != term)
+        if rest and not term[1] and (len(rest) == 1 or s.is_positive(rest)):
+            share = s.reader.raised(((term, coefficient),), -1)
+            yield _over(s, atom, algebra.scaled(share, -1), -1), algebra.scaled(algebra.mul(share, rest), -1)
+
+
+def one_less_power(s: Stabiliser, atom: Atom, beside: Factors) -> Iterator[Identity]:
+    """1 − bⁿ = (1 − b)(1 + b + … + bⁿ⁻¹), where b = 1 − a."""
+    algebra, order, body = s.algebra, dict(beside)[atom], s.definition(atom) or ZERO
+    if isinstance(order, int) and 1 < order <= MOST_POWERS and dict(body).get(UNIT) == 1 and len(body) > 1:
+        less = algebra.scaled(tuple(t for t in body if t[0] != UNIT), -1)
+        powers = s.reader.grouped(algebra.add(*(algebra.term(1, {atom: k}, ()) for k in range(order))))
+        joint = algebra.mul(less, powers)
+        yield _over(s, atom, algebra.constant(-1), order), _over(s, atom, algebra.scaled(joint, -1), order)
+
+
 def _root(s: Stabiliser, term: tuple[Factors, tuple[Letter, ...]], coefficient: Power) -> Poly | None:
     """c of c², c > 0."""
-    value = Fraction(coefficient)
-    roots = Fraction(isqrt(max(0, value.numerator)), isqrt(value.denominator))
+    roots = _rational_root(coefficient)
     even = all(s.is_positive_atom(a) and p % 2 == 0 for a, p in term[0])
-    if term[1] or not even or roots**2 != value:
+    if term[1] or not even or roots is None:
         return None
     return s.algebra.term(roots, {a: p // 2 for a, p in term[0]}, ())
 
 
 def one_less_quotient(s: Stabiliser, atom: Atom, beside: Factors) -> Iterator[Identity]:
     """1 − a/d = (d − a)/d, where nothing cancels in d − a; sign(a) a is |a|."""
-    algebra, signs = s.algebra, [a for a, p in beside if p == 1 and s.is_call(a, "sign")]
-    body = s.definition(atom) or ZERO
-    for unit in [(atom,), *((atom, sign) for sign in signs)] if len(body) == 1 and not body[0][0][1] else ():
-        value = body if len(unit) == 1 else _absolute(s, body, s.argument(unit[1]))
-        under = algebra.term(1, dict.fromkeys(unit, -1), ())
-        for divisor, power in value[0][0][0] if value else ():
-            whole = s.definition(divisor) if power == -1 else None
+    algebra, power, body = s.algebra, dict(beside)[atom], s.definition(atom) or ZERO
+    if len(body) != 1 or body[0][0][1] or not isinstance(power, int):
+        return
+    units = [({atom: order}, s.reader.raised(body, order)) for order in range(1, min(power, MOST) + 1)]
+    signs = [a for a, p in beside if p == 1 and s.is_call(a, "sign")]
+    units += [({atom: 1, sign: 1}, _absolute(s, body, s.argument(sign))) for sign in signs]
+    for unit, value in units:
+        under = algebra.term(1, {a: -p for a, p in unit.items()}, ())
+        for divisor, order in value[0][0][0] if value else ():
+            whole = s.definition(divisor) if order == -1 else None
             top = algebra.add(whole or ZERO, algebra.scaled(_over(s, divisor, value, -1), -1))
-            if whole is not None and top and len(top) < len(whole) and algebra.is_positive(top):
+            if whole and 0 < len(top) < len(whole) and (len(top) == 1 or algebra.is_positive(top)):
                 yield (algebra.scaled(under, -1),
                        algebra.mul(algebra.scaled(_over(s, divisor, top), -1), under))  # fmt: skip
 

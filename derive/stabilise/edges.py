@@ -27,11 +27,19 @@ def norm_at_zero(s: Stabiliser, poly: Poly) -> Poly:
         if squares is None or atom[0] in s.divided:
             return None
         order, roots = squares
-        if sum(p for a, p in rest.items() if a[0] in roots and p > 0) < -power * order:
+        if sum(p * _vanishes(s, a, roots) for a, p in rest.items() if p > 0) < -power * order:
             return None
         return s.reader.raised(_apart_from_zero(s, atom), power)
 
     return s.each(poly, lambda head, power: head.kind == "name" and power < 0, change)
+
+
+def _vanishes(s: Stabiliser, atom: Atom, roots: set[int]) -> Power:
+    """To which order a factor vanishes with these heads: a name for one product as its factors do."""
+    body = s.definition(atom) or ZERO
+    if atom[0] in roots or len(body) != 1 or body[0][0][1]:
+        return int(atom[0] in roots)
+    return sum(p for a, p in body[0][0][0] if a[0] in roots and p > 0)
 
 
 def _squares(s: Stabiliser, atom: Atom) -> tuple[Power, set[int]] | None:
@@ -44,18 +52,26 @@ def _squares(s: Stabiliser, atom: Atom) -> tuple[Power, set[int]] | None:
             if below is not None:
                 return below[0] * power, below[1]
         return None
-    if not body or not any(bound for (_, bound), _ in body):
+    if len(body) < 2 and not any(bound for (_, bound), _ in body):
         return None
     bases: set[int] = set()
+    orders: set[Power] = set()
     for (factors, bound), coefficient in body:
-        even = [a[0] for a, p in factors if set(a[1]) & set(bound) and isinstance(p, int) and p > 0 and p % 2 == 0]
+        even = [(a[0], p) for a, p in factors if (set(a[1]) & set(bound) or not bound) and _even(s, a, p)]
         if coefficient < 0 or not even:
             return None
-        bases.update(even)
+        bases.update(head for head, _ in even)
+        orders.add(max(p for _, p in even))
     for base in list(bases):
         head = s.algebra.heads[base]
-        bases.update(a[0] for (f, _), _ in (head.definition if head.kind == "name" else ZERO) for a, _ in f)
-    return 2, bases
+        made = head.args[0] if head.kind == "name" or head.label == "abs" else ZERO
+        bases.update(a[0] for (f, _), _ in made for a, _ in f)
+    return min(orders), bases
+
+
+def _even(s: Stabiliser, atom: Atom, power: Power) -> bool:
+    """xⁿ, n even, or |x|ᵖ: never negative, 0 where x is."""
+    return power > 1 and (s.is_call(atom, "abs") or (isinstance(power, int) and power % 2 == 0))
 
 
 def beside_exponential(s: Stabiliser, poly: Poly) -> Poly:
@@ -96,7 +112,7 @@ def _divides(s: Stabiliser, factors: Factors) -> bool:
         body = s.definition(atom)
         if body is None:
             continue
-        if power < 0 and any(s.exponent(f) is not None for (f, _), _ in body):
+        if power < 0 and any(s.exponent(f) is not None for (f, _), _ in s.opened(body)):
             return True
         if power == 1 and len(body) == 1 and _divides(s, body[0][0][0]):
             return True
@@ -107,6 +123,13 @@ def is_masked(s: Stabiliser, poly: Poly) -> bool:
     """Whether exponentials stand beside conditions of their own, of which none may be drawn out."""
     masked = [s.tests(f) for (f, _), _ in poly if s.exponent(f) is not None]
     return len(set(masked)) > 1 and all(masked)
+
+
+def is_shifted(s: Stabiliser, poly: Poly) -> bool:
+    """Whether exponentials stand together, of which one in other terms too: e⁻ᵐ keeps the others from overflow."""
+    grown = [{a for a, _ in f if s.is_call(a, "exp")} for (f, _), _ in poly]
+    return len(poly) > 1 and any(len(g) > 1 for g in grown) and bool(set.intersection(*grown)) and any(
+        g != grown[0] for g in grown)  # fmt: skip
 
 
 def log_of_cases(s: Stabiliser, poly: Poly) -> Poly:

@@ -49,12 +49,14 @@ def tanh_of_quotient(s: Stabiliser, poly: Poly) -> Poly:
 
 
 def sigmoid(s: Stabiliser, poly: Poly) -> Poly:
-    """eᵘ/(eᵘ + eᵛ) = σ(u − v); 1/(1 + eᵘ) = σ(−u)."""
+    """eᵘ/(eᵘ + eᵛ) = σ(u − v); 1/(1 + eᵘ) = σ(−u); a broken power by softplus, where σ would underflow."""
 
     def change(atom: Atom, power: Power, rest: dict[Atom, Power]) -> Poly | None:
-        found = s.two_exponentials(atom) if isinstance(power, int) else None
-        if found is None:
+        found = s.two_exponentials(atom)
+        if found is None or (not isinstance(power, int) and (found[0] != 1 or found[2] != ZERO)):
             return None
+        if not isinstance(power, int):
+            return s.reader.exp_of(s.algebra.scaled(s.reader.apply("softplus", found[1]), power))
         (k, u, v), left, parts = found, -int(power), [s.algebra.constant(1)]
         for mine, other in ((u, v), (v, u)):
             count = (
@@ -71,6 +73,28 @@ def sigmoid(s: Stabiliser, poly: Poly) -> Poly:
         return s.algebra.mul(s.algebra.term(Fraction(1) / Fraction(k) ** done, {atom: -left}, ()), *parts)
 
     return s.each(poly, is_negative, change)
+
+
+def over_cosh(s: Stabiliser, poly: Poly) -> Poly:
+    """eᵘ/cosh u = 2σ(2u); 1/cosh² u = 4σ(2u)σ(−2u); 1/cosh u = 2 exp(−|u|) σ(2|u|)."""
+
+    def change(atom: Atom, power: Power, rest: dict[Atom, Power]) -> Poly | None:
+        u, left, parts = s.argument(atom), -int(power), [s.algebra.constant(2 ** -int(power))]
+        shares = [s.reader.apply("sigmoid", s.algebra.scaled(u, sign)) for sign in (2, -2)]
+        for sign, share in zip((1, -1), shares, strict=True):
+            count = _taken(rest, s.reader.exp_of(s.algebra.scaled(u, sign)), left)
+            parts += [share] * count
+            left -= count
+        if left and s.early:
+            return None  # −tanh u/cosh u is the better derivative
+        parts += shares * (left // 2)
+        if left % 2:
+            size = s.reader.apply("abs", u)
+            down = s.reader.exp_of(s.algebra.scaled(size, -1))
+            parts += [down, s.reader.apply("sigmoid", s.algebra.scaled(size, 2))]
+        return s.algebra.mul(*parts)
+
+    return s.each(poly, lambda head, power: head.label == "cosh" and isinstance(power, int) and power < 0, change)
 
 
 def _taken(rest: dict[Atom, Power], grown: Poly, most: int) -> int:
@@ -141,19 +165,26 @@ def log_of_two(s: Stabiliser, poly: Poly) -> Poly:
         found = s.two_exponentials(inner) if inner is not None else None
         if found is None or power != 1:
             return None
-        (k, u, v), algebra = found, s.algebra
-        apart = s.reader.apply("abs", algebra.add(u, algebra.scaled(v, -1)))
-        near = s.reader.apply("log1p", s.reader.exp_of(algebra.scaled(apart, -1)))
-        shift = s.reader.log_of(algebra.constant(k)) if k != 1 else ZERO
-        return algebra.add(larger(s, s.reader.flat(u), s.reader.flat(v)), near, shift)
+        k, u, v = found
+        shift = s.reader.log_of(s.algebra.constant(k)) if k != 1 else ZERO
+        return s.algebra.add(log_of_both(s, u, v), shift)
 
     return s.each(poly, is_log, change)
+
+
+def log_of_both(s: Stabiliser, u: Poly, v: Poly) -> Poly:
+    """log(eᵘ + eᵛ) = max(u, v) + log1p(exp(−|u − v|))."""
+    apart = s.reader.apply("abs", s.algebra.add(u, s.algebra.scaled(v, -1)))
+    near = s.reader.apply("log1p", s.reader.exp_of(s.algebra.scaled(apart, -1)))
+    return s.algebra.add(larger(s, s.reader.flat(u), s.reader.flat(v)), near)
 
 
 def _log_of_sigmoid(s: Stabiliser, inner: Atom) -> Poly | None:
     """The v with log(inner) = −softplus(v)."""
     if s.is_call(inner, "sigmoid"):
         return s.algebra.scaled(s.argument(inner), -1)
+    if (half := s.one_and_tanh(inner)) is not None and half[0] == Fraction(1, 2) and half[2] == 1:
+        return s.algebra.scaled(half[1], -2)
     body = s.safe_definition(inner)
     if body is None:
         return None

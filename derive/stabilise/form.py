@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from derive.rewrite import Law, Record, exhaust
-from derive.terms import UNIT, ZERO, Algebra, Atom, Head, Letter, Poly, Power, Reader
+from derive.terms import UNIT, ZERO, Algebra, Atom, Head, Letter, Poly, Power, Reader, absolute
 
 Factors = tuple[tuple[Atom, Power], ...]
 Change = Callable[[Atom, Power, dict[Atom, Power]], Poly | None]
@@ -235,6 +235,18 @@ class Stabiliser:
         (one, two), k = exponents, body[0][1]
         assert one is not None and two is not None
         return (k, one, two) if one != ZERO else (sign * k, two, one)
+
+    def one_and_tanh(self, atom: Atom) -> tuple[Power, Poly, int] | None:
+        """(k, u, 1) where the name stands for k (1 + tanh u), (k, u, 2) for k (1 − tanh² u); k > 0."""
+        body = dict(self.definition(atom) or ZERO)
+        k = body.pop(UNIT, 0)
+        if k <= 0 or len(body) != 1:
+            return None
+        (((factors, bound), by),) = body.items()
+        u = self.call(factors[0][0], "tanh") if len(factors) == 1 and not bound and absolute(by) == k else None
+        if u is None or factors[0][1] not in (1, 2) or (factors[0][1] == 2 and by > 0):
+            return None
+        return k, u if by > 0 or factors[0][1] == 2 else self.algebra.scaled(u, -1), int(factors[0][1])
 
     def _as_exponent(self, factors: Factors) -> Poly | None:
         """u where a product is eᵘ: exponentials, and powers of sums 1 + eʷ, which are exp(softplus(w))."""

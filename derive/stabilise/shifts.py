@@ -69,6 +69,7 @@ def shifted(s: Stabiliser, head: Head) -> tuple[Poly, Head] | None:
 def _shifted(s: Stabiliser, head: Head) -> tuple[Poly, Head] | None:
     algebra = s.algebra
     body = exponent_beside_largest(s, shift_power(s, _spread(s, head.definition))) if head.kind == "name" else ZERO
+    body = _grown_sigmoids(s, body)
     exponents = [s.exponent(factors) for (factors, _), _ in body]
     reduced = any(bound for (_, bound), _ in body)
     if not any(e is not None for e in exponents) or not (reduced or len(body) > 1):
@@ -93,6 +94,23 @@ def _shifted(s: Stabiliser, head: Head) -> tuple[Poly, Head] | None:
     s.shifted[rest.id] = s.shifted[peak.id] = None
     s.scaled.add(rest.id)
     return m, rest
+
+
+def _grown_sigmoids(s: Stabiliser, body: Poly) -> Poly:
+    """σ(u) as exp(−softplus(−u)), where all terms have one or an exponential: else all may underflow."""
+
+    def change(atom: Atom, power: Power, _: dict[Atom, Power]) -> Poly | None:
+        u = s.call(atom, "sigmoid")
+        return None if u is None else s.reader.exp_of(
+            s.algebra.scaled(s.reader.apply("softplus", s.algebra.scaled(u, -1)), -power))  # fmt: skip
+
+    def grows(factors: Factors) -> bool:
+        return s.exponent(factors) is not None or any(p > 0 and s.call(a, "sigmoid") is not None for a, p in factors)
+
+    if "sigmoid" not in s.traits(body) or not all(grows(factors) for (factors, _), _ in body):
+        return body
+    wanted = s.each(body, lambda head, power: power > 0 and (head.kind == "name" or head.label == "sigmoid"), change)
+    return body if wanted == body else _grown_sigmoids(s, wanted)
 
 
 def beside_largest(s: Stabiliser, poly: Poly) -> Poly:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -12,11 +13,21 @@ from derive.axes import (
     Determinant,
     Eigenvalue,
     Eigenvector,
+    Exponential,
+    ExponentialSlope,
+    GeneralEigenvalue,
+    GeneralEigenvector,
     Inverse,
     LeftVector,
+    Logarithm,
+    LogarithmSlope,
     LogDeterminant,
+    OrthonormalFactor,
     RightVector,
     SingularValue,
+    SquareRoot,
+    SquareRootSlope,
+    TriangularFactor,
 )
 from derive.oracle import Array
 
@@ -55,6 +66,111 @@ def _singular(which: int) -> Callable[[Any, Any], Any]:
     return part
 
 
+def _triangular(which: int) -> Callable[[Any, Any], Any]:
+    """Q or R of A = Q R, the diagonal of R positive: Q by Gram and Schmidt, R = QᵀA."""
+
+    def part(mp: Any, a: Any) -> Any:
+        if a.rows < a.cols:
+            raise ValueError("more columns than rows")
+        left, right = mp.matrix(a.rows, a.cols), mp.matrix(a.cols, a.cols)
+        for j in range(a.cols):
+            column = a[:, j]
+            for k in range(j):
+                right[k, j] = mp.fdot((left[i, k], column[i]) for i in range(a.rows))
+                column -= right[k, j] * left[:, k]
+            right[j, j] = mp.norm(column)
+            if right[j, j] <= mp.eps * mp.norm(a[:, j]) * 100:
+                raise ValueError("columns that depend on each other")
+            left[:, j] = column / right[j, j]
+        return (left, right)[which]
+
+    return part
+
+
+def _general(which: int) -> Callable[[Any, Any], Any]:
+    """λ, ascending, or X of A X = X Λ, real; of each column of X the length is 1 and the largest entry positive."""
+
+    def part(mp: Any, a: Any) -> Any:
+        values, vectors = mp.eig(a)
+        small = mp.sqrt(mp.eps) * mp.mnorm(a)
+        if any(abs(mp.im(value)) > small for value in values):
+            raise ValueError("complex eigenvalues")
+        order = sorted(range(a.rows), key=lambda k: mp.re(values[k]))
+        if any(abs(values[one] - values[two]) <= small for one, two in itertools.pairwise(order)):
+            raise ValueError("equal eigenvalues")
+        found = mp.matrix(a.rows, a.cols)
+        for place, k in enumerate(order):
+            largest = max((vectors[i, k] for i in range(a.rows)), key=abs)
+            column = [mp.re(vectors[i, k] / largest) for i in range(a.rows)]
+            found[:, place] = mp.matrix(column) / mp.norm(column)
+        return ([mp.re(values[k]) for k in order], found)[which]
+
+    return part
+
+
+def _symmetric(name: str) -> Callable[[Any, Any], Any]:
+    """V f(Λ) Vᵀ of a positive definite matrix."""
+
+    def applied(mp: Any, a: Any) -> Any:
+        values, vectors = mp.eigsy(a)
+        if values[0] <= 0:
+            raise ValueError("not positive definite")
+        return vectors * mp.diag([getattr(mp, name)(value) for value in values]) * vectors.T
+
+    return applied
+
+
+def _exponential(mp: Any, a: Any) -> Any:
+    return mp.expm(a, method="taylor")
+
+
+def _of_units(made: Callable[[Any, Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    """Where an entry ij goes as A moves along the entry rc: at i, j, r, c."""
+
+    def slopes(mp: Any, a: Any) -> Any:
+        n = a.rows
+        found = [[[[mp.zero] * n for _ in range(n)] for _ in range(n)] for _ in range(n)]
+        for r, c in itertools.product(range(n), repeat=2):
+            unit = mp.matrix(n, n)
+            unit[r, c] = 1
+            moved = made(mp, a, unit)
+            for i, j in itertools.product(range(n), repeat=2):
+                found[i][j][r][c] = moved[i, j]
+        return [entry for one in found for two in one for three in two for entry in three]
+
+    return slopes
+
+
+def _corner(mp: Any, a: Any, unit: Any) -> Any:
+    """The corner of e^[[A, E], [0, A]]."""
+    n = a.rows
+    blocks = mp.matrix(2 * n, 2 * n)
+    blocks[:n, :n] = blocks[n:, n:] = a
+    blocks[:n, n:] = unit
+    return _exponential(mp, blocks)[:n, n:]
+
+
+def _quotients(name: str) -> Callable[[Any, Any, Any], Any]:
+    """V ((f(λ_k) − f(λ_l))/(λ_k − λ_l) ∘ VᵀEV) Vᵀ, E even, by quotients that do not cancel: Daleckii and Krein."""
+
+    def quotient(mp: Any, one: Any, two: Any) -> Any:
+        if name == "sqrt":
+            return 1 / (mp.sqrt(one) + mp.sqrt(two))
+        ratio = (one - two) / two
+        return mp.log1p(ratio) / (one - two) if ratio else 1 / two
+
+    def moved(mp: Any, a: Any, unit: Any) -> Any:
+        values, vectors = mp.eigsy(a)
+        if values[0] <= 0:
+            raise ValueError("not positive definite")
+        inner = vectors.T * (unit + unit.T) / 2 * vectors
+        for k, l in itertools.product(range(a.rows), repeat=2):
+            inner[k, l] *= quotient(mp, values[k], values[l])
+        return vectors * inner * vectors.T
+
+    return moved
+
+
 # Of one matrix of mpmath's; the lengths of the result are those of its rows (n) and columns (m).
 FUNCTIONS: dict[type, tuple[str, Callable[[Any, Any], Any]]] = {
     Inverse: ("mn", lambda mp, a: mp.inverse(a)),
@@ -66,6 +182,16 @@ FUNCTIONS: dict[type, tuple[str, Callable[[Any, Any], Any]]] = {
     SingularValue: ("m", _singular(1)),
     LeftVector: ("nm", _singular(0)),
     RightVector: ("mm", _singular(2)),
+    OrthonormalFactor: ("nm", _triangular(0)),
+    TriangularFactor: ("mm", _triangular(1)),
+    GeneralEigenvalue: ("n", _general(0)),
+    GeneralEigenvector: ("nn", _general(1)),
+    Exponential: ("nn", _exponential),
+    ExponentialSlope: ("nnnn", _of_units(_corner)),
+    SquareRoot: ("nn", _symmetric("sqrt")),
+    SquareRootSlope: ("nnnn", _of_units(_quotients("sqrt"))),
+    Logarithm: ("nn", _symmetric("log")),
+    LogarithmSlope: ("nnnn", _of_units(_quotients("log"))),
 }
 
 

@@ -16,7 +16,21 @@ import numpy as np
 import sympy
 from sympy.core.basic import Basic
 
-from derive.axes import Delta, Entry, Expm1, Log1p, MaxOver, MinOver, Sigmoid, Softplus, Tensor, Where, definitions
+from derive.axes import (
+    Delta,
+    Digamma,
+    Entry,
+    Expm1,
+    Log1p,
+    MaxOver,
+    MinOver,
+    Sigmoid,
+    Softplus,
+    Tensor,
+    Tetragamma,
+    Trigamma,
+    Where,
+)
 from derive.oracle import FUNCTIONS, Array, Evaluator, Point, Scope
 from derive.verify.subject import whole
 
@@ -139,6 +153,11 @@ def _table(mp: Any) -> dict[type, Callable[..., Number]]:
         sympy.atanh: _within(mp, -1, 1, lambda x: mp.sign(x) * mp.inf if abs(x) == 1 else mp.atanh(x)),
         sympy.erf: _near(mp.erf, lambda x: mp.sign(x)),
         sympy.erfc: _near(mp.erfc, lambda x: 1 - mp.sign(x)),
+        sympy.gamma: mp.gamma,
+        sympy.loggamma: _within(mp, 0, mp.inf, lambda x: mp.loggamma(x) if x else mp.inf),
+        Digamma: lambda x: mp.psi(0, x),
+        Trigamma: lambda x: mp.psi(1, x),
+        Tetragamma: lambda x: mp.psi(2, x),
         Sigmoid: lambda x: 1 / (1 + exp(-x)),
         Softplus: lambda x: mp.log1p(exp(x)),
         Log1p: lambda x: mp.log1p(x) if x > -1 else mp.log(1 + x),
@@ -220,7 +239,7 @@ def evaluated(
     evaluator = Precise([_exactly(point, numbers, noise) for point in points], numbers, noise)
     roots = [whole(tensor) for tensor in tensors]
     with np.errstate(all="ignore"):
-        evaluator.define_all(definitions(roots))
+        evaluator.define_all(*roots)
         found = [evaluator.over(root, tensor.axes) for root, tensor in zip(roots, tensors, strict=True)]
     full = [np.broadcast_to(numbers.converted(value), (len(points), *value.shape[1:])) for value in found]
     return full, evaluator.work // len(points)

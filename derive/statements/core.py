@@ -102,6 +102,8 @@ def _lines(statement: Statement) -> Iterator[str]:
 
 
 def _drawn(rng: random.Random, symbol: Any, ends: tuple[float, float]) -> Any:
+    if isinstance(symbol, sympy.MatrixSymbol):
+        return sympy.ImmutableMatrix(*symbol.shape, lambda i, k: sympy.Float(rng.uniform(*ends), 30))
     if getattr(symbol, "is_integer", False):
         return sympy.Integer(rng.randint(int(ends[0]), int(ends[1])))
     return sympy.Float(rng.uniform(*ends), 30)

@@ -1,11 +1,13 @@
 """The algebra: flat terms over named definitions, canonical letters; SymPy comes in and goes out at its border."""
 
 from .algebra import Algebra
+from .apart import unequal
+from .conditions import hides
 from .data import UNIT, ZERO, Atom, Factors, Head, Letter, Poly, Power, Raw, Term, absolute, number
 from .factor import Node, factored
 from .matrix import INDICES, entries, matrix_function, matrix_of, turned
-from .read import Reader, hides
-from .windows import tied
+from .read import Reader
+from .windows import is_window, solutions, tied
 from .write import Writer, plus, times
 
 __all__ = [
@@ -28,11 +30,14 @@ __all__ = [
     "entries",
     "factored",
     "hides",
+    "is_window",
     "matrix_function",
     "matrix_of",
     "number",
     "plus",
+    "solutions",
     "tied",
+    "unequal",
     "times",
     "turned",
 ]

@@ -21,6 +21,7 @@ from sympy import Expr
 
 from derive.axes import Axis, Unsupported
 
+from .apart import uncounted
 from .data import UNIT, ZERO, Atom, Factors, Head, Letter, Poly, Power, Raw, Term, number
 from .naming import namings
 from .windows import contracted
@@ -41,6 +42,7 @@ class Algebra:
         self.turns: dict[int, tuple[tuple[int, ...], ...]] = {0: ((0, 1), (1, 0))}  # the same for heads; δ is symmetric
         self.delta = self.head(("delta",), "delta", "delta", (-1, -1))
         self.size_of: dict[int, Poly] = {}
+        self.decimal = False  # whether the author writes 0.2 for 1/5
         self.measured: dict[Poly, float] = {}  # what polys cost a reader, while the names stay what they are
         self.axes_of: dict[int, list[Axis]] = {}  # the user's letters for each length, in order of appearance
 
@@ -120,6 +122,9 @@ class Algebra:
             if contracted is None:
                 return ZERO
             factors = contracted
+        counted = uncounted(self, factors, left)
+        if counted is not None:
+            return self._but_one(coefficient, factors, left, *counted)
         used = {letter for _, letters in factors for letter in letters}
         idle = left - used
         for letter in idle:
@@ -127,6 +132,11 @@ class Algebra:
         if idle:
             return self._with_lengths(coefficient, factors, left, sorted(idle))
         return ((self._canonical_term(factors, left), coefficient),)
+
+    def _but_one(self, coefficient: Power, factors: Factors, left: set[Letter], atom: Atom, letter: Letter) -> Poly:
+        """Σ_j [i ≠ j] = J − 1."""
+        rest = {a: p for a, p in factors.items() if a != atom}
+        return self.poly([(coefficient, rest, frozenset(left)), (-coefficient, rest, frozenset(left - {letter}))])
 
     def _with_lengths(self, coefficient: Power, factors: Factors, left: set[Letter], idle: list[Letter]) -> Poly:
         result: Poly = ((self._canonical_term(factors, left), coefficient),)
@@ -150,6 +160,8 @@ class Algebra:
                 factors[(head, letters)] = 1
                 if (heads[head].opposite, letters) in factors:
                     return None
+                if heads[head].opposite == self.delta.id and letters[0] == letters[1]:
+                    return None  # [i ≠ i]
         return factors
 
     def _without_deltas(self, factors: Factors, bound: set[Letter]) -> Factors:
@@ -236,6 +248,8 @@ class Algebra:
             bound |= letters
             for atom, power in more.items():
                 factors[atom] = number(factors[atom] + power) if atom in factors else power
+                if not factors[atom]:
+                    del factors[atom]
         return coefficient, factors, bound
 
     def mul(self, *polys: Poly) -> Poly:
@@ -294,7 +308,7 @@ class Algebra:
 
         `signed`: the scale must be positive, because a fractional power is to follow.
         """
-        content = self._content(poly)
+        content = self.content(poly)
         content = abs(content) if signed else content
         body = self.scaled(poly, Fraction(1) / content)
         (body,), letters = self.closed_over((body,))
@@ -321,7 +335,7 @@ class Algebra:
         return head
 
     @staticmethod
-    def _content(poly: Poly) -> Fraction:
+    def content(poly: Poly) -> Fraction:
         """The positive rational that all coefficients share; negative when every term is."""
         values = [Fraction(c) for _, c in poly]
         top, bottom = gcd(*(v.numerator for v in values)), lcm(*(v.denominator for v in values))

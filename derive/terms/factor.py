@@ -67,7 +67,7 @@ def _tree(algebra: Algebra, raws: list[Raw]) -> tuple[Node, ...]:
             if len(members) > 1 and (best is None or gain > best[0]):
                 best = gain, members, shared, [raw for raw in aligned if raw is not None]
     if best is None:
-        return _with_content(raws)
+        return _with_content(algebra, raws)
     _, members, shared, aligned_raws = best
     group = _group(algebra, shared, aligned_raws)
     rest = [raw for k, raw in enumerate(raws) if k not in members]
@@ -76,22 +76,31 @@ def _tree(algebra: Algebra, raws: list[Raw]) -> tuple[Node, ...]:
     return (group, *_tree(algebra, rest)) if members[0] == 0 else (*_tree(algebra, rest), group)
 
 
-def _with_content(raws: list[Raw]) -> tuple[Node, ...]:
+def _with_content(algebra: Algebra, raws: list[Raw]) -> tuple[Node, ...]:
     """A number common to all terms stands before the bracket."""
-    content = _content([raw[0] for raw in raws])
+    content = _content(algebra, raws)
     if content == 1:
         return tuple(_leaf(raw) for raw in raws)
     inner = tuple(_leaf((number(Fraction(c) / content), f, b)) for c, f, b in raws)
     return (Node(number(content), (), frozenset(), inner),)
 
 
-def _content(values: list[Power]) -> Fraction:
-    fractions = [Fraction(v) for v in values]
+def _content(algebra: Algebra, raws: list[Raw]) -> Fraction:
+    """The number that all terms share; of cases, each keeps its own: where(z > 0, 1, 0.2)."""
+    fractions = [Fraction(raw[0]) for raw in raws]
+    if len({abs(f) for f in fractions}) > 1 and _are_cases(algebra, raws):
+        return Fraction(1)
     top = gcd(*(v.numerator for v in fractions))
     bottom = lcm(*(v.denominator for v in fractions))
-    if bottom > MOST_COMMON:  # decimals stay where their author wrote them
+    if bottom > MOST_COMMON or (algebra.decimal and bottom % 5 == 0):  # decimals stay where their author wrote them
         top = bottom = 1
     return Fraction(-top if all(v < 0 for v in fractions) else top, bottom)
+
+
+def _are_cases(algebra: Algebra, raws: list[Raw]) -> bool:
+    """Whether one term carries a condition and another its opposite."""
+    present = {atom for _, factors, _ in raws for atom in factors if atom[0] != MEAN}
+    return any((algebra.heads[head].opposite, letters) in present for head, letters in present)
 
 
 def _weight(algebra: Algebra, factors: Factors) -> float:
@@ -194,7 +203,7 @@ def _fresh(algebra: Algebra, raw: Raw) -> Raw:
 def _group(algebra: Algebra, shared: Factors, raws: list[Raw]) -> Node:
     """shared · (the rests), summed over the bound letters that stand in the shared factors."""
     bound = frozenset(a for _, letters in shared for a in letters if a in raws[0][2])
-    content = _content([raw[0] for raw in raws])
+    content = _content(algebra, raws)
     rests = [_fresh(algebra, (number(Fraction(c) / content), _without(f, shared), b - bound)) for c, f, b in raws]
     inner = _tree(algebra, rests)
     if len(inner) == 1 and not inner[0].factors and not inner[0].bound:

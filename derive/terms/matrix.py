@@ -10,8 +10,19 @@ from .data import Head, Letter, Poly
 
 # How many indices an entry of the result has.
 INDICES: dict[str, int] = {"inv": 2, "det": 0, "logdet": 0, "cholesky": 2, "eigenvalue": 1, "eigenvector": 2,
-                           "singular_value": 1, "left_vector": 2, "right_vector": 2}  # fmt: skip
-SYMMETRIC = frozenset({"inv"})  # of a symmetric matrix it is symmetric, too
+                           "singular_value": 1, "left_vector": 2, "right_vector": 2, "orthonormal_factor": 2,
+                           "triangular_factor": 2, "general_eigenvalue": 1, "general_eigenvector": 2,
+                           "exponential": 2, "exponential_slope": 4, "square_root": 2, "square_root_slope": 4,
+                           "logarithm": 2, "logarithm_slope": 4}  # fmt: skip
+EVEN = frozenset({"square_root_slope", "logarithm_slope"})  # at i, j, r, c: as at j, i, r, c and at r, c, i, j
+SYMMETRIC = EVEN | frozenset(
+    {"inv", "exponential", "square_root", "logarithm"}
+)  # of a symmetric matrix it is symmetric, too
+
+EIGHT = tuple(
+    order for pair in ((0, 1, 2, 3), (2, 3, 0, 1)) for one in (pair, (pair[1], pair[0], *pair[2:]))
+    for order in (one, (*one[:2], one[3], one[2]))
+)  # fmt: skip
 
 
 def matrix_function(
@@ -35,7 +46,8 @@ def matrix_function(
     head = algebra.head((label, bodies, over, spaces), "op", label, spaces, slots=every, args=bodies, over=over)
     if head.id == known and label in SYMMETRIC and turned(algebra, bodies[0], over) == bodies[0]:
         same = tuple(range(len(slots)))
-        algebra.turns[head.id] = ((*same, len(slots), len(slots) + 1), (*same, len(slots) + 1, len(slots)))
+        turns = EIGHT if label in EVEN else ((0, 1), (1, 0))
+        algebra.turns[head.id] = tuple((*same, *(len(slots) + place for place in turn)) for turn in turns)
     return algebra.atom(head, (*letters, *at))
 
 

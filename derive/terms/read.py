@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
@@ -9,15 +10,14 @@ from typing import Any
 import sympy
 from sympy import Expr, Max, Min, Rational
 from sympy.core.basic import Basic
-from sympy.core.relational import Relational
 
 from derive.axes import (
     AdjointOf,
     ArgMaxOver,
     Axis,
-    BoolEntry,
     Carried,
     Delta,
+    Digamma,
     Entry,
     Expm1,
     Log1p,
@@ -26,24 +26,23 @@ from derive.axes import (
     MaxOver,
     MeanOver,
     MinOver,
-    PaddedBoolEntry,
     ProdOver,
     Scalar,
     Sigmoid,
     Softplus,
     SumOver,
     Tensor,
+    Tetragamma,
+    Trigamma,
     Unsupported,
     Where,
     free_axes,
-    proved,
-    rename,
-    whole,
 )
 
 from .algebra import Algebra
-from .data import UNIT, ZERO, Head, Letter, Poly, number
-from .indices import Env, Indices, Ties
+from .conditions import Conditions, masked
+from .data import UNIT, Head, Letter, Poly, number
+from .indices import Env, Ties
 from .matrix import matrix_function
 
 # Functions of one argument that the algebra carries as they are: SymPy class → label.
@@ -63,10 +62,13 @@ FUNCTIONS: dict[Any, str] = {
     sympy.asinh: "asinh",
     sympy.gamma: "gamma",
     sympy.loggamma: "loggamma",
+    Digamma: "digamma",
+    Trigamma: "trigamma",
+    Tetragamma: "tetragamma",
 }
 
 
-class Reader(Indices):
+class Reader(Conditions):
     """Reads expressions into one Algebra."""
 
     def __init__(self, algebra: Algebra, expand: bool = False) -> None:
@@ -84,20 +86,20 @@ class Reader(Indices):
             return self.define(tensor)
         if isinstance(tensor, Carried):
             self.carried.append(tensor)
-        spaces = self._spaces(tensor)
+        spaces = self.spaces(tensor)
         self.tensors[tensor] = self.algebra.head(
             ("tensor", tensor), "tensor", tensor.name, spaces, slots=self.algebra.slots_for(spaces), payload=tensor
         )
         return self.tensors[tensor]
 
-    def _spaces(self, tensor: Tensor) -> tuple[int, ...]:
+    def spaces(self, tensor: Tensor) -> tuple[int, ...]:
         for a in tensor.axes:
             self.measure(a)
         return tuple(self.algebra.space(a.size) for a in tensor.axes)
 
     def define(self, tensor: Tensor) -> Head:
         """The name head of a tensor with a body."""
-        algebra, spaces = self.algebra, self._spaces(tensor)
+        algebra, spaces = self.algebra, self.spaces(tensor)
         env = {a: algebra.letter(a) for a in tensor.axes}
         slots = algebra.slots_for(spaces)
         body = self.read(tensor.body, env)
@@ -143,6 +145,7 @@ class Reader(Indices):
     def constant(self, node: Expr, env: Env) -> Poly:
         if isinstance(node, sympy.Float):
             node = Rational(repr(float(node)))  # the decimal that its author wrote
+            self.algebra.decimal |= node.q % 5 == 0
         if isinstance(node, Rational):
             return self.algebra.constant(number(Fraction(int(node.p), int(node.q))))
         return self.symbol(node, env)
@@ -174,7 +177,28 @@ class Reader(Indices):
         return self.algebra.mul(self.read(coefficient, env), made)
 
     def sum_of(self, node: Expr, env: Env) -> Poly:
-        return self.algebra.add(*(self.read(a, env) for a in node.args))
+        return self._hyperbolic(self.algebra.add(*(self.read(a, env) for a in node.args)))
+
+    def _hyperbolic(self, poly: Poly) -> Poly:
+        """eᵘ + e⁻ᵘ = 2 cosh u and eᵘ − e⁻ᵘ = 2 sinh u, which is 2 tanh u cosh u."""
+        algebra = self.algebra
+        exps = [{a: p for a, p in term[0] if algebra.heads[a[0]].label == "exp"} for term, _ in poly]
+        for one, two in itertools.combinations(range(len(poly)), 2):
+            (term, coefficient), (other, same) = poly[one], poly[two]
+            rest = {a: p for a, p in term[0] if a not in exps[one]}
+            opposite = exps[one] and exps[two] == {a: -p for a, p in exps[one].items()}
+            if not opposite or abs(same) != abs(coefficient) or term[1] or other[1]:
+                continue
+            if rest == {a: p for a, p in other[0] if a not in exps[two]}:
+                u = algebra.add(
+                    *(algebra.scaled(algebra.arguments(algebra.heads[h], at)[0], p) for (h, at), p in exps[one].items())
+                )
+                turn = 1 if u[0][1] > 0 else -1  # one of u and −u, whichever way it is written
+                u = algebra.scaled(u, turn)
+                pair = [self.apply("cosh", u)] + ([] if same == coefficient else [self.apply("tanh", u)])
+                both = algebra.mul(algebra.term(2 * coefficient * turn ** (len(pair) - 1), rest, ()), *pair)
+                return algebra.add(both, self._hyperbolic(tuple(t for k, t in enumerate(poly) if k not in (one, two))))
+        return poly
 
     def product(self, node: Expr, env: Env) -> Poly:
         """A sum among the factors is named, as the author grouped it, unless only a number stands beside it."""
@@ -218,6 +242,8 @@ class Reader(Indices):
             return self.algebra.mul(self.apply("tanh", argument), self.apply("cosh", argument))
         if isinstance(node, sympy.tan):
             return self.algebra.mul(self.apply("sin", argument), self.raised(self.apply("cos", argument), -1))
+        if isinstance(node, sympy.polygamma) and node.args[0] in (0, 1, 2):  # SymPy's own ψ
+            return self.apply(("digamma", "trigamma", "tetragamma")[int(node.args[0])], self.read(node.args[1], env))
         label = FUNCTIONS.get(node.func)
         if label is None or len(node.args) != 1:
             raise Unsupported(f"no law for the function {node.func.__name__}: {node}")
@@ -240,7 +266,32 @@ class Reader(Indices):
         if isinstance(node, MeanOver):
             lengths = [self.raised(algebra.size_of[algebra.letter_space[a]], -1) for a in over]
             return algebra.mul(*lengths, algebra.summed(body, over))
-        return algebra.op(node.name, self.flat(body), over=over)
+        outside, body = self._drawn_out(body, over)
+        return algebra.mul(outside, algebra.op(node.name, self.flat(body), over=over) if body else algebra.constant(1))
+
+    def _drawn_out(self, body: Poly, over: tuple[Letter, ...]) -> tuple[Poly, Poly]:
+        """Π_d c eᵘ b = exp(D log c + Σ_d u) Π_d b: exponentials add, numbers are a power; nothing left is ()."""
+        algebra = self.algebra
+        if len(body) != 1 or body[0][0][1]:
+            return algebra.constant(1), body
+        ((factors, _), coefficient) = body[0]
+        heads = algebra.heads
+        exps = {a: p for a, p in factors if heads[a[0]].label == "exp"}
+        numbers = {a: p for a, p in factors if heads[a[0]].kind == "symbol" and heads[a[0]].positive}
+        rest = {a: p for a, p in factors if a not in exps and a not in numbers}
+        if coefficient < 0:
+            numbers, rest, own = {}, rest | numbers, coefficient
+        else:
+            own = 1
+        constant = algebra.term(coefficient if own == 1 else 1, numbers, ())
+        exponents = [
+            algebra.summed(algebra.scaled(algebra.arguments(heads[a[0]], a[1])[0], p), over) for a, p in exps.items()
+        ]
+        if constant != algebra.constant(1):
+            lengths = [algebra.size_of[algebra.letter_space[a]] for a in over]
+            exponents.append(algebra.mul(*lengths, self.log_of(constant)))
+        outside = self.exp_of(algebra.add(*exponents)) if exponents else algebra.constant(1)
+        return outside, algebra.term(own, rest, ()) if rest or own != 1 else ()
 
     def matrix(self, node: Any, env: Env) -> Poly:
         """An entry of a function of a matrix."""
@@ -265,120 +316,7 @@ class Reader(Indices):
             inner[a] = self.algebra.fresh(self.algebra.letter(a))
         return inner, tuple(inner[a] for a in axes)
 
-    def delta(self, node: Expr, env: Env) -> Poly:
-        """δ(i, j) of two letters; of other integers, a window."""
-        left, right = node.args
-        if isinstance(left, Axis) and isinstance(right, Axis) and left.size == right.size:
-            return self.algebra.atom(self.algebra.delta, (self.letter_of(left, env), self.letter_of(right, env)))
-        return self.tied(left, right, env)
 
-    def where(self, node: Expr, env: Env) -> Poly:
-        """where(c, a, b) = [c] a + [¬c] b."""
-        condition, then, otherwise = node.args
-        if otherwise in (sympy.oo, -sympy.oo):
-            raise Unsupported(f"{otherwise} as a value: it may stand only where max_over, min_over or exp leave it out")
-        return self.algebra.add(
-            self.algebra.mul(self.test(condition, env, True), self.read(then, env)),
-            self.algebra.mul(self.test(condition, env, False), self.read(otherwise, env)),
-        )
-
-    def test(self, condition: Basic, env: Env, holds: bool) -> Poly:
-        """[c] (or [¬c]) as a poly of disjoint products of tests."""
-        algebra = self.algebra
-        if condition in (sympy.true, sympy.false):
-            return algebra.constant(int((condition == sympy.true) == holds))
-        if isinstance(condition, sympy.Not):
-            return self.test(condition.args[0], env, not holds)
-        if isinstance(condition, (sympy.And, sympy.Or)):
-            conjunction = isinstance(condition, sympy.And) == holds
-            parts = [(self.test(a, env, holds), self.test(a, env, not holds)) for a in condition.args]
-            if conjunction:
-                return algebra.mul(*(yes for yes, _ in parts))
-            total, none_before = ZERO, algebra.constant(1)
-            for yes, no in parts:  # the first that holds: disjoint
-                total = algebra.add(total, algebra.mul(none_before, yes))
-                none_before = algebra.mul(none_before, no)
-            return total
-        if isinstance(condition, BoolEntry):
-            return self._mask(condition, env, holds)
-        if isinstance(condition, Relational):
-            return self._relation(condition, env, holds)
-        raise Unsupported(f"no law for the condition {condition}")
-
-    def _mask(self, node: Any, env: Env, holds: bool) -> Poly:
-        """[mask]; beyond the edge a padded mask is false."""
-        pair, ties = self.tests(("mask", node.tensor), self._spaces(node.tensor), node.tensor), Ties()
-        letters = self.indexed(node.tensor.axes, node.indices, env, ties)
-        within = holds or isinstance(node, PaddedBoolEntry)
-        found = self.algebra.poly([ties.raw({(pair[0 if within else 1].id, letters): 1})])
-        return found if holds or not within else self._less_from_one(found)
-
-    def _less_from_one(self, poly: Poly) -> Poly:
-        return self.algebra.add(self.algebra.constant(1), self.algebra.scaled(poly, -1))
-
-    def tests(self, key: Any, spaces: tuple[int, ...], payload: Any, **more: Any) -> tuple[Head, Head]:
-        """The head of a condition and of its complement."""
-        yes = self.algebra.head((key, True), "test", "yes", spaces, payload=payload, **more)
-        no = self.algebra.head((key, False), "test", "no", spaces, payload=payload, **more)
-        yes.opposite, no.opposite = no.id, yes.id
-        return yes, no
-
-    def _relation(self, node: Any, env: Env, holds: bool) -> Poly:
-        algebra = self.algebra
-        label, flip, negate = _RELATIONS[node.func]
-        left, right = node.args[::-1] if flip else node.args
-        known = proved(left, right) if label == "gt" else None
-        if known is not None:  # from the ranges of letters
-            return algebra.constant(int(known == (holds != negate)))
-        if whole(left) and whole(right) and label == "eq" and (free_axes(left) or free_axes(right)):
-            same = self.tied(left, right, env)
-            return same if holds != negate else self._less_from_one(same)
-        if label == "eq" and isinstance(left, Axis) and isinstance(right, Axis) and left.size == right.size:
-            same = self.delta(Delta(left, right), env)
-            return same if holds != negate else self._less_from_one(same)
-        sides = tuple(self.flat(self.read(side, env)) for side in (left, right))
-        bodies, letters = algebra.closed_over(sides)
-        slots = tuple(sorted({a for p in bodies for a in algebra.free(p)}))
-        spaces = tuple(algebra.letter_space[s] for s in slots)
-        seen = "flipped" if flip else ""
-        yes, no = self.tests((label, bodies), spaces, label, args=bodies, slots=slots, of=seen)
-        return algebra.atom(yes if holds != negate else no, letters)
-
-
-def masked(node: Basic, low: bool) -> tuple[Basic | None, Basic]:
-    """(condition, value) of where(condition, value, −∞), also within a sum or a named mask; else (None, the node)."""
-    hidden = -sympy.oo if low else sympy.oo
-    if isinstance(node, Entry) and node.tensor.body is not None and hides(node.tensor.body):
-        return masked(rename(node.tensor.body, dict(zip(node.tensor.axes, node.indices, strict=True))), low)
-    if isinstance(node, Where) and node.args[2] == hidden:
-        return node.args[0], node.args[1]
-    if isinstance(node, sympy.Add):
-        found = [masked(term, low) for term in node.args]
-        conditions = [c for c, _ in found if c is not None]
-        if conditions:
-            rest = sympy.Add(*(v for _, v in found), evaluate=False)
-            return (conditions[0] if len(conditions) == 1 else sympy.And(*conditions, evaluate=False)), rest
-    return None, node
-
-
-def hides(node: Basic) -> bool:
-    """Whether an expression is −∞ or ∞ somewhere: a mask, to be read where it is used."""
-    return (
-        (isinstance(node, Where) and node.args[2] in (sympy.oo, -sympy.oo))
-        or (isinstance(node, sympy.Add) and any(hides(a) for a in node.args))
-        or (isinstance(node, Entry) and node.tensor.body is not None and hides(node.tensor.body))
-    )
-
-
-# Relations as gt or eq: (label, sides exchanged, negated). a < b is b > a; a ≥ b is not b > a.
-_RELATIONS: dict[Any, tuple[str, bool, bool]] = {
-    sympy.StrictGreaterThan: ("gt", False, False),
-    sympy.StrictLessThan: ("gt", True, False),
-    sympy.GreaterThan: ("gt", True, True),
-    sympy.LessThan: ("gt", False, True),
-    sympy.Eq: ("eq", False, False),
-    sympy.Ne: ("eq", False, True),
-}
 _READERS: dict[Any, Callable[[Reader, Any, Env], Poly]] = {
     Entry: Reader.entry,
     (SumOver, MeanOver, ProdOver): Reader.reduction,

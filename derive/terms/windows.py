@@ -355,4 +355,14 @@ def _digits(owner: Owner, head: Head) -> tuple[tuple[int, int], ...]:
     return tuple((p[0][1], p[1][1]) for p in pairs.values())
 
 
-__all__ = ["PLAIN", "Form", "Part", "contracted", "integer_bound", "is_window", "solutions", "tied", "window"]
+__all__ = [
+    "PLAIN",
+    "Form",
+    "Part",
+    "contracted",
+    "integer_bound",
+    "is_window",
+    "solutions",
+    "tied",
+    "window",
+]

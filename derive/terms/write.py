@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
@@ -11,33 +12,28 @@ from sympy import Add, Expr, Float, Integer, Mul, Pow, Rational
 from sympy.core.basic import Basic
 
 from derive.axes import (
+    MATRIX_FUNCTIONS,
     ArgMaxOver,
     ArgMinOver,
     Axis,
     BoolEntry,
-    Cholesky,
     Delta,
-    Determinant,
-    Eigenvalue,
-    Eigenvector,
+    Digamma,
     Entry,
     Expm1,
-    Inverse,
-    LeftVector,
     Log1mexp,
     Log1p,
     Logcosh,
-    LogDeterminant,
     MaxOver,
     MeanOver,
     MinOver,
     ProdOver,
-    RightVector,
     Sigmoid,
-    SingularValue,
     Softplus,
     SumOver,
     Tensor,
+    Tetragamma,
+    Trigamma,
     Where,
     fresh_letter,
 )
@@ -70,6 +66,9 @@ CALLS: dict[str, Any] = {
     "asinh": sympy.asinh,
     "gamma": sympy.gamma,
     "loggamma": sympy.loggamma,
+    "digamma": Digamma,
+    "trigamma": Trigamma,
+    "tetragamma": Tetragamma,
 }
 RELATIONS: dict[str, tuple[Any, Any]] = {
     "gt": (sympy.StrictGreaterThan, sympy.LessThan),
@@ -88,30 +87,17 @@ REDUCTIONS: dict[str, Any] = {
     "argmax": ArgMaxOver,
     "argmin": ArgMinOver,
 }
-MATRICES: dict[str, Any] = {
-    kind.name: kind
-    for kind in (
-        Inverse,
-        Determinant,
-        LogDeterminant,
-        Cholesky,
-        Eigenvalue,
-        Eigenvector,
-        SingularValue,
-        LeftVector,
-        RightVector,
-    )
-}
+MATRICES: dict[str, Any] = {kind.name: kind for kind in MATRIX_FUNCTIONS}
 Names = Mapping[Letter, Axis]
 
 
-def rational(value: Power) -> Expr:
-    """The SymPy number; a decimal such as 0.044715 comes back as its author wrote it."""
+def rational(value: Power, decimal: bool = False) -> Expr:
+    """The SymPy number; a decimal (0.044715, and 0.2 where decimals stand in the formula) as its author wrote it."""
     fraction = Fraction(value)
     rest = fraction.denominator
     while rest % 2 == 0 or rest % 5 == 0:
         rest //= 2 if rest % 2 == 0 else 5
-    if rest == 1 and fraction.denominator > MOST_COMMON and fraction.denominator % 5 == 0:
+    if rest == 1 and (decimal or fraction.denominator > MOST_COMMON) and fraction.denominator % 5 == 0:
         return Float(repr(fraction.numerator / fraction.denominator))
     return Rational(fraction.numerator, fraction.denominator)
 
@@ -159,7 +145,7 @@ class Writer:
         for node in nodes if len(nodes) > 1 else ():
             for atom, _ in node.factors:
                 head = heads[atom[0]] if atom[0] != MEAN else None
-                if head is None or head.kind != "test" or head.label != "yes" or set(atom[1]) & node.bound:
+                if head is None or head.opposite < 0 or head.label == "no" or set(atom[1]) & node.bound:
                     continue
                 other = (head.opposite, atom[1])
                 yes = tuple(_dropped(n, atom) for n in nodes if (atom, 1) in n.factors)
@@ -167,8 +153,12 @@ class Writer:
                 if not no:
                     continue
                 rest = tuple(n for n in nodes if (atom, 1) not in n.factors and (other, 1) not in n.factors)
-                case = Where(self.condition(atom, names), self.nodes(yes, names), self.nodes(no, names))
-                return [case, *([self.nodes(rest, names)] if rest else [])]
+                others = [self.nodes(rest, names)] if rest else []
+                if all(n.coefficient < 0 for n in (*yes, *no)) and rest:  # p − where(c, a, b)
+                    yes, no = (tuple(replace(n, coefficient=-n.coefficient) for n in some) for some in (yes, no))
+                    case = Where(self.condition(atom, names), self.nodes(yes, names), self.nodes(no, names))
+                    return [*others, times(Integer(-1), case)]
+                return [Where(self.condition(atom, names), self.nodes(yes, names), self.nodes(no, names)), *others]
         return None
 
     def _node(self, node: Node, names: Names) -> Expr:
@@ -183,7 +173,7 @@ class Writer:
             outer = [f for f in outer if not self._is_exp(f)]
         bracket = self.nodes(node.inner, scope) if node.inner else Integer(1)
         bracket_inside = any(self._mentions(n, node.bound) for n in node.inner)
-        parts = [] if node.coefficient == 1 else [rational(node.coefficient)]
+        parts = [] if node.coefficient == 1 else [rational(node.coefficient, self.algebra.decimal)]
         tests = [f for f in outer if self._is_guard(f)]
         parts += self._product([f for f in outer if f not in tests], scope)
         for letters, own in self._independent(inner, node.bound, whole=bracket_inside) if node.bound else ():
@@ -351,7 +341,13 @@ class Writer:
     def condition(self, atom: Atom, names: Names) -> Basic:
         """The condition of a test."""
         head, letters = self.algebra.heads[atom[0]], atom[1]
-        holds = head.label == "yes"
+        holds = head.label != "no"
+        of = head if holds else self.algebra.heads[head.opposite]
+        if of.kind == "delta" or of.label == "window":
+            same = (
+                Delta(*(names[a] for a in letters)) if of.kind == "delta" else self._window(of.payload, letters, names)
+            )
+            return (sympy.Eq if holds else sympy.Ne)(*same.args, evaluate=False)
         if isinstance(head.payload, Tensor):
             entry = BoolEntry(head.payload, *(names[a] for a in letters))
             return entry if holds else sympy.Not(entry, evaluate=False)

@@ -45,8 +45,10 @@ def read(path: Path) -> tuple[dict[str, Array], dict[str, Any]]:
         with np.load(path, allow_pickle=False) as held:
             arrays = {name: held[name] for name in held.files}
         facts = json.loads(bytes(arrays.pop(FACTS)).decode())
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as problem:
-        raise DeriveError(f"{path}: it is no checkpoint of derive: {problem}") from problem
+    except KeyError as problem:
+        raise DeriveError(f"{path}: it is no checkpoint of derive: it holds arrays only") from problem
+    except (OSError, ValueError, EOFError, AttributeError, zipfile.BadZipFile) as problem:
+        raise DeriveError(f"{path}: it is no checkpoint of derive, or is torn") from problem
     return arrays, facts
 
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import csv
+import zipfile
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -13,22 +16,34 @@ import numpy as np
 from derive.axes import DeriveError, did_you_mean
 
 from .cells import cells
+from .text import pieces
 
 Array = np.ndarray[Any, np.dtype[Any]]
+TEXTS = (".txt", ".md")
+MISSING = ("", "na", "nan", "n/a", "null", "none", "?")
 MOST_CLASSES = 50  # whole numbers with more values than this are numbers, not classes
 
 
 @dataclass(frozen=True)
 class Data:
-    """Samples and targets. `classes` are the labels' names, which `t` counts; none where t holds numbers."""
+    """Samples and targets. `classes` are the labels' names, which `t` counts; none where t holds numbers.
+
+    Of a `running` text x and t hold places of characters in an alphabet, which is `classes`; a sample is a piece of it.
+    """
 
     name: str
     x: Array
     t: Array
     classes: tuple[str, ...] = ()
+    running: bool = False
 
     def __len__(self) -> int:
         return len(self.x)
+
+    @cached_property
+    def fingerprint(self) -> int:
+        """A number that other samples or targets would most likely change."""
+        return zlib.crc32(self.t.tobytes(), zlib.crc32(self.x.tobytes()))
 
     def at(self, rows: Any) -> Data:
         """The samples at these rows."""
@@ -65,44 +80,60 @@ def _cells() -> Data:
 KNOWN: dict[str, Callable[[], Data]] = {"breast_cancer": _breast_cancer, "digits": _digits, "cells": _cells}
 
 
-def load(what: str, target: str | None = None) -> Data:
-    """The data of a name, or of a file FILE.npz (arrays x and t) or FILE.csv (a header; the target is its last column).
+def load(what: str, target: str | None = None, window: int | None = None) -> Data:
+    """The data of a name, or of a file FILE.npz, FILE.csv, FILE.txt or FILE.md.
 
+    An NPZ holds arrays x and t, a CSV a header and its target in the last column, or in `target`; of a text the samples
+    are pieces of `window` characters, and the targets the characters that follow each.
     Raises DeriveError for what cannot be trained on: missing values, text, a single class, lengths that differ.
     """
+    suffix = Path(what).suffix.lower()
+    if window is not None and (what in KNOWN or suffix not in TEXTS):
+        raise DeriveError(f"--window {window}: only a text has pieces of so many characters, given {what}")
     if what in KNOWN:
         if target is not None:
             raise DeriveError(f"--target {target}: only a CSV has columns to choose from, given {what}")
         return KNOWN[what]()
     path = Path(what)
     readers = {".npz": _npz, ".csv": _csv}
-    if path.suffix.lower() not in readers:
-        raise DeriveError(
-            f"--data {what}: expected {', '.join(KNOWN)}, FILE.npz or FILE.csv{did_you_mean(what, KNOWN)}"
-        )
+    if suffix not in (*readers, *TEXTS):
+        had = ", ".join([*KNOWN, "FILE.npz", "FILE.csv", "FILE.txt"])
+        raise DeriveError(f"--data {what}: expected {had} or FILE.md{did_you_mean(what, KNOWN)}")
     if not path.is_file():
         raise DeriveError(f"--data {what}: there is no such file")
-    return _sound(readers[path.suffix.lower()](path, target))
+    if suffix in readers:
+        return _sound(readers[suffix](path, target))
+    if target is not None:
+        raise DeriveError(f"--target {target}: a text has no columns: what follows is the target")
+    return Data(str(path), *pieces(path, window), running=True)
 
 
 def _npz(path: Path, target: str | None) -> Data:
-    """x of shape (N, …) and t of shape (N,) or (N, K)."""
+    """x of shape (N, …) and t of shape (N,) or (N, K); rows of t with a single 1 among zeros are classes."""
     try:
         with np.load(path, allow_pickle=False) as held:
             arrays = {name: held[name] for name in held.files}
-    except (OSError, ValueError, EOFError) as problem:
+    except ValueError as problem:  # what is no archive NumPy takes for a pickle, as it does arrays of objects
+        raise DeriveError(f"{path}: it cannot be read as NPZ: it is none, or it holds Python objects") from problem
+    except (OSError, EOFError, zipfile.BadZipFile, AttributeError) as problem:
         raise DeriveError(f"{path}: it cannot be read as NPZ: {problem}") from problem
     name = target or ("t" if "t" in arrays else "y")
     for wanted in ("x", name):
         if wanted not in arrays:
             raise DeriveError(f"{path}: expected an array {wanted}, it holds {', '.join(arrays) or 'none'}")
     x, t = arrays["x"], arrays[name]
-    if x.dtype.kind not in "fiub" or x.ndim < 1:
+    if x.dtype.kind not in "fiub":
         raise DeriveError(f"{path}: x: expected numbers, given {x.dtype}")
+    if not x.ndim or not t.ndim:
+        raise DeriveError(f"{path}: expected arrays of samples x and {name}, given shapes {x.shape} and {t.shape}")
+    if t.dtype.kind not in "fiubU":
+        raise DeriveError(f"{path}: {name}: expected numbers or text, given {t.dtype}")
     if t.dtype.kind == "U":
         return _classified(str(path), x, list(t))
     if t.dtype.kind in "iub" and t.ndim == 1:
         return _classified(str(path), x, [int(value) for value in t])
+    if t.ndim == 2 and t.shape[1] > 1 and np.all((t == 0) | (t == 1)) and np.all(t.sum(axis=1) == 1):
+        return Data(str(path), x, t.argmax(axis=1), tuple(map(str, range(t.shape[1]))))  # one-hot
     return Data(str(path), x, np.asarray(t, dtype=float))
 
 
@@ -130,8 +161,9 @@ def _csv(path: Path, target: str | None) -> Data:
     x = np.array([[_number(path, line, header[k], row[k]) for k in range(len(header)) if k != place]
                   for line, row in enumerate(body, start=2)])  # fmt: skip
     labels = [row[place].strip() for row in body]
-    if "" in labels:
-        raise DeriveError(f"{path}, line {labels.index('') + 2}: {wanted} is missing")
+    for line, label in enumerate(labels, start=2):
+        if label.lower() in MISSING:
+            raise DeriveError(f"{path}, line {line}: {wanted} is missing")
     try:
         numbers = np.array([float(label) for label in labels])
     except ValueError:
@@ -141,7 +173,7 @@ def _csv(path: Path, target: str | None) -> Data:
 
 
 def _number(path: Path, line: int, column: str, text: str) -> float:
-    if text.strip().lower() in ("", "na", "nan", "n/a", "null", "none", "?"):
+    if text.strip().lower() in MISSING:
         raise DeriveError(f"{path}, line {line}: {column} is missing: fill missing values in, or leave the rows out")
     try:
         return float(text)
@@ -170,10 +202,17 @@ def _sound(data: Data) -> Data:
     return data
 
 
+def _groups(data: Data) -> list[Array]:
+    """Rows of one class each; all rows where a sample has no class of its own."""
+    if not data.classes or data.running:
+        return [np.arange(len(data))]
+    return [np.flatnonzero(data.t == c) for c in range(len(data.classes))]
+
+
 def split(data: Data, held: float, seed: int, dtype: Any = np.float32) -> Split:
     """A share held out, of every class its part; drawn from the seed."""
     rng = np.random.default_rng(seed)
-    groups = [np.flatnonzero(data.t == c) for c in range(len(data.classes))] or [np.arange(len(data))]
+    groups = _groups(data)
     kept, out = [], []
     for group in groups:
         order = rng.permutation(group)
@@ -186,7 +225,7 @@ def split(data: Data, held: float, seed: int, dtype: Any = np.float32) -> Split:
 def folds(data: Data, count: int, seed: int, dtype: Any = np.float32) -> list[Split]:
     """The data in `count` parts, of every class its part; each is held out once."""
     rng = np.random.default_rng(seed)
-    groups = [np.flatnonzero(data.t == c) for c in range(len(data.classes))] or [np.arange(len(data))]
+    groups = _groups(data)
     if count < 2 or min(map(len, groups)) < count:
         raise DeriveError(f"--folds {count}: expected at least 2, and of every class so many samples ({data.name})")
     part = np.empty(len(data), dtype=int)
@@ -196,7 +235,9 @@ def folds(data: Data, count: int, seed: int, dtype: Any = np.float32) -> list[Sp
 
 
 def parted(data: Data, train: Array, held: Array, dtype: Any) -> Split:
-    """Columns of a table are standardised one by one, images as a whole; numbers to learn as well."""
+    """Columns of a table are standardised one by one, images as a whole; numbers to learn as well. A text is not."""
+    if data.running:
+        return Split(data.at(train), data.at(held))
     axes = 0 if data.x.ndim == 2 else None
     x = data.x.astype(float)
     mean, spread = x[train].mean(axis=axes), x[train].std(axis=axes)

@@ -19,9 +19,11 @@ from derive.axes import DeriveError
 
 from . import checkpoint
 from .data import Data, Split
+from .lbfgs import LBFGS
 from .networks import Network, initial
 from .optimisers import ByShape, Optimiser
 from .schedules import Plateau, Rate
+from .weights import ascended, averaged
 
 Array = np.ndarray[Any, np.dtype[Any]]
 EXPLODED = 1e4  # times the first loss (and more than that of chance)
@@ -44,6 +46,8 @@ class Settings:
     dtype: str = "float32"
     dropout: float | None = None  # the share of a mask that is dropped; None: the formula's own p
     every: int = 0  # steps between checkpoints; 0: one an epoch
+    ema: float = 0.0  # of the average of weights, the share that a step leaves; 0: the weights themselves are measured
+    sam: float = 0.0  # how far away sharpness-aware minimisation takes its gradient; 0: here
 
 
 @dataclass
@@ -57,13 +61,16 @@ class Curve:
 
 
 class Training:
-    """A network on its way: `run()` trains to the end, `step()` once. `params` are the weights now, `best` the best."""
+    """A network on its way: `run()` trains to the end, `step()` once.
+
+    `params` are the weights now, `average` their mean where there is one, `best` the best of what is measured.
+    """
 
     def __init__(
         self,
         net: Network,
         data: Split,
-        optimiser: Optimiser | ByShape,
+        optimiser: Optimiser | ByShape | LBFGS,
         rate: Rate | Plateau | None,
         settings: Settings,
         path: Path | None = None,
@@ -74,8 +81,15 @@ class Training:
         self.params = initial(net, settings.scheme, self.rng, settings.dtype)
         self.state = optimiser.init(self.params)
         self.epoch, self.place, self.order, self.total = 0, 0, self._drawn(), 0.0
+        self.average = dict(self.params)
         self.curve, self.best, self.least, self.since = Curve(), dict(self.params), math.inf, 0
         self.first: float | None = None
+
+    @cached_property
+    def _given(self) -> dict[str, Array]:
+        """Samples and targets as the loss takes them: made once, for steps to choose from."""
+        train = self.data.train
+        return {self.net.x: self.net.samples(train.x), self.net.t: self.net.targets(train)}
 
     @cached_property
     def shares(self) -> dict[str, float]:
@@ -106,6 +120,8 @@ class Training:
 
     def _masks(self, count: int, kept: bool) -> dict[str, Any]:
         """Masks of a minibatch: drawn, or all true with nothing dropped where `kept`."""
+        if not self.net.masks:
+            return {}
         share = self.settings.dropout
         p = {name: 0.0 if kept else share if share is not None else default for name, default in self.shares.items()}
         most = next(iter(p.values()), 0.0)
@@ -118,16 +134,41 @@ class Training:
     def step(self) -> float:
         """One minibatch; the loss before the step. Raises Diverged."""
         rows = self.order[self.place : self.place + self.settings.batch]
-        part = self.data.train.at(rows)
-        given = {self.net.x: self.net.samples(part.x), self.net.t: self.net.targets(part)}
-        value, grads = self.net.code.value_and_grad(**given, **self._masks(len(rows), kept=False), **self.params)
-        loss = float(value)
-        self._sound(loss, grads)
-        changed = {} if self.rate is None else {"lr": self._rate()}
-        self.params, self.state = self.optimiser.update(self.params, grads, self.state, **changed)
+        given = {name: array[rows] for name, array in self._given.items()}
+        given |= self._masks(len(rows), kept=False)
+        loss = self._descended(lambda params: self.net.code.value_and_grad(**given, **params))
+        if self.settings.ema:
+            first = self.step_number == 1
+            self.average = dict(self.params) if first else averaged(self.average, self.params, self.settings.ema)
         self.total += loss * len(rows)
         self.place += len(rows)
         return loss
+
+    def _descended(self, at: Callable[[Mapping[str, Array]], tuple[Any, dict[str, Array]]]) -> float:
+        """The loss that `at` gives for the weights now; then they take a step."""
+        changed = {} if self.rate is None else {"lr": self._rate()}
+        first: list[float] = []
+
+        def watched(params: Mapping[str, Array]) -> tuple[Any, dict[str, Array]]:
+            value, grads = at(params)
+            if not first:  # what a line search finds further on may be as large as it likes
+                self._sound(float(value), grads)
+                first.append(float(value))
+            return value, grads
+
+        if isinstance(self.optimiser, LBFGS):
+            loss, self.params, self.state = self.optimiser.step(watched, self.params, self.state, **changed)
+            return loss
+        value, grads = watched(self.params)
+        if self.settings.sam:
+            _, grads = at(ascended(self.params, grads, self.settings.sam))
+        self.params, self.state = self.optimiser.update(self.params, grads, self.state, **changed)
+        return float(value)
+
+    @property
+    def weights(self) -> dict[str, Array]:
+        """What is measured: the weights, or their average."""
+        return self.average if self.settings.ema else self.params
 
     def _rate(self) -> float:
         if isinstance(self.rate, Plateau):
@@ -167,13 +208,13 @@ class Training:
 
     def _close(self) -> None:
         """The end of an epoch: held-out checks, the best so far, a new order."""
-        held, metric = self.measured(self.params)
+        held, metric = self.measured(self.weights)
         self.curve.loss.append(self.total / len(self.order))
         self.curve.held.append(held)
         self.curve.metric.append(metric)
         self.curve.rate.append(self._rate() if self.rate is not None else math.nan)
         if held < self.least:
-            self.least, self.best, self.since = held, dict(self.params), 0
+            self.least, self.best, self.since = held, dict(self.weights), 0
         else:
             self.since += 1
         if isinstance(self.rate, Plateau):
@@ -210,19 +251,25 @@ class Training:
             "data": self.data.train.name,
             "samples": len(self.data.train),
             "optimiser": [self.optimiser.name, self.optimiser.options],
-            "settings": {k: v for k, v in asdict(self.settings).items() if k not in ("epochs", "every", "patience")},
+            "schedule": None if self.rate is None else getattr(self.rate, "name", "a function"),
+            **{k: v for k, v in asdict(self.settings).items() if k not in ("epochs", "every", "patience")},
+            "checksum of the data": self.data.train.fingerprint,
         }
+
+    def _arrays(self) -> dict[str, Any]:
+        """The arrays of a checkpoint."""
+        arrays = {"params": self.params, "best": self.best, "states": self.state["states"], "order": self.order}
+        return {**arrays, "average": self.average} if self.settings.ema else arrays
 
     def save(self) -> None:
         """All that the next step depends on, in one file."""
         assert self.path is not None
-        arrays = {"params": self.params, "best": self.best, "states": self.state["states"], "order": self.order}
         now = {
             "t": self.state["t"], "epoch": self.epoch, "place": self.place, "total": self.total, "least": self.least,
             "since": self.since, "first": self.first, "rng": self.rng.bit_generator.state, "curve": asdict(self.curve),
             "rate": self.rate.state if isinstance(self.rate, Plateau) else None,
         }  # fmt: skip
-        checkpoint.save(self.path, checkpoint.flat(arrays), {"now": now, "facts": self.facts()})
+        checkpoint.save(self.path, checkpoint.flat(self._arrays()), {"now": now, "facts": self.facts()})
 
     def resume(self, path: Path) -> None:
         """Goes on from a checkpoint of the same training; raises DeriveError for another."""
@@ -231,9 +278,9 @@ class Training:
         for key, value in now.items():
             if then.get(key) != value:
                 raise DeriveError(f"{path}: it is of another training: {key} was {then.get(key)}, and is now {value}")
-        like = {"params": self.params, "best": self.best, "states": self.state["states"], "order": self.order}
-        found, kept = checkpoint.grown(like, arrays), facts["now"]
+        found, kept = checkpoint.grown(self._arrays(), arrays), facts["now"]
         self.params, self.best, self.order = found["params"], found["best"], found["order"]
+        self.average = found.get("average", self.params)
         self.state = {"t": kept["t"], "states": found["states"]}
         self.epoch, self.place, self.total = kept["epoch"], kept["place"], kept["total"]
         self.least, self.since, self.first = kept["least"], kept["since"], kept["first"]

@@ -91,11 +91,16 @@ def network(model: Formula, loss: Formula | None, data: Data, sizes: Mapping[str
     if first.ndim not in (2, data.x.ndim) and not model.trace().elementwise:
         had = f"samples of {data.name} have shape {data.x.shape[1:]}"
         raise ShapeError(f"{model.name}: input {first.name} is {first.declared()}: {had}")
+    if (first.dtype == "int") is not data.running:
+        had = "places of characters" if data.running else "numbers"
+        raise ShapeError(f"{model.name}: input {first.name} is {first.declared()}: samples of {data.name} are {had}")
     scalar = not model.trace().outputs[0].axes and not model.trace().elementwise
     if scalar and loss is not None:
         raise DeriveError(f"{model.name} is a loss already: leave --loss out")
     catalogued = importlib.import_module("formulas")
     after = loss or getattr(catalogued, LOSSES[bool(data.classes)])
+    if after.trace().outputs[0].axes or after.trace().elementwise or len(after.trace().inputs) < 2:
+        raise DeriveError(f"--loss {after.name}: expected a formula of scores and targets that is a number")
     whole = model if scalar else chain(model, after)
     inputs = whole.trace().inputs
     x = inputs[0]
@@ -127,7 +132,10 @@ def _lengths(whole: Formula, x: Tensor, t: Tensor, data: Data, sizes: Mapping[st
     shape = data.x.shape if images else (len(data), int(np.prod(data.x.shape[1:])))
     _told(found, whole, x, shape)
     count = len(data.classes)
-    if t.ndim == 2:
+    if data.running:
+        _told(found, whole, t, data.t.shape)
+        found |= {i.bound: count for i in (x, t) if isinstance(i.bound, Size)}
+    elif t.ndim == 2:
         own = t.axes[1].size
         width = 1 if count == 2 and own == 1 else count or data.t.reshape(len(data), -1).shape[1]
         _told(found, whole, t, (len(data), width))

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, SupportsFloat
 
 import numpy as np
 
@@ -24,7 +25,7 @@ State = dict[str, Any]
 
 NAMES = (
     "sgd momentum nesterov adagrad adadelta rmsprop rprop adam adamw amsgrad adamax nadam radam signsgd lion lamb "
-    "adafactor muon"
+    "adafactor muon adabelief yogi adan padam adabound quasi_hyperbolic_momentum signum lars novograd"
 ).split()
 CLIPS = {"value": "clip_by_value", "norm": "clip_by_global_norm", "global": "clip_by_global_norm"}
 TOGETHER = ("adafactor", "adafactor_of_vector", "muon")
@@ -78,6 +79,12 @@ def _written(name: str) -> Formula:
     return found
 
 
+def _starts(name: str) -> dict[str, Any]:
+    """What the state of an optimiser of the catalogue begins with."""
+    chapters = [importlib.import_module(f"formulas.{chapter}") for chapter in ("optimisers", "recent_optimisers")]
+    return next((dict(chapter.START[name]) for chapter in chapters if name in chapter.START), {})
+
+
 def composed(formula: Formula, before: Before) -> Formula:
     """`formula` with what comes before a step, as one formula."""
     if before == Before():
@@ -103,6 +110,13 @@ def composed(formula: Formula, before: Before) -> Formula:
     return build(step, formula.name, {})
 
 
+def _number(name: str, option: str, value: Any) -> float:
+    """An option as a number; raises DeriveError for anything else."""
+    if isinstance(value, (bool, str)) or not isinstance(value, SupportsFloat) or not math.isfinite(value):
+        raise DeriveError(f"{name}: {option}: expected a number, given {value!r}")
+    return float(value)
+
+
 def _plan(traced: Any, starts: Mapping[str, Any], norms: str | None) -> tuple[Any, ...]:
     """The plan of `stepping`, from the inputs of a step."""
     theta, states = traced.inputs[0], [t for t in traced.inputs[1:] if t.name != "g"]
@@ -124,10 +138,13 @@ class Optimiser:
     in `update` (lr=…, from a schedule). `source` is a standalone module with the same two functions.
     """
 
-    def __init__(self, name: str, before: Before, options: Mapping[str, Any]) -> None:
+    def __init__(
+        self, name: str | Formula, before: Before, options: Mapping[str, Any], starts: Mapping[str, Any] | None = None
+    ) -> None:
+        written = name if isinstance(name, Formula) else _written(name)
+        name = written.name
         self.name, self.before = name, before
-        written = _written(name)
-        starts = importlib.import_module("formulas.optimisers").START.get(name, {})
+        starts = starts or _starts(name)
         named = {start[0]: (state, start[1]) for state, start in starts.items() if isinstance(start, tuple)}
         static = {p.name for p in written.parameters if p.kind == "static"}
         self.formula = composed(written.fixed(**{k: v for k, v in options.items() if k in static}), before)
@@ -139,8 +156,8 @@ class Optimiser:
                 raise NameProblem(
                     f"{name}: no option {option!r}; it has {', '.join(known)}{did_you_mean(option, known)}"
                 )
-        self.options = {k: float(v) for k, v in options.items() if k in self.defaults}
-        self.starts = {named[k][0]: v for k, v in options.items() if k in named}
+        self.options = {k: _number(name, k, v) for k, v in options.items() if k in self.defaults}
+        self.starts = {named[k][0]: _number(name, k, v) for k, v in options.items() if k in named}
         self.plan = _plan(traced, starts, {"norm": "own", "global": "all"}.get(before.clip or ""))
         self._module = Module(lower(Task(
             name=traced.name, doc=self.formula.doc, inputs=traced.inputs, scalars=traced.scalars,
@@ -155,9 +172,11 @@ class Optimiser:
 
     def update(self, params: Arrays, grads: Arrays, state: State, **changed: Any) -> tuple[dict[str, Array], State]:
         """One step for every parameter: new parameters, new state."""
-        if unknown := [name for name in changed if name not in {**self.defaults, **self.starts}]:
+        if unknown := [name for name in changed if name not in self.defaults and name not in self.starts]:
             raise NameProblem(f"{self.name}: no option {unknown[0]!r}{did_you_mean(unknown[0], self.defaults)}")
-        options = {**self.options, **{k: float(v) for k, v in changed.items() if k in self.defaults}}
+        options = self.options
+        if changed:
+            options = {**options, **{k: float(v) for k, v in changed.items() if k in self.defaults}}
         return stepping.stepped(self._call, self.plan, params, grads, state, options)
 
     @cached_property
@@ -182,7 +201,7 @@ class Optimiser:
     @cached_property
     def source(self) -> str:
         """A standalone module: NumPy only."""
-        helpers = (stepping.seen, stepping.begun, stepping.stepped)
+        helpers = (stepping.seen, stepping.begun, stepping.stepped, stepping.joined)
         parts = [
             emit(self._module.program).rstrip(),
             EMITTED.format(plan=self.plan, options=self.options, starts=self.starts),
@@ -236,22 +255,48 @@ class ByShape:
                           "many.source and few.source")  # fmt: skip
 
 
+def _step_of(formula: Formula) -> Formula:
+    """A formula that is a step: θ and g come first, and all inputs but g come out."""
+    traced = formula.trace()
+    names = [tensor.name for tensor in traced.inputs]
+    if names[:2] != ["theta", "g"] or len(traced.outputs) != len(names) - 1:
+        raise DeriveError(
+            f"{formula.name}: expected inputs theta, g and the state, and outputs theta and the state anew: it has "
+            f"inputs {', '.join(names)} and {len(traced.outputs)} outputs"
+        )
+    return formula
+
+
 def optimiser(
-    name: str, *, decay: str | None = None, clip: str | None = None, maximize: bool = False, **options: Any
+    name: str | Formula,
+    *,
+    decay: str | None = None,
+    clip: str | None = None,
+    maximize: bool = False,
+    starts: Mapping[str, float] | None = None,
+    **options: Any,
 ) -> Optimiser | ByShape:
     """The optimiser of that name, with `init(params)` and `update(params, grads, state)`.
+
+    Or one of your own: a formula of theta, g and the state, to all but g anew; `starts` says what of the state does not
+    begin with zeros.
 
     decay: "coupled" (λθ is added to g) or "decoupled" (θ shrinks beside the step), for weight_decay; clip: "value",
     "norm" (of each parameter) or "global" (of all gradients), at `most`; maximize: climb. Options are those of the
     formula. Raises NameProblem for a name or an option that there is not.
     """
+    if name == "lbfgs":
+        raise DeriveError("lbfgs: it looks at the loss more than once a step: derive.train.LBFGS")
+    if isinstance(name, Formula):
+        return Optimiser(_step_of(name), Before(decay, clip, maximize), options, starts)
     if name not in NAMES:
-        raise NameProblem(f"no optimiser {name!r}; there are {', '.join(NAMES)}{did_you_mean(name, NAMES)}")
+        every = [*NAMES, "lbfgs"]
+        raise NameProblem(f"no optimiser {name!r}; there are {', '.join(every)}{did_you_mean(name, every)}")
     for word, value, known in (("decay", decay, DECAYS), ("clip", clip, CLIPS)):
         if value is not None and value not in known:
             raise DeriveError(f"{word}: expected {' or '.join(known)}, given {value!r}{did_you_mean(value, known)}")
     before = Before(decay, clip, maximize)
-    if decay and name in ("adamw", "lion", "lamb", *TOGETHER):
+    if decay and name in ("adamw", "lion", "lamb", "adan", "lars", "novograd", *TOGETHER):
         raise DeriveError(f"{name} has a weight_decay of its own: leave decay out")
     first = Optimiser(name, before, options)
     if name == "adafactor":

@@ -35,8 +35,8 @@ class Schedule:
         self._forward = to_numpy(formula, **{k: v for k, v in options.items() if k in static}).forward
         self.options = {k: v for k, v in options.items() if k not in static}
         for k, v in self.options.items():
-            if isinstance(v, (list, tuple)):
-                self.options[k] = np.asarray(v, dtype=np.int64)
+            if k in {p.name for p in formula.tensors}:
+                self.options[k] = np.atleast_1d(np.asarray(v, dtype=np.int64))
 
     def over(self, steps: int) -> Any:
         """The rates of the first steps."""
@@ -61,7 +61,10 @@ def schedule(name: str, *, steps: int | None = None, **options: Any) -> Schedule
             raise NameProblem(f"schedule {name}: no option {option!r}; it has {had}{did_you_mean(option, known)}")
     missing = [p.name for p in formula.tensors if p.name != "t" and p.name not in options]
     if missing:
-        raise DeriveError(f"schedule {name}: {missing[0]} is missing: expected {missing[0]}=[…]")
+        what = missing[0]
+        raise DeriveError(
+            f'schedule {name}: {what} is missing: expected {what}=[30, 60], as text {name}({what}="30 60")'
+        )
     if name == "constant":
         steps = None  # its first steps are a few of all
     lasting = {word: steps for word in WHOLE if steps is not None and word in known and word not in options}
@@ -121,6 +124,7 @@ class Plateau:
 
     lr: float
     options: Mapping[str, Any] = field(default_factory=dict)
+    name = "plateau"
 
     def __post_init__(self) -> None:
         chapter = importlib.import_module("formulas.schedules")

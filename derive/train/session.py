@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from derive.axes import DeriveError, did_you_mean
+from derive.axes import DeriveError, NameProblem, did_you_mean
 from derive.formula import Formula
 
 from .data import Data, Split, folds, split
+from .lbfgs import LBFGS
 from .loop import Settings, Training
 from .networks import SCHEMES, Network, network
-from .optimisers import optimiser
-from .schedules import Plateau, Rate, schedule
+from .optimisers import ByShape, Optimiser, optimiser
+from .schedules import NAMES, Plateau, Rate, schedule
 
 DTYPES = ("float32", "float64")
 
@@ -41,8 +43,12 @@ class Wish:
                 raise DeriveError(f"{name}: expected {', '.join(known)}, given {value!r}{did_you_mean(value, known)}")
         if not 0 < self.held < 1:
             raise DeriveError(f"--held {self.held}: expected a share between 0 and 1")
-        if self.lr is not None and not self.lr > 0:
+        if self.lr is not None and not 0 < self.lr < math.inf:
             raise DeriveError(f"--lr {self.lr}: expected a positive number")
+        if not 0 <= self.settings.ema < 1:
+            raise DeriveError(f"--ema {self.settings.ema}: expected a share of at least 0 and below 1")
+        if not 0 <= self.settings.sam < math.inf:
+            raise DeriveError(f"--sam {self.settings.sam}: expected a distance of at least 0")
 
 
 def trainings(model: Formula, data: Data, wish: Wish, count: int = 0, path: Path | None = None) -> list[Training]:
@@ -57,12 +63,41 @@ def trainings(model: Formula, data: Data, wish: Wish, count: int = 0, path: Path
 
 def _training(net: Network, part: Split, wish: Wish, path: Path | None) -> Training:
     options = dict(wish.options) if wish.lr is None else {"lr": wish.lr, **wish.options}
-    steps = optimiser(wish.optimiser, decay=wish.decay, clip=wish.clip, **options)
+    steps = stepper(wish, options)
     made = Training(net, part, steps, None, wish.settings, path)
-    first = steps.many if hasattr(steps, "many") else steps
-    lr = options.get("lr", first.defaults.get("lr"))
-    made.rate = _rate(wish, lr, made.steps * wish.settings.epochs)
+    made.rate = _rate(wish, options.get("lr", default_rate(steps)), made.steps * wish.settings.epochs)
     return made
+
+
+def stepper(wish: Wish, options: dict[str, Any]) -> Optimiser | ByShape | LBFGS:
+    """The optimiser that is asked for. Muon steps matrices only: what is none is stepped by AdamW, at the same rate."""
+    if wish.optimiser == "lbfgs":
+        return _lbfgs(wish, options)
+    if wish.optimiser != "muon":
+        return optimiser(wish.optimiser, decay=wish.decay, clip=wish.clip, **options)
+    many = optimiser("muon", decay=wish.decay, clip=wish.clip, **{"adjust": "match_rms_adamw", **options})
+    kept = {name: options[name] for name in ("lr", "weight_decay", "most") if name in options}
+    few = optimiser("adamw", clip=wish.clip, **kept)
+    assert isinstance(many, Optimiser) and isinstance(few, Optimiser)
+    return ByShape(many, few, 2)
+
+
+def _lbfgs(wish: Wish, options: Mapping[str, Any]) -> LBFGS:
+    known = {field.name: field.type for field in fields(LBFGS)}
+    for name in options:
+        if name not in known:
+            raise NameProblem(f"lbfgs: no option {name!r}; it has {', '.join(known)}{did_you_mean(name, known)}")
+    if refused := [word for word, value in (("--decay", wish.decay), ("--clip", wish.clip)) if value]:
+        raise DeriveError(f"lbfgs: it takes no {refused[0]}: its steps are made of gradients as they are")
+    if wish.settings.sam:
+        raise DeriveError("lbfgs: it takes no --sam: its steps are made of gradients as they are")
+    return LBFGS(**options)
+
+
+def default_rate(steps: Any) -> float | None:
+    """The rate that an optimiser has where none is given."""
+    first = steps.many if isinstance(steps, ByShape) else steps
+    return first.lr if isinstance(first, LBFGS) else first.defaults.get("lr")
 
 
 def _rate(wish: Wish, lr: float | None, steps: int) -> Rate | Plateau | None:
@@ -72,6 +107,8 @@ def _rate(wish: Wish, lr: float | None, steps: int) -> Rate | Plateau | None:
         raise DeriveError(f"--schedule {wish.schedule}: {wish.optimiser} has no rate lr")
     if wish.schedule == "plateau":
         return Plateau(lr, wish.schedule_options)
-    if wish.schedule.endswith("_momentum"):
-        raise DeriveError(f"--schedule {wish.schedule}: it is no rate")
+    rates = ["plateau", *(name for name in NAMES if not name.endswith("_momentum"))]
+    if wish.schedule not in rates:
+        meant = did_you_mean(wish.schedule, rates)
+        raise NameProblem(f"--schedule {wish.schedule}: there are {', '.join(rates)}{meant}")
     return schedule(wish.schedule, steps=steps, **{"lr": lr, **wish.schedule_options})

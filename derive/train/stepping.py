@@ -39,22 +39,51 @@ def begun(plan: Any, params: Any, starts: Any) -> dict[str, Any]:
 
 
 def stepped(call: Any, plan: Any, params: Any, grads: Any, state: Any, options: Any) -> tuple[Any, Any]:
-    """One step: new parameters and a new state; what is given is not written to. `call(arrays, options)` steps one."""
+    """One step: new parameters and a new state; what is given is not written to. `call(arrays, options)` steps one.
+
+    Where each entry is stepped by itself, small parameters are joined: one call costs as much as each of theirs would.
+    """
     rank, counted, normed, _ = plan
     given = {**options, "t": float(state["t"] + 1)} if counted else dict(options)
     if normed == "all":
         given["norm"] = sum(float(np.vdot(g, g)) for g in grads.values()) ** 0.5
-    new: dict[str, Any] = {}
-    kept: dict[str, Any] = {}
+    rows: Any = {}
+    small: Any = {}
+    entrywise = rank is None and normed != "own"
     for name, theta in params.items():
-        g, shape = grads[name], theta.shape
-        if g.shape != shape or g.dtype != theta.dtype:
-            raise ValueError(f"gradient of {name}: expected {theta.dtype} {shape}, given {g.dtype} {g.shape}")
+        g = grads[name]
+        if g.shape != theta.shape or g.dtype != theta.dtype:
+            raise ValueError(f"gradient of {name}: expected {theta.dtype} {theta.shape}, given {g.dtype} {g.shape}")
+        where = small.setdefault(theta.dtype, {}) if entrywise and theta.size <= 1 << 14 else rows
+        where[name] = (theta, g, *state["states"][name])
+    found: Any = {}
+    for together in small.values():
+        found.update(joined(call, together, given))
+    for name, row in rows.items():
         if normed == "own":
-            given["norm"] = float(np.linalg.norm(g))
-        if rank is not None and len(shape) != rank:
-            theta, g = theta.reshape(seen(shape, rank)), g.reshape(seen(shape, rank))
-        found = call((theta, g, *state["states"][name]), given)
-        first, *rest = found if isinstance(found, tuple) else (found,)
-        new[name], kept[name] = first if first.shape == shape else first.reshape(shape), tuple(rest)
-    return new, {"t": state["t"] + 1, "states": kept}
+            given["norm"] = float(np.linalg.norm(row[1]))
+        shape = seen(row[0].shape, rank)
+        made = call((row[0].reshape(shape), row[1].reshape(shape), *row[2:]), given)
+        first, *rest = made if isinstance(made, tuple) else (made,)
+        found[name] = (first.reshape(row[0].shape), *rest)
+    kept = {name: found[name][1:] for name in params}
+    return {name: found[name][0] for name in params}, {"t": state["t"] + 1, "states": kept}
+
+
+def joined(call: Any, rows: Any, given: Any) -> dict[str, Any]:
+    """Parameters, gradients and states by name, stepped as one vector of all entries, and parted again."""
+    if len(rows) == 1:
+        flat = next(iter(rows.values()))
+    else:
+        flat = [np.concatenate(column, axis=None) for column in zip(*rows.values(), strict=True)]
+    made = call(tuple(flat), given)
+    made = made if isinstance(made, tuple) else (made,)
+    if len(rows) == 1:
+        return dict.fromkeys(rows, made)
+    found: Any = {}
+    start = 0
+    for name, (theta, *_) in rows.items():
+        stop = start + theta.size
+        found[name] = tuple([part[start:stop].reshape(theta.shape) for part in made])
+        start = stop
+    return found

@@ -7,6 +7,7 @@ unit length   equals(sum_over(d, x[b, d] ** 2), 1)
 symmetric     equals(A[n, m], A[m, n])
 orthogonal    equals(sum_over(k, Q[n, k] * Q[m, k]), one_hot(n, m))
 triangular    equals(where(m > n, A[n, m], 0), 0), or equals(A[n, m], where(m <= n, A[n, m], 0)): any pattern of zeros
+spectrum      real_spectrum(A): eigenvalues that are real and differ
 definite      definite(A), or sum_over((n, m), v[n] * A[n, m] * v[m]) > 0 for some input v; sampled symmetric as well
 bounds        x[b, d] > 0, p < 1, 1 - p > 0, 0 <= p: affine in one input or Scalar; two bounds make an interval
 sizes         p <= y.size, 2 * p <= r.size, equals(...): restrict which lengths and parameters are drawn
@@ -31,6 +32,7 @@ from derive.axes import (
     Delta,
     Eigenvalue,
     Entry,
+    GeneralEigenvalue,
     Scalar,
     SumOver,
     Unsupported,
@@ -163,6 +165,25 @@ def definite(statement: Basic) -> tuple[Entry, Repair] | None:
     return pairs[0], _definite(pairs[0], form.axes)
 
 
+def real_spectrum(statement: Basic) -> tuple[Entry, Repair] | None:
+    """|λ_k − λ_l| + δ_kl > 0 of a matrix: real eigenvalues, at least 1/2 apart."""
+    values = statement.atoms(GeneralEigenvalue)
+    entries = {e for value in values for e in value.body.atoms(Entry) if set(value.axes) <= set(e.indices)}
+    if not values or len({e.tensor for e in entries}) != 1 or any(e.tensor.body is not None for e in entries):
+        return None
+    entry = min(entries, key=str)
+    letters = next(value.axes for value in values if set(value.axes) <= set(entry.indices))
+    places = tuple(entry.indices.index(letter) for letter in letters)
+
+    def repair(array: Array) -> Array:
+        matrices = np.moveaxis(array, places, (-2, -1))
+        vectors = np.linalg.qr(matrices)[0] @ (np.eye(matrices.shape[-1]) + np.triu(np.tanh(matrices), 1) / 2)
+        values = np.cumsum(0.5 + np.abs(matrices[..., 0]), axis=-1) - 2
+        return np.moveaxis(vectors * values[..., None, :] @ np.linalg.inv(vectors), (-2, -1), places)
+
+    return entry, repair
+
+
 def _definite(entry: Entry, letters: tuple[Axis, ...]) -> Repair:
     """A Aᵀ + 1/10, for these two letters of the entry."""
     places = tuple(entry.indices.index(letter) for letter in letters)
@@ -236,13 +257,17 @@ def repairs(subject: Subject) -> tuple[tuple[Bound, ...], tuple[tuple[str, Repai
             own.append(assumption)
         elif about_sizes(statement):
             continue  # the lengths are drawn so
-        elif (found := definite(statement) if ordered else _kind(statement)) is not None:
+        elif (found := _of_matrix(statement) if ordered else _kind(statement)) is not None:
             kinds.append((found[0].tensor.name, found[1]))
         elif ordered and (limit := bound(statement)) is not None:
             bounds.append(limit)
         elif given:  # a statement about intermediates only is not arranged, but it is checked
             raise Unsupported(f"{subject.name}: no sampler for the assumption {statement}: use assume(..., sample=...)")
     return tuple(bounds), tuple(kinds), tuple(own)
+
+
+def _of_matrix(statement: Basic) -> tuple[Entry, Repair] | None:
+    return real_spectrum(statement) or definite(statement)
 
 
 def _kind(statement: Basic) -> tuple[Entry, Repair] | None:

@@ -19,6 +19,7 @@ from derive.axes import (
     Axis,
     Carried,
     Delta,
+    Digamma,
     Entry,
     Expm1,
     Log1mexp,
@@ -34,8 +35,9 @@ from derive.axes import (
     Softplus,
     SumOver,
     Tensor,
+    Tetragamma,
+    Trigamma,
     Where,
-    definitions,
     whole,
 )
 from derive.oracle import (
@@ -48,6 +50,7 @@ from derive.oracle import (
     first,
     joined,
     picked,
+    polygamma,
     same,
     sign,
     spread,
@@ -76,6 +79,11 @@ SLOPES: dict[type, Callable[[Any, Any], Any]] = {
     sympy.atanh: lambda v, y: 1 / (1 - v * v),
     sympy.erf: lambda v, y: 2 / math.sqrt(math.pi) * np.exp(-v * v),
     sympy.erfc: lambda v, y: -2 / math.sqrt(math.pi) * np.exp(-v * v),
+    sympy.gamma: lambda v, y: y * polygamma(0)(v),
+    sympy.loggamma: lambda v, y: polygamma(0)(v),
+    Digamma: lambda v, y: polygamma(1)(v),
+    Trigamma: lambda v, y: polygamma(2)(v),
+    Tetragamma: lambda v, y: polygamma(3)(v),
     Sigmoid: lambda v, y: y * (1 - y),
     Softplus: lambda v, y: FUNCTIONS[Sigmoid](v),
     Log1p: lambda v, y: 1 / (1 + v),
@@ -278,7 +286,7 @@ def tangents_at(
         return np.concatenate(values), np.concatenate(tangents)
     with np.errstate(all="ignore"):
         dual = Dual(points, directions)
-        dual.define_all(definitions([expression]))
+        dual.define_all(expression)
         value, tangent = dual.pair_over(expression, letters)
     shape = (len(points), *value.shape[1:])
     return np.broadcast_to(value, shape), np.broadcast_to(tangent, shape)

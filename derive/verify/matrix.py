@@ -1,4 +1,5 @@
-"""Functions of matrices, checked by what defines them: A X = 1, L Lᵀ = A, A V = V Λ and A V = U Σ with Uᵀ U = Vᵀ V = 1.
+"""Functions of matrices, checked by what defines them: A X = 1, L Lᵀ = A, A V = V Λ and A V = U Σ with Uᵀ U = Vᵀ V = 1,
+A = Q R, S S = A; the exponential by its integral.
 
 Each definition is a residual, quadratic in what it defines, so that central differences of it are exact; the tangent
 solves the linearised residual. Nothing here knows a derivative of a matrix function.
@@ -15,15 +16,26 @@ from derive.axes import (
     Determinant,
     Eigenvalue,
     Eigenvector,
+    Exponential,
+    ExponentialSlope,
+    GeneralEigenvalue,
+    GeneralEigenvector,
     Inverse,
     LeftVector,
+    Logarithm,
+    LogarithmSlope,
     LogDeterminant,
+    OrthonormalFactor,
     RightVector,
     SingularValue,
+    SquareRoot,
+    SquareRootSlope,
+    TriangularFactor,
 )
 from derive.oracle import MATRICES, Array
 
 Residual = Callable[[Array, Array], Array]  # (A, what it defines, flat) → zeros
+NODES = 24  # of the quadrature: exact to rounding for the matrices of a check
 CLEAR = 50.0  # how many margins away from singular, or from equal eigenvalues, a matrix must be
 
 
@@ -54,6 +66,22 @@ def _singular(a: Array, x: Array) -> Array:
     one = np.eye(len(values))
     zeros = (a @ right - left * values, a.T @ left - right * values, left.T @ left - one, right.T @ right - one)
     return np.concatenate([zero.ravel() for zero in zeros])
+
+
+def _triangular(a: Array, x: Array) -> Array:
+    rows, columns = a.shape
+    left, right = (part.reshape(-1, columns) for part in np.split(x, [rows * columns]))
+    zeros = ((left @ right - a).ravel(), (left.T @ left - np.eye(columns)).ravel())
+    return np.concatenate([*zeros, right[np.tril_indices(columns, -1)]])
+
+
+def _general(a: Array, x: Array) -> Array:
+    values, vectors = x[: len(a)], x[len(a) :].reshape(a.shape)
+    return np.concatenate([(a @ vectors - vectors * values).ravel(), (vectors**2).sum(axis=0) - 1])
+
+
+def _root(a: Array, x: Array) -> Array:
+    return (x.reshape(a.shape) @ x.reshape(a.shape) - a).ravel()
 
 
 def _slope(function: Callable[[Array], Array], at: Array, direction: Array) -> Array:
@@ -100,6 +128,32 @@ def _singular_tangent(a: Array, da: Array) -> tuple[Array, Array, Array]:
     return _parts(a, _linearised(_singular, a, da, x))
 
 
+def _exponential_tangent(a: Array, da: Array) -> Array:
+    """∫₀¹ e^{(1−s)A} A′ e^{sA} ds, by Gauss and Legendre: X(t) = e^{tA} has X′ = A X."""
+    places, weights = np.polynomial.legendre.leggauss(NODES)
+    of = MATRICES[Exponential]
+    return np.asarray(sum(w / 2 * of((1 - p) / 2 * a) @ da @ of((1 + p) / 2 * a)
+                          for p, w in zip(places, weights, strict=True)))  # fmt: skip
+
+
+def _logarithm_tangent(a: Array, da: Array) -> Array:
+    """The L′ along which e^L moves by A′."""
+    here = MATRICES[Logarithm](a)
+    columns = np.stack([_exponential_tangent(here, e.reshape(a.shape)).ravel() for e in np.eye(a.size)], axis=1)
+    return np.asarray(np.linalg.solve(columns, da.ravel()).reshape(a.shape))
+
+
+def _triangular_tangent(a: Array, da: Array) -> tuple[Array, Array]:
+    x = np.concatenate([MATRICES[kind](a).ravel() for kind in (OrthonormalFactor, TriangularFactor)])
+    left, right = np.split(_linearised(_triangular, a, da, x), [a.size])
+    return left.reshape(a.shape), right.reshape(-1, a.shape[1])
+
+
+def _general_tangent(a: Array, da: Array) -> Array:
+    x = np.concatenate([MATRICES[kind](a).ravel() for kind in (GeneralEigenvalue, GeneralEigenvector)])
+    return _linearised(_general, a, da, x)
+
+
 def _batched(kind: type, tangent: Callable[[Array, Array], Array]) -> Callable[[Array, Array], tuple[Array, Array]]:
     def both(a: Array, da: Array) -> tuple[Array, Array]:
         a, da = (np.asarray(part, dtype=float) for part in (a, da))
@@ -124,6 +178,15 @@ TANGENTS: Mapping[type, Callable[[Array, Array], tuple[Array, Array]]] = {
     LeftVector: _batched(LeftVector, lambda a, da: _singular_tangent(a, da)[0]),
     SingularValue: _batched(SingularValue, lambda a, da: _singular_tangent(a, da)[1]),
     RightVector: _batched(RightVector, lambda a, da: _singular_tangent(a, da)[2]),
+    OrthonormalFactor: _batched(OrthonormalFactor, lambda a, da: _triangular_tangent(a, da)[0]),
+    TriangularFactor: _batched(TriangularFactor, lambda a, da: _triangular_tangent(a, da)[1]),
+    GeneralEigenvalue: _batched(GeneralEigenvalue, lambda a, da: _general_tangent(a, da)[: len(a)]),
+    GeneralEigenvector: _batched(GeneralEigenvector, lambda a, da: _general_tangent(a, da)[len(a) :].reshape(a.shape)),
+    Exponential: _batched(Exponential, _exponential_tangent),
+    SquareRoot: _batched(
+        SquareRoot, lambda a, da: _linearised(_root, a, da, MATRICES[SquareRoot](a).ravel()).reshape(a.shape)
+    ),
+    Logarithm: _batched(Logarithm, _logarithm_tangent),
 }
 
 
@@ -155,9 +218,24 @@ def _separate(a: Array) -> Array:
     return np.asarray(apart / np.maximum(values[..., 0], np.finfo(float).tiny))
 
 
+def _real(a: Array) -> Array:
+    """The least gap between eigenvalues over the largest of them; 0 where two of them are complex."""
+    values = np.linalg.eigvals(a)
+    apart = np.abs(values[..., :, None] - values[..., None, :]) + np.where(np.eye(a.shape[-1]), np.inf, 0)
+    gaps = apart.min(axis=(-2, -1), initial=np.inf) / np.maximum(np.abs(values).max(axis=-1), np.finfo(float).tiny)
+    return np.where(np.any(np.imag(values) != 0, axis=-1), 0.0, gaps)
+
+
+def _anywhere(a: Array) -> Array:
+    return np.full(a.shape[:-2], np.inf)
+
+
 CLEARANCE: Mapping[type, Callable[[Array], Array]] = {
     **dict.fromkeys((Inverse, Determinant, LogDeterminant), _regular),
-    Cholesky: _definite,
+    **dict.fromkeys((Cholesky, SquareRoot, SquareRootSlope, Logarithm, LogarithmSlope), _definite),
+    **dict.fromkeys((OrthonormalFactor, TriangularFactor), _regular),
+    **dict.fromkeys((GeneralEigenvalue, GeneralEigenvector), _real),
+    **dict.fromkeys((Exponential, ExponentialSlope), _anywhere),
     **dict.fromkeys((Eigenvalue, Eigenvector), _simple),
     **dict.fromkeys((LeftVector, SingularValue, RightVector), _separate),
 }

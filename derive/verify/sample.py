@@ -10,6 +10,7 @@ from functools import cached_property
 import numpy as np
 import sympy
 from sympy.core.basic import Basic
+from sympy.core.relational import Relational
 
 from derive.axes import Axis, DeriveError, Entry, Reduction, Size, Tensor, definitions, free_axes, letters_of
 from derive.oracle import Array, Point, evaluate, length
@@ -22,12 +23,14 @@ from .subject import bodies, derivatives_in, leaves, real_inputs, roots_of, whol
 
 MARGIN = 1e-3  # how far a point stays from every kink
 MODERATE = 1e75  # a number of this size, or its inverse, may be squared twice
+NOTHING = 1e-20  # below this a root of what is otherwise moderate is one of nothing, up to rounding
 SPAN = 1_000_000  # entries under one reduction: of several draws of lengths, the first that spans no more is taken
 MOVED = 2_000_000  # ... times the entries of an input
 PAIRS = 2000  # ... and pairs of entries that are moved one against the other, for a second derivative
 DRAWS = 12
 BEYOND = 2  # how far integers without a bound leave an axis, on both sides: they may only be read with padding
 TRIES = 200
+PATIENCE = 12
 FIRST_SHAPES = ("distinct", "ones", "equal")  # then random ones
 
 
@@ -133,7 +136,7 @@ class Sampler:
             arrays[name] = repair(arrays[name])
         for assumption in own:
             names = [t.name for t in self.tensors if t in leaves([assumption.statement])]
-            made = assumption.sample(rng, {name: arrays[name].shape for name in names})  # type: ignore[misc]
+            made = assumption.sample(rng, {name: array.shape for name, array in arrays.items()})  # type: ignore[misc]
             arrays.update(made if isinstance(made, Mapping) else {names[0]: np.asarray(made)})
         return Point(arrays, lengths, scalars, ties=TIES)
 
@@ -159,12 +162,29 @@ class Sampler:
         return (*named, *sorted(under, key=str))
 
     def extreme(self, point: Point) -> bool:
-        """Whether one of these is so large or small that its square, or the square of its inverse, may be lost."""
+        """Whether one of these is so large or small that its square, or the square of its inverse, may be lost.
+
+        Or a root is taken of nothing (a deviation of one number), or a comparison has no answer.
+        """
         for number in self.ranged:
             size = np.abs(evaluate(number, point, free_axes(number)))
             if np.any(np.isfinite(size) & (size > 0) & ((size > MODERATE) | (size < 1 / MODERATE))):
                 return True
-        return False
+        if any(np.any(np.abs(evaluate(base, point, free_axes(base))) < NOTHING) for base in self.radicands):
+            return True
+        return self.unanswered(point)
+
+    def unanswered(self, point: Point) -> bool:
+        """Whether a comparison has no answer: one side of it is the root of a negative number."""
+        sides = (side for kink in self.kinks if isinstance(kink, Relational) for side in kink.args)
+        return any(np.any(np.isnan(evaluate(side, point, free_axes(side)))) for side in sides)
+
+    @cached_property
+    def radicands(self) -> tuple[Basic, ...]:
+        """What roots and logarithms are taken of."""
+        calls = {p for body in bodies(roots_of(self.subject)) for p in body.atoms(sympy.Pow, sympy.log)}
+        rooted = {c.args[0] for c in calls if isinstance(c, sympy.log) or c.args[1].is_integer is False}
+        return tuple(sorted((r for r in rooted if r.atoms(Entry)), key=str))
 
     def problem(self, point: Point, rng: Random) -> tuple[object, ...]:
         """Why the point will not do, as what is to be printed: mostly nobody asks; empty when it will."""
@@ -190,12 +210,14 @@ class Sampler:
         Preferably no number is extreme there: what is checked are laws, not the range of floats.
         """
         why: tuple[object, ...] = ()
+        extremes = 0  # of points with nothing else against them: it may lie in the lengths, or in the formula
         for attempt in range(TRIES):
-            patient = attempt < TRIES // 2
-            point = self.draw(rng, self.sizes(rng, shape if patient else "random"))
+            given = attempt < TRIES // 2 and extremes < PATIENCE
+            point = self.draw(rng, self.sizes(rng, shape if given else "random"))
             why = self.problem(point, rng)
-            if not why and not (patient and self.extreme(point)):
+            if not why and not (extremes < 4 * PATIENCE and self.extreme(point)):
                 return point
+            extremes += not why
         words = " ".join(map(str, why))
         raise DeriveError(f"{self.subject.name}: found no point in {TRIES} tries: at the last, {words}")
 
@@ -212,7 +234,7 @@ class Sampler:
             point = point.with_(arrays=coarse)
             outputs: Iterable[Array] = (evaluate(whole(o), point, o.axes) for o in self.subject.outputs)
             clear = all(np.all((gap <= TIES) | (gap > MARGIN)) for _, gap in self.gaps(point, rng))
-            if clear and all(np.all(np.isfinite(y)) for y in outputs):
+            if clear and all(np.all(np.isfinite(y)) for y in outputs) and not self.unanswered(point):
                 return point
         return None
 

@@ -9,16 +9,16 @@ from functools import cached_property
 import numpy as np
 from sympy.core.basic import Basic
 
-from derive.axes import AdjointOf, Axis, Carried, Entry, TangentOf, Tensor, definitions, free_axes
+from derive.axes import AdjointOf, Axis, Entry, TangentOf, Tensor, definitions, free_axes
 from derive.oracle import Array, Point, evaluate
 from derive.steps import Derivation, Equation, Subject
 
 from .dual import tangents_at
 from .gradient import dual_slopes
-from .measure import EXACT, entries, value_of
+from .measure import EXACT, Move, entries, value_of
 from .report import Ledger, Report, scaled_error
 from .sample import Sampler, shape_of
-from .subject import bodies, checked_upstreams, derivatives_in, place_of, roots_of, whole
+from .subject import checked_upstreams, derivatives_in, place_of, roots_of, whole
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ def check_steps(
     for trial in range(trials):
         point = sampler.point(np.random.default_rng([seed, trial]), shape_of(trial))
         read = point.with_(readings=readings)
-        values = {node: meter.value(node, x, read) for node, x in measured.items()}
+        values = meter.values(measured, read)
         point = replace(point, derivatives=values, of=meter.letters)
         for claim in claims:
             _compare(claim, point, ledger, trial, seed)
@@ -111,9 +111,9 @@ def check_steps(
 class Meter:
     """The derivatives that a derivation speaks of, of L = Σ g·y or of the entry `of`: by dual numbers.
 
-    An intermediate is held at its value and moved in place of its definition. Dual numbers take no step, so that a
-    sum of exponentials near e⁻⁵⁰ is no harder than one near 1, and on a kink they follow the stated conventions:
-    min(r, c) has one in r alone at every point where c = clip(r) is r.
+    An intermediate moves on top of its definition, all of them at once, each entry by itself. Dual numbers take no
+    step, so that a sum of exponentials near e⁻⁵⁰ is no harder than one near 1, and on a kink they follow the stated
+    conventions: min(r, c) has one in r alone at every point where c = clip(r) is r.
     """
 
     subject: Subject
@@ -124,24 +124,32 @@ class Meter:
     def letters(self) -> tuple[Axis, ...]:
         return free_axes(self.of) if self.of is not None else ()
 
-    def value(self, node: AdjointOf, x: Tensor, point: Point) -> Array:
-        """∂L/∂x, ∂of/∂x or ẋ, as the node asks."""
-        return self.tangent(x, point) if isinstance(node, TangentOf) else self.adjoint(x, point)
+    def values(self, measured: Mapping[AdjointOf, Tensor], point: Point) -> dict[Basic, Array]:
+        """∂L/∂x, ∂of/∂x or ẋ, as each node asks."""
+        slopes = self.adjoints([x for node, x in measured.items() if not isinstance(node, TangentOf)], point)
+        return {n: self.tangent(x, point) if isinstance(n, TangentOf) else slopes[x] for n, x in measured.items()}
 
-    def adjoint(self, x: Tensor, point: Point) -> Array:
+    def adjoints(self, tensors: Sequence[Tensor], point: Point) -> dict[Tensor, Array]:
         """∂L/∂x or ∂of/∂x, entry by entry: the letters of x come last."""
-        value = value_of(x, point)
-        at = point if x.body is None else point.with_(held={x: value})
-        if x.body is not None and _recurs(
-            x
-        ):  # held, it would not answer to itself: it is moved on top of its definition
-            x, at = _added(x, value, point)
-        moves = entries(x, value.shape)
+        shapes = {x: value_of(x, point).shape for x in dict.fromkeys(tensors)}
+        if not shapes:
+            return {}
+        more = {x: Tensor(f"{x.name}_moved_{k}", x.axes) for k, x in enumerate(shapes) if x.body is not None}
+        moving = {x: point.readings.get(x, x.body) + added[added.axes] for x, added in more.items()}
+        at = point.with_(arrays={added.name: np.zeros(shapes[x]) for x, added in more.items()}, readings=moving)
+        moves = [move for x, shape in shapes.items() for move in entries(more.get(x, x), shape)]
+        ends = np.cumsum([int(np.prod(shape)) for shape in shapes.values()])
+        parts = np.split(self.slopes(at, moves), ends[:-1])
+        return {
+            x: np.moveaxis(part, 0, -1).reshape((*part.shape[1:], *shape))
+            for (x, shape), part in zip(shapes.items(), parts, strict=True)
+        }
+
+    def slopes(self, point: Point, moves: Sequence[Move]) -> Array:
+        """L′ or of′ along each move, moves first."""
         if self.of is None:
-            upstreams = checked_upstreams(self.subject, self.upstreams)
-            return dual_slopes(self.subject, upstreams, at, moves).reshape(value.shape)
-        _, slopes = tangents_at(self.of, [at] * len(moves), [{x.name: d} for _, d in moves], self.letters)
-        return np.moveaxis(slopes, 0, -1).reshape((*slopes.shape[1:], *value.shape))
+            return dual_slopes(self.subject, checked_upstreams(self.subject, self.upstreams), point, moves)
+        return tangents_at(self.of, [point] * len(moves), [{x.name: d} for x, d in moves], self.letters)[1]
 
     def tangent(self, x: Tensor, point: Point) -> Array:
         """Ẋ: how X changes when each input x moves along x_dot; an input without one stays."""
@@ -150,18 +158,6 @@ class Meter:
         if x.body is None:
             return moving.get(x.name, np.zeros_like(point.arrays[x.name]))
         return tangents_at(whole(x), [point], [moving], x.axes)[1][0]
-
-
-def _recurs(x: Tensor) -> bool:
-    """Whether a definition rests on what a recurrence carries."""
-    return any(body.atoms(Carried) for body in bodies([whole(x)]))
-
-
-def _added(x: Tensor, value: Array, point: Point) -> tuple[Tensor, Point]:
-    """A tensor of zeros, and the point where it is added to x."""
-    more = Tensor(f"{x.name}_moved", x.axes)
-    body = point.readings.get(x, x.body) + more[more.axes]
-    return more, point.with_(arrays={more.name: np.zeros_like(value)}, readings={x: body})
 
 
 def _replayed(derivation: Derivation, ledger: Ledger) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -98,8 +99,14 @@ def leaves(roots: Iterable[Basic]) -> tuple[Tensor, ...]:
 
 def derivatives_in(roots: Iterable[Basic]) -> tuple[AdjointOf, ...]:
     """AdjointOf(X) and TangentOf(X), each X whole, for every such derivative written anywhere in the roots."""
-    found = (node.func(whole(node.entry.tensor)) for body in bodies(roots) for node in body.atoms(AdjointOf))
+    found = (node.func(whole(node.entry.tensor)) for body in bodies(roots) for node in _derivatives(body))
     return tuple(sorted(dict.fromkeys(found), key=str))
+
+
+@lru_cache(maxsize=4096)
+def _derivatives(body: Basic) -> frozenset[AdjointOf]:
+    """Those written in one body; asked for with every root that rests on it."""
+    return frozenset(body.atoms(AdjointOf))
 
 
 def real_inputs(subject: Subject) -> tuple[Tensor, ...]:

@@ -31,6 +31,26 @@ def singular(A):
     return U * signs, V.mT * signs
 
 
+def factored(A):
+    """Q and R, the diagonal of R positive."""
+    Q, R = torch.linalg.qr(A)
+    signs = R.diagonal().sign()
+    return Q * signs, R * signs[:, None]
+
+
+def general(A):
+    """λ, ascending, and X; of each column of X, the entry of largest magnitude is positive."""
+    values, X = (part.real for part in torch.linalg.eig(A))
+    order = values.argsort()
+    X = X[:, order]
+    return values[order], X * X.gather(-2, X.abs().argmax(-2, keepdim=True)).sign()
+
+
+def of_spectrum(A, function):
+    values, V = torch.linalg.eigh(sym(A))
+    return (V * function(values)) @ V.mT
+
+
 def gaussian(x, mu, Sigma):
     return torch.distributions.MultivariateNormal(mu, Sigma).log_prob(x)
 
@@ -57,6 +77,16 @@ def kl(mu_0, Sigma_0, mu_1, Sigma_1):
 def wishart(X, V, nu):
     """torch.distributions.Wishart's, without the terms of ν alone: it wants ν > I − 1."""
     return ((nu - len(X) - 1) * torch.logdet(X) - torch.trace(torch.linalg.inv(V) @ X) - nu * torch.logdet(V)) / 2
+
+
+def bures(A, B):
+    root = of_spectrum(A, torch.sqrt)
+    return torch.trace(A) + torch.trace(B) - 2 * torch.trace(of_spectrum(root @ B @ root, torch.sqrt))
+
+
+def matrix_normal(X, M, U, V):
+    """By vec: the rows of X one after the other have the covariance U ⊗ V."""
+    return gaussian((X - M).reshape(-1), torch.zeros(X.numel()), torch.kron(U.contiguous(), V.contiguous()))
 
 
 def poincare(u, v):
@@ -88,6 +118,13 @@ REFERENCES = {
     "singular_values": lambda A: torch.linalg.svdvals(A),
     "left_singular_vectors": lambda A: singular(A)[0],
     "right_singular_vectors": lambda A: singular(A)[1],
+    "orthonormal_factor": lambda A: factored(A)[0],
+    "triangular_factor": lambda A: factored(A)[1],
+    "real_eigenvalues": lambda A: general(A)[0],
+    "real_eigenvectors": lambda A: general(A)[1],
+    "matrix_exponential": lambda A: torch.linalg.matrix_exp(A),
+    "matrix_square_root": lambda A: of_spectrum(A, torch.sqrt),
+    "matrix_logarithm": lambda A: of_spectrum(A, torch.log),
     "frobenius_norm": lambda A: torch.linalg.matrix_norm(A),
     "nuclear_norm": lambda A: torch.linalg.matrix_norm(A, "nuc"),
     "largest_singular_value": lambda A: torch.linalg.matrix_norm(A, 2),
@@ -116,6 +153,16 @@ REFERENCES = {
     "fisher_ratio": lambda W, between, within: torch.trace(torch.linalg.inv(W.mT @ within @ W) @ W.mT @ between @ W),
     "stiefel_projection": lambda W, G: G - W @ sym(W.mT @ G),
     "poincare_distance": poincare,
+    "bures_distance": bures,
+    "acyclicity": lambda W: torch.trace(torch.linalg.matrix_exp(W * W)) - len(W),
+    "determinantal_point_process": lambda L, S: torch.logdet(S @ L @ S.mT) - torch.logdet(L + torch.eye(len(L))),
+    "inverse_wishart_log_density": lambda X, Psi, nu: (
+        (nu * torch.logdet(Psi) - (nu + len(X) + 1) * torch.logdet(X) - torch.trace(Psi @ torch.linalg.inv(X))) / 2
+    ),
+    "matrix_normal_log_density": matrix_normal,
+    "ridge_validation_loss": lambda X, y, Z, t, strength: (
+        (Z @ torch.linalg.solve(X.mT @ X + strength * torch.eye(X.shape[1]), X.mT @ y) - t).square().sum() / 2
+    ),
     "kalman_step": kalman,
     "kalman_log_likelihood": kalman_likelihood,
     "linear_fixed_point": lambda A, b: torch.linalg.solve(torch.eye(len(b)) - A, b),

@@ -168,41 +168,67 @@ def test_an_average_of_weights():
     np.testing.assert_allclose(average, expected.numpy(), rtol=1e-12)
 
 
+TURN = np.linalg.qr(np.random.default_rng(0).normal(size=(6, 6)))[0]
+BOWL = TURN @ np.diag(np.linspace(0.5, 4, 6)) @ TURN.T
+SEARCH = {"line_search_fn": "strong_wolfe"}
+
+
+def quartic(x):
+    """A convex bowl with quartic walls."""
+    return x @ torch.tensor(BOWL) @ x / 2 + (x**4).sum() / 8
+
+
+def valley(x):
+    """Rosenbrock's, along which no step of a fixed length is right."""
+    return (100 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2).sum()
+
+
+def wave(x):
+    """Hills and dales: slopes that change their sign within a step."""
+    return (x**2).sum() / 20 + torch.sin(3 * x).sum()
+
+
 @pytest.mark.needs("torch")
+@pytest.mark.parametrize("of", [quartic, valley, wave], ids=lambda f: f.__name__)
 @pytest.mark.parametrize(
     "options",
     [{}, {"lr": 0.3, "history_size": 3}, {"max_iter": 7}, {"max_iter": 10, "max_eval": 4}, {"tolerance_change": 1e-2}],
     ids=str,
 )
-def test_limited_memory_bfgs(options):
-    """Two steps of up to twenty iterations on a convex bowl with quartic walls."""
+@pytest.mark.parametrize("search", [{}, SEARCH], ids=["fixed", "wolfe"])
+def test_limited_memory_bfgs(of, options, search):
+    """Six steps of up to twenty iterations: values, parameters, and how many evaluations and iterations."""
     from derive.train.lbfgs import LBFGS
 
+    options = {**options, **search, **({} if search or of is quartic else {"lr": 1e-3})}
     rng = np.random.default_rng(0)
-    a = rng.normal(size=(6, 6))
-    a = a @ a.T / 6 + np.eye(6)
     start = {"w": rng.normal(size=(2, 2)), "b": rng.normal(size=2)}
-
-    def loss(params):
-        x = np.concatenate([params["w"].reshape(-1), params["b"]])
-        g = a @ x + x**3 / 2
-        return x @ a @ x / 2 + np.sum(x**4) / 8, {"w": g[:4].reshape(2, 2), "b": g[4:]}
-
     held = {k: torch.nn.Parameter(torch.tensor(v)) for k, v in start.items()}
     reference = torch.optim.LBFGS(held.values(), **options)
+    calls = {"ours": 0, "theirs": 0}
 
     def closure():
+        calls["theirs"] += 1
         reference.zero_grad()
-        x = torch.cat([held["w"].reshape(-1), held["b"]])
-        value = x @ torch.tensor(a) @ x / 2 + (x**4).sum() / 8
+        value = of(torch.cat([held["w"].reshape(-1), held["b"]]))
         value.backward()
         return value
 
+    def loss(params):
+        calls["ours"] += 1
+        x = torch.tensor(np.concatenate([params["w"].reshape(-1), params["b"]]), requires_grad=True)
+        value = of(x)
+        value.backward()
+        g = x.grad.numpy()
+        return float(value.detach()), {"w": g[:4].reshape(2, 2), "b": g[4:]}
+
     ours, params = LBFGS(**options), start
-    for _ in range(2):
+    state = ours.init(params)
+    for _ in range(6):
         expected = reference.step(closure)
-        value, params = ours.step(loss, params)
+        value, params, state = ours.step(loss, params, state)
         assert abs(value - float(expected.detach())) <= TOLERANCE * (1 + abs(value))
-    assert ours.iterations == reference.state[held["w"]]["n_iter"]
-    for k, p in held.items():
-        np.testing.assert_allclose(params[k], p.detach().numpy(), rtol=TOLERANCE, atol=TOLERANCE)
+        assert calls["ours"] == calls["theirs"]
+        for k, p in held.items():
+            np.testing.assert_allclose(params[k], p.detach().numpy(), rtol=TOLERANCE, atol=TOLERANCE)
+    assert int(state["states"]["lbfgs"][-1]) == reference.state[held["w"]]["n_iter"]

@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 
 import formulas
-from derive import to_numpy
+from derive import chain, to_numpy
 from tests.parity.harness import torch
 
 CELLS = {"rnn_cell": "RNNCell", "lstm_cell": "LSTMCell", "gru_cell": "GRUCell"}
+RNG = np.random.default_rng
 LAYERS = {"rnn": "RNN", "lstm": "LSTM", "gru": "GRU"}
 
 
@@ -21,13 +22,13 @@ def weights(module, cell):
     return dict(zip(("w_ih", "w_hh", "b_ih", "b_hh"), (getattr(module, n + suffix) for n in names), strict=True))
 
 
-def compared(name, inputs, outputs, seed):
-    """The formula's values and gradients with PyTorch's, for one upstream each."""
+def compared(name, inputs, outputs, seed, **fixed):
+    """The formula's values and gradients with PyTorch's, for one upstream each; `fixed` are integers."""
     rng = np.random.default_rng(seed)
     upstreams = [torch.tensor(rng.normal(size=tuple(o.shape))) for o in outputs]
     torch.autograd.backward(outputs, upstreams)
     module = to_numpy(getattr(formulas, name))
-    value, saved = module.forward(**{n: a.detach().numpy() for n, a in inputs.items()})
+    value, saved = module.forward(**{n: a.detach().numpy() for n, a in inputs.items()}, **fixed)
     given = [g.numpy() for g in upstreams]
     values = value if isinstance(value, tuple) else (value,)
     for found, expected in zip(values, outputs, strict=True):
@@ -65,3 +66,123 @@ def test_sequence(name, sizes):
     else:
         outputs, _ = layer(state["x"], state["h0"][None])
     compared(name, state | weights(layer, cell=False), (outputs,), 1)
+
+
+SLOTS = {"w_ih": "weight_ih", "w_hh": "weight_hh", "b_ih": "bias_ih", "b_hh": "bias_hh"}
+
+
+def started(state):
+    """The initial state as torch.nn takes it, of one layer or of several directions."""
+    parts = [state[n] if state[n].ndim == 3 else state[n][None] for n in ("h0", "c0") if n in state]
+    return tuple(parts) if len(parts) > 1 else parts[0]
+
+
+def state_of(name, rng, sizes, *leading):
+    steps, batch, features, hidden = sizes
+    made = {"x": drawn((steps, batch, features), rng), "h0": drawn((*leading, batch, hidden), rng)}
+    return made | ({"c0": drawn((*leading, batch, hidden), rng)} if name == "lstm" else {})
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_several_lengths_are_a_packed_sequence(name):
+    layer, state = getattr(torch.nn, LAYERS[name])(2, 3, dtype=torch.float64), state_of(name, RNG(2), (5, 4, 2, 3))
+    lengths = np.array([3, 5, 1, 4])
+    packed = torch.nn.utils.rnn.pack_padded_sequence(state["x"], torch.tensor(lengths), enforce_sorted=False)
+    found, last = layer(packed, started(state))
+    padded, _ = torch.nn.utils.rnn.pad_packed_sequence(found, total_length=5)
+    states = tuple(part[0] for part in (last if name == "lstm" else (last,)))
+    compared(f"packed_{name}", state | weights(layer, cell=False), (padded, *states), 3, lengths=lengths)
+
+
+@pytest.mark.parametrize("name", ["lstm", "gru"])
+def test_both_directions(name):
+    layer = getattr(torch.nn, LAYERS[name])(2, 3, dtype=torch.float64, bidirectional=True)
+    state = state_of(name, RNG(4), (4, 5, 2, 3), 2)
+    ours = {n: torch.stack([getattr(layer, s + "_l0"), getattr(layer, s + "_l0_reverse")]) for n, s in SLOTS.items()}
+    ours = {n: stacked.detach().requires_grad_() for n, stacked in ours.items()}
+    slices = {SLOTS[n] + end: ours[n][k] for n in SLOTS for k, end in enumerate(("_l0", "_l0_reverse"))}
+    flow, _ = torch.func.functional_call(layer, slices, (state["x"], started(state)))
+    compared(f"bidirectional_{name}", state | ours, (flow.reshape(4, 5, 2, 3).permute(0, 2, 1, 3),), 5)
+
+
+def test_several_layers_are_a_chain():
+    layer, state = torch.nn.GRU(2, 2, num_layers=2, dtype=torch.float64), state_of("gru", RNG(6), (4, 3, 2, 2), 2)
+    flow, _ = layer(state["x"], state["h0"])
+    upstream = RNG(7).normal(size=(4, 3, 2))
+    flow.backward(torch.tensor(upstream))
+    module = to_numpy(chain(formulas.gru, formulas.gru))
+    given = {"x": state["x"]} | {f"h0_{k + 1}": state["h0"][k] for k in range(2)}
+    given |= {f"{n}_{k + 1}": getattr(layer, f"{s}_l{k}") for n, s in SLOTS.items() for k in range(2)}
+    value, saved = module.forward(**{name: a.detach().numpy() for name, a in given.items()})
+    np.testing.assert_allclose(value, flow.detach().numpy(), rtol=1e-12)
+    gradients = module.backward(upstream, saved)
+    for k in range(2):
+        np.testing.assert_allclose(gradients[f"h0_{k + 1}"], state["h0"].grad[k].numpy(), rtol=1e-9, atol=1e-12)
+        for n, s in SLOTS.items():
+            expected = getattr(layer, f"{s}_l{k}").grad.numpy()
+            np.testing.assert_allclose(gradients[f"{n}_{k + 1}"], expected, rtol=1e-9, atol=1e-12, err_msg=n)
+
+
+def test_a_projected_state():
+    layer = torch.nn.LSTM(2, 4, proj_size=3, dtype=torch.float64)
+    rng = RNG(8)
+    state = {"x": drawn((4, 2, 2), rng), "h0": drawn((2, 3), rng), "c0": drawn((2, 4), rng)}
+    flow, _ = layer(state["x"], started(state))
+    compared("projected_lstm", state | weights(layer, cell=False) | {"w_hr": layer.weight_hr_l0}, (flow,), 9)
+
+
+def test_attention_of_a_decoder():
+    rng = RNG(10)
+    sizes = {"query": (2, 3), "memory": (5, 2, 4), "w": (6, 3), "u": (6, 4), "score": (6,)}
+    a = {name: drawn(shape, rng) for name, shape in sizes.items()}
+    e = torch.tanh(a["query"] @ a["w"].T + a["memory"] @ a["u"].T) @ a["score"]
+    compared("bahdanau_attention", a, ((torch.softmax(e, 0)[..., None] * a["memory"]).sum(0),), 11)
+    sizes = {"query": (2, 3), "memory": (5, 2, 4), "w": (3, 4), "out": (6, 4), "w_query": (6, 3)}
+    a = {name: drawn(shape, rng) for name, shape in sizes.items()}
+    alpha = torch.softmax(torch.einsum("bh,hd,sbd->sb", a["query"], a["w"], a["memory"]), 0)
+    context = (alpha[..., None] * a["memory"]).sum(0)
+    compared("luong_attention", a, (torch.tanh(context @ a["out"].T + a["query"] @ a["w_query"].T),), 12)
+
+
+def test_a_model_of_text():
+    rng = RNG(13)
+    layer, text = torch.nn.LSTM(3, 4, dtype=torch.float64), rng.integers(0, 7, (6, 2))
+    a = {"embedding": drawn((7, 3), rng), "w_out": drawn((7, 4), rng), "b_out": drawn((7,), rng)}
+    a |= {"h0": drawn((2, 4), rng), "c0": drawn((2, 4), rng)}
+    flow, _ = layer(a["embedding"][torch.tensor(text[:-1])], started(a))
+    z = (flow @ a["w_out"].T + a["b_out"]).reshape(-1, 7)
+    loss = torch.nn.functional.cross_entropy(z, torch.tensor(text[1:]).reshape(-1))
+    compared(
+        "character_language_model", a | weights(layer, cell=False), (loss,), 14, text=text[:-1], following=text[1:]
+    )
+
+
+@pytest.mark.parametrize("reduction", ["none", "mean", "sum"])
+def test_ctc_of_normalised_input(reduction):
+    rng = RNG(15)
+    z, targets = drawn((7, 4, 5), rng), np.array([[1, 1, 2], [3, 2, 1], [4, 4, 4], [2, 3, 3]])
+    lengths = {"input_lengths": np.array([7, 4, 6, 5]), "target_lengths": np.array([3, 2, 3, 0])}
+    normal = torch.log_softmax(z, -1)
+    theirs = (torch.tensor(a) for a in (targets, *lengths.values()))
+    loss = torch.nn.functional.ctc_loss(normal, *theirs, reduction=reduction)
+    upstream = rng.normal(size=tuple(loss.shape))
+    loss.backward(torch.tensor(upstream))
+    module = to_numpy(formulas.ctc_loss, reduction=reduction)
+    value, saved = module.forward(log_probs=normal.detach().numpy(), targets=targets, **lengths)
+    np.testing.assert_allclose(value, loss.detach().numpy(), rtol=1e-12)
+    found = module.backward(upstream[()], saved)["log_probs"]
+    through = found - np.exp(normal.detach().numpy()) * found.sum(axis=-1, keepdims=True)  # through log-softmax
+    np.testing.assert_allclose(through, z.grad.numpy(), rtol=1e-9, atol=1e-12)
+
+
+def test_ctc_gradient_is_pytorchs_without_the_part_that_log_softmax_takes_away():
+    """PyTorch's is e^{log p} − the occupation, for log p that is normalised; −occupation is the partial derivative."""
+    normal = torch.log_softmax(drawn((6, 1, 4), RNG(16)), -1).detach().requires_grad_()
+    labels, lengths = np.array([[1, 3]]), {"input_lengths": np.array([6]), "target_lengths": np.array([2])}
+    torch.nn.functional.ctc_loss(normal, *map(torch.tensor, (labels, *lengths.values())), reduction="sum").backward()
+    module = to_numpy(formulas.ctc_loss, reduction="sum")
+    given = normal.detach().numpy()
+    _, saved = module.forward(log_probs=given, targets=labels, **lengths)
+    np.testing.assert_allclose(
+        module.backward(1.0, saved)["log_probs"] + np.exp(given), normal.grad.numpy(), atol=1e-12
+    )

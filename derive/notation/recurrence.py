@@ -1,0 +1,296 @@
+"""Recurrences as textbooks write them: s_{t−1} for what is carried, and adjoints that come back from t + 1.
+
+The calculus cuts a recurrence at a tensor of its own, `s_before[t] = s[t − 1] + [t = 0] h0`, and names that tensor's
+adjoint. A reader knows both by other names: the first is s_{t−1} with s_{−1} = h0, the second stands in the adjoint of
+s_t, one step later. Nothing else is changed, and code and checks keep what they have.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from sympy import Add, Eq, Expr, Integer, Mul, Symbol
+from sympy.core.basic import Basic
+
+from derive.axes import (
+    AdjointOf,
+    Axis,
+    Carried,
+    Delta,
+    Entry,
+    PaddedEntry,
+    TangentOf,
+    Tensor,
+    in_range,
+    mapped,
+    rename,
+)
+from derive.steps import Derivation, Equation, Step
+
+from .factors import Factors, flattened
+
+NAMED = ("let", "output", "input")  # roles of the formula's own tensors; a definition by itself has them as inputs
+
+
+@dataclass(frozen=True)
+class Carry:
+    """`before[t, …]` is `state[shifted, …]`, and `start` where that is before the first step."""
+
+    before: Tensor
+    state: Tensor
+    shifted: Expr  # t − 1, or t + 1 where the recurrence runs from the last step to the first
+    first: Expr  # the place before the first step: −1, or T
+    start: Expr
+
+    @property
+    def over(self) -> Axis:
+        return self.before.axes[0]
+
+    def at(self, indices: Sequence[Basic], kind: type[Entry] = Entry) -> Entry:
+        """The state one step before the place that `indices` say; it may lie before the first step."""
+        return kind(self.state, _moved(self.shifted, self.over, indices[0]), *indices[1:])
+
+    def kind(self, node: Entry) -> type[Entry]:
+        """How a state is read: a tilde is for what lies beside it, not for what is before its first step."""
+        beside = zip(self.before.axes[1:], node.indices[1:], strict=True)
+        return Entry if all(in_range(index, axis.size) for axis, index in beside) else node.func
+
+    @property
+    def begins(self) -> tuple[Entry, Expr]:
+        """s_{−1} = h0."""
+        return Entry(self.state, self.first, *self.before.axes[1:]), self.start
+
+
+def carry_of(tensor: Tensor) -> Carry | None:
+    """What a definition reads of the step before; None for one that reads nothing so."""
+    if tensor.body is None or tensor.role != "let":
+        return None
+    terms = flattened(tensor.body, Add) if isinstance(tensor.body, Add) else [tensor.body]
+    read = next((t for t in terms if isinstance(t, PaddedEntry) and isinstance(t.tensor, Carried)), None)
+    if read is None or len(terms) > 2 or read.tensor.target is None or read.indices[1:] != tensor.axes[1:]:
+        return None
+    over, shifted = tensor.axes[0], read.indices[0]
+    place = Integer(-1) if shifted == over - 1 else over.size
+    starts = [f for t in terms if t is not read for f in Factors(t).above if not isinstance(f, Delta)]
+    start = starts[0] if len(starts) == 1 else Mul(*starts, evaluate=False) if starts else Integer(0)
+    return Carry(tensor, read.tensor.target, shifted, place, start)
+
+
+def _moved(shifted: Expr, over: Axis, place: Basic) -> Expr:
+    """The place before another: t − 1 of t, and 0 of 1."""
+    return shifted.xreplace({over: place})
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A traced formula, retold: `begins` says how each recurrence begins."""
+
+    whole: Any
+    definitions: tuple[Tensor, ...]
+    outputs: tuple[Tensor, ...]
+    begins: tuple[tuple[Entry, Expr], ...]
+    steps: tuple[Expr, ...]  # how many there are, of each recurrence
+
+    name = property(lambda self: self.whole.name)
+    inputs = property(lambda self: self.whole.inputs)
+    scalars = property(lambda self: self.whole.scalars)
+    sizes = property(lambda self: self.whole.sizes)
+    assumptions = property(lambda self: self.whole.assumptions)
+    elementwise = property(lambda self: self.whole.elementwise)
+
+
+@dataclass(frozen=True)
+class Retelling:
+    """Expressions in which a reader meets the states of recurrences only."""
+
+    carries: Mapping[str, Carry]
+    same: Mapping[str, Tensor]  # what is another tensor, entry by entry: m of m[t, h] = c[t, h]
+    made: dict[Tensor, Tensor] = field(default_factory=dict)
+
+    def __call__(self, node: Any) -> Any:
+        """The expression retold."""
+        return mapped(node, self._change)
+
+    def hides(self, tensor: Tensor | None) -> bool:
+        """Whether a reader does not meet this tensor, nor its adjoint or tangent: their uses say what they are."""
+        if tensor is None:
+            return False
+        name = tensor.of if tensor.role in ("adjoint", "tangent") else tensor.name
+        return name in self.carries or (name in self.same and tensor.role != "output")
+
+    def _change(self, node: Basic) -> Basic | None:
+        if isinstance(node, Tensor):
+            return self.tensor(node)
+        if isinstance(node, AdjointOf) and self._stays(node):
+            return node
+        if isinstance(node, Add) and any(map(self._comes_back, node.args)):
+            return Add(*map(self, sorted(node.args, key=self._comes_back)), evaluate=False)
+        if not isinstance(node, Entry):
+            return None
+        tensor = _defined(node.tensor)
+        indices = [self(index) for index in node.indices]
+        if tensor.role == "adjoint" and self.hides(tensor) and tensor.body is not None:
+            return self._plain(rename(self(tensor.body), dict(zip(tensor.axes, indices, strict=True))))
+        if tensor.role == "tangent" and tensor.of in self.carries:
+            carry = self.carries[tensor.of]
+            moved = _moved(carry.shifted, carry.over, indices[0])
+            return carry.kind(node)(self._tangent(tensor, carry), moved, *indices[1:])
+        if tensor.name in self.carries and tensor.role in NAMED:
+            carry = self.carries[tensor.name]
+            return self(carry.at(indices, carry.kind(node)))
+        if tensor.name in self.same and tensor.role in NAMED:
+            return self(node.func(self.same[tensor.name], *indices))  # it may be one that is carried: s_{t−2}
+        return node.func(self.tensor(tensor), *indices)
+
+    def _stays(self, node: AdjointOf) -> bool:
+        """Whether what is derived keeps its name: ∂L/∂y and dy, where y is a state called another name."""
+        tensor = node.entry.tensor
+        return tensor.role == "output" or (self.hides(tensor) and not isinstance(node, TangentOf))
+
+    def _comes_back(self, term: Basic) -> bool:
+        """Whether a term is what the next step hands back: it stands after what this step gives."""
+        return any(
+            e.tensor.role in ("adjoint", "carried") and self.hides(_defined(e.tensor)) for e in term.atoms(Entry)
+        )
+
+    def _tangent(self, tensor: Tensor, carry: Carry) -> Tensor:
+        """ṡ of the tangent of what was before."""
+        read = next(iter(tensor.body.atoms(PaddedEntry)), None) if tensor.body is not None else None
+        found = read.tensor if read is not None else tensor.with_(name=f"{carry.state.name}_dot", of=carry.state.name)
+        return self.tensor(_defined(found)) if isinstance(found, Tensor) else tensor
+
+    def tensor(self, tensor: Tensor) -> Tensor:
+        """The tensor with a body that is retold."""
+        tensor = _defined(tensor)
+        if tensor.body is None:
+            return tensor
+        if tensor not in self.made:
+            self.made[tensor] = tensor.with_(body=None)  # met again within its own body
+            self.made[tensor] = tensor.with_(body=self(tensor.body))
+        return self.made[tensor]
+
+    def subject(self, whole: Any) -> Subject:
+        """The formula's definitions; a state is called as it is before its step."""
+        kept = tuple(self.tensor(t) for t in whole.definitions if not self.hides(t))
+        begins = tuple((self(entry), self(start)) for entry, start in (c.begins for c in self.carries.values()))
+        steps = tuple(dict.fromkeys(c.over.size for c in self.carries.values()))
+        return Subject(whole, kept, tuple(self.tensor(t) for t in whole.outputs), begins, steps)
+
+    def derivation(self, derivation: Derivation) -> Derivation:
+        """Every equation retold, but for those of tensors that are not met."""
+        kept = [self._equation(e) for e in derivation.equations if not self.hides(_about(e))]
+        moved = [self._equation(e) for e in derivation.differentials if not self.hides(_about(e))]
+        of = None if derivation.of is None else self(derivation.of)
+        return replace(derivation, equations=tuple(kept), differentials=tuple(moved), of=of)
+
+    def _equation(self, equation: Equation) -> Equation:
+        steps = [
+            Step(s.law, self(s.before), self(s.after), s.why, tuple(self._cited(s.cites)))
+            for s in equation.steps
+        ]  # fmt: skip
+        told = [s for s in steps if s.before != s.after or len(steps) == 1]
+        tensor = self.tensor(equation.tensor) if equation.tensor is not None else None
+        if equation.kind == "adjoint" and told and tensor is not None:
+            told += self._closed(told[-1].after, tensor)
+        return Equation(equation.kind, self(equation.target), tensor, tuple(told))
+
+    def _closed(self, reached: Any, adjoint: Tensor) -> list[Step]:
+        """δ_t by δ_{t+1} alone, where one name stands between: s̄_t = … ū_{t+1} …, ū_t = s̄_t (1 − s_t²)."""
+        between = {e for e in reached.atoms(Entry) if e.tensor.role == "adjoint" and e.tensor.of != adjoint.of}
+        if len(between) != 1 or not isinstance(reached, Add):
+            return []
+        (entry,) = between
+        name, body = entry.tensor, entry.tensor.body
+        if body is None or isinstance(body, Add) or entry.indices == name.axes:
+            return []
+        bars = {e.tensor.name for e in body.atoms(Entry) if e.tensor.role == "adjoint"}
+        if bars != {adjoint.name}:
+            return []
+        inserted = self._plain(rename(body, dict(zip(name.axes, entry.indices, strict=True))))
+        after = mapped(reached, lambda node: inserted if node == entry else None)
+        cited = Eq(name[name.axes], body, evaluate=False)
+        return [Step("insert an adjoint", reached, after, "the adjoint found above, put in", (cited,))]
+
+    def _plain(self, node: Any) -> Any:
+        """Entries one step further on, written as such: 0 by itself is what lies beyond the steps, not beside them."""
+        overs = {carry.over for carry in self.carries.values()}
+
+        def bare(entry: Basic) -> Entry | None:
+            if not isinstance(entry, PaddedEntry):
+                return None
+            along = zip(entry.tensor.axes, entry.indices, strict=True)
+            beside = [(index, axis) for axis, index in along if axis not in overs or not is_step(index)]
+            return Entry(*entry.args) if all(in_range(index, axis.size) for index, axis in beside) else None
+
+        return mapped(node, bare)
+
+    def _cited(self, cites: Sequence[Any]) -> list[Any]:
+        """What is cited, but for what says that a thing is itself."""
+        found = [self(cited) if isinstance(cited, Basic) else cited for cited in cites]
+        return [c for c in found if not (isinstance(c, Eq) and c.args[0] == c.args[1])]
+
+
+def _about(equation: Equation) -> Tensor | None:
+    """The tensor of whose value, adjoint or tangent an equation tells."""
+    target = equation.target
+    entry = target.entry if isinstance(target, AdjointOf) else target
+    return entry.tensor if isinstance(entry, Entry) and equation.kind != "result" else None
+
+
+def _defined(tensor: Tensor) -> Tensor:
+    """What is carried is what it was made."""
+    return tensor.target if isinstance(tensor, Carried) and tensor.target is not None else tensor
+
+
+def _same(tensor: Tensor) -> Tensor | None:
+    """The tensor of which another is only a second name."""
+    body = tensor.body
+    if isinstance(body, Entry) and type(body) is Entry and tuple(body.indices) == tensor.axes == body.tensor.axes:
+        return body.tensor if body.tensor.role == "let" else None
+    return None
+
+
+def retelling(derivation: Derivation, subject: Any) -> Retelling | None:
+    """How recurrences are retold; None for a formula without any, or whose carried adjoint refers to itself."""
+    defined = {t.name: t for t in subject.definitions}
+    carries = {name: carry for name, tensor in defined.items() if (carry := carry_of(tensor)) is not None}
+    adjoints = {e.tensor.of: e.tensor for e in derivation.equations if e.kind == "adjoint" and e.tensor is not None}
+    carries = {name: c for name, c in carries.items() if name not in adjoints or not _rests_on(adjoints[name], name)}
+    reads = {e for tensor in defined.values() for e in tensor.body.atoms(PaddedEntry)}
+    carries = {name: c for name, c in carries.items() if c.start == 0 or not _beside(c, reads)}
+    if not carries:
+        return None
+    states = {c.state.name for c in carries.values()}
+    named = {t.name: t for t in (*subject.definitions, *subject.outputs)}
+    same = {n: other for n, t in named.items() if (other := _same(t)) and (n in states or other.name in states)}
+    same = {n: same.get(other.name, other) for n, other in same.items()}
+    return Retelling(carries, same)
+
+
+def _rests_on(adjoint: Tensor, of: str) -> bool:
+    """Whether an adjoint stands in its own definition, without another name between."""
+    entries = adjoint.body.atoms(Entry) if adjoint.body is not None else set()
+    return any(_defined(e.tensor).of == of for e in entries)
+
+
+def _beside(carry: Carry, reads: Iterable[Entry]) -> bool:
+    """Whether what was before is read beside its edges: with a tilde s_{−1} would be 0, and not what it starts from."""
+    return any(read.tensor == carry.before and carry.kind(read) is PaddedEntry for read in reads)
+
+
+def is_step(index: Basic) -> bool:
+    """Whether an index is a letter or a number, or one of them a step on: t, t − 1, 0, T."""
+    parts = flattened(index, Add) if isinstance(index, Add) else [index]
+    plain = [p for p in parts if not isinstance(p, Integer)]
+    return len(plain) <= 1 and all(isinstance(p, Symbol) for p in plain)
+
+
+def retold(derivation: Derivation, subject: Any) -> tuple[Derivation, Any]:
+    """A derivation and its formula, recurrences as textbooks write them."""
+    tell = None if isinstance(subject, Subject) else retelling(derivation, subject)
+    return (derivation, subject) if tell is None else (tell.derivation(derivation), tell.subject(subject))
+
+
+__all__ = ["Carry", "Retelling", "Subject", "carry_of", "is_step", "retelling", "retold"]
