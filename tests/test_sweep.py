@@ -50,7 +50,7 @@ FAR = {
     **dict.fromkeys(("lp_pool3d", "dice_loss", "gelu", "geglu", "softsign", "siamese"), SQUARES),
     **dict.fromkeys(("adadelta", "rmsprop", "rprop", "adamax", "adafactor_direction_of_vector"), SQUARES),
     **dict.fromkeys(("lbfgs_first_loop", "lbfgs_second_loop", "clip_by_norm", "frobenius_norm"), SQUARES),
-    **dict.fromkeys(("lars", "novograd", "gauss_newton_step", "matrix_exponential", "pseudo_inverse"), SQUARES),
+    **dict.fromkeys(("lars", "novograd", "gauss_newton_step", "pseudo_inverse"), SQUARES),
     **dict.fromkeys(("cca_correlation", "ridge_regression", "gaussian_kl"), SQUARES),
     **dict.fromkeys(("hinge_loss", "margin_ranking_loss"), SQUARES),  # the sign of what has underflowed is lost
     **dict.fromkeys(("smooth_l1_loss", "huber_loss"), "0·∞ where a square overflows in the branch that is not taken"),
@@ -71,7 +71,7 @@ DEAR |= {name for name in catalogue if catalogue[name].kind in ("recurrence", "s
 # LAPACK's errors are relative to the norm of the matrix; the measure moves each entry by a unit of its own.
 CONDITIONED = frozenset(
     "determinant singular_values nuclear_norm largest_singular_value least_squares kalman_step "
-    "kalman_log_likelihood".split()
+    "kalman_log_likelihood matrix_exponential".split()
 )
 
 
