@@ -41,7 +41,6 @@ REASONS = {
     "grouped_mm": "a batch of matrix products of different lengths: its groups are no axis",
     "scaled_mm": LOW_PRECISION,
     "scaled_grouped_mm": LOW_PRECISION,
-    "ctc_loss": "a sum over alignments: its recurrence is not written yet",
     "pdist": "the entries of cdist(x, x) above its diagonal, as a list",
 }
 NOT_YET = "not written yet"

@@ -5,7 +5,7 @@ import pytest
 
 import formulas
 from derive import chain, to_numpy
-from tests.parity.harness import torch
+from tests.parity.harness import Row, torch
 
 CELLS = {"rnn_cell": "RNNCell", "lstm_cell": "LSTMCell", "gru_cell": "GRUCell"}
 RNG = np.random.default_rng
@@ -155,6 +155,10 @@ def test_a_model_of_text():
     compared(
         "character_language_model", a | weights(layer, cell=False), (loss,), 14, text=text[:-1], following=text[1:]
     )
+
+
+# Compared below, and not as other functions are: PyTorch's gradient is that of ours and e^{log p} besides.
+ROWS = (Row("ctc_loss", note="gradients equal through `log_softmax`; blank 0"),)
 
 
 @pytest.mark.parametrize("reduction", ["none", "mean", "sum"])
