@@ -81,7 +81,7 @@ def gaussian_process(X: Any, y: Any, scale: float = 1.0, length: float = 1.0, no
     """By a Cholesky factor; distances by a product."""
     squares = (X * X).sum(-1)
     apart = squares[:, None] + squares - 2 * X @ X.T
-    K = scale**2 * jnp.exp(apart / (-2 * length**2)) + noise**2 * jnp.eye(len(X))
+    K = scale**2 * jnp.exp(apart / (-2 * length**2)) + noise**2 * jnp.eye(len(X), dtype=X.dtype)
     L = jnp.linalg.cholesky(K)
     alpha = jax.scipy.linalg.cho_solve((L, True), y)
     return -(y @ alpha + 2 * jnp.log(jnp.diagonal(L)).sum() + len(X) * log(2 * pi)) / 2
