@@ -3,14 +3,14 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test parity check lint format bench notebooks thorough clean
+.PHONY: help demo test parity book check lint format bench notebooks thorough clean
 
 PY := .venv/bin/python
 PYTHONS = $(or $(PYTHON),python3.13 python3.12 python3.11 python3)
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
-	@echo 'ARGS="..." goes to pytest in test, parity and thorough, to the script in demo and bench; PYTHON=... chooses the interpreter.'
+	@echo 'ARGS="..." goes to pytest in test, parity and thorough, to the program in demo, book and bench; PYTHON=... chooses the interpreter.'
 
 demo: .venv/demo.stamp ## the main job: derive, verify, emit and train a small network; writes out/
 	@$(PY) demo.py $(ARGS)
@@ -20,6 +20,10 @@ test: .venv/dev.stamp ## all tests, with the doctests of README.md and of derive
 
 parity: .venv/parity.stamp ## compare values and derivatives with PyTorch's, and docs/parity.md with what comes out
 	@DERIVE_REQUIRE_ALL=1 $(PY) -m pytest -n auto tests/parity tests/test_oracle_windows.py tests/test_benchmarks.py $(ARGS)
+
+book: .venv/dev.stamp ## all formulas as a book in build/book: index.html, and book.pdf, which needs LaTeX
+	@.venv/bin/derive book -o build/book --format html $(ARGS)
+	@.venv/bin/derive book -o build/book --format pdf $(ARGS)
 
 check: lint test ## format, lint, types, tests: what a change must pass
 

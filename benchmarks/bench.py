@@ -16,6 +16,7 @@ from benchmarks.jax_networks import COMPILED
 from benchmarks.report import RESULTS, Table, markdown, merged, met, progress, show
 from benchmarks.rows import ROWS
 from benchmarks.speed_tables import memory, speed
+from benchmarks.steps import training_steps
 from benchmarks.timing import (
     ROOT,
     ProcessFailed,
@@ -338,6 +339,7 @@ SECTIONS: dict[str, Callable[[Effort], Iterator[Table]]] = {
     "code": emitted,
     "speed": lambda effort: speed(effort.threads, effort.rounds, 4, effort.budget, effort.rows),
     "memory": lambda effort: memory(rows=effort.rows),
+    "steps": lambda effort: training_steps(effort.seconds),
 }
 
 

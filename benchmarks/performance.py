@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from benchmarks.report import RESULTS, parsed
 from benchmarks.speed_tables import GOALS, MEMORY, PEERS, RATIOS, TIMES
+from benchmarks.steps import TITLE
 from benchmarks.timing import ROOT
 
 PAGE = ROOT / "docs" / "performance.md"
@@ -75,6 +76,13 @@ listed. Here is how the code that `to_numpy` emits compares with others.
 
 {times}
 
+## A training step
+
+A minibatch, its loss and gradient and Adam's step, on one thread: the step of `derive train`, the same by hand in
+NumPy (`benchmarks/steps.py`), and PyTorch in eager mode with its own Adam.
+
+{steps}
+
 ## Memory
 
 {memory}
@@ -110,7 +118,7 @@ def cells(results: str) -> list[Cell]:
 def page(results: str) -> str:
     """The text of docs/performance.md."""
     tables = parsed(results)
-    parts = {"goals": GOALS, "ratios": RATIOS, "times": TIMES, "memory": MEMORY}
+    parts = {"goals": GOALS, "ratios": RATIOS, "times": TIMES, "memory": MEMORY, "steps": TITLE}
     shown = {key: tables[title].markdown() if title in tables else "Not measured." for key, title in parts.items()}
     return TEXT.format(missed=_missed(cells(results)), **shown)
 

@@ -10,10 +10,22 @@ from sympy import (
     Min as Min,
 )
 from sympy import (
+    acos as acos,
+)
+from sympy import (
+    acosh as acosh,
+)
+from sympy import (
+    asin as asin,
+)
+from sympy import (
     asinh as asinh,
 )
 from sympy import (
     atan as atan,
+)
+from sympy import (
+    atanh as atanh,
 )
 from sympy import (
     ceiling as ceiling,
@@ -176,6 +188,9 @@ from derive.axes import (
     det as det,
 )
 from derive.axes import (
+    detach as detach,
+)
+from derive.axes import (
     diag as diag,
 )
 from derive.axes import (
@@ -267,6 +282,9 @@ from derive.axes import (
 )
 from derive.axes import (
     sqrtm as sqrtm,
+)
+from derive.axes import (
+    stop_gradient as stop_gradient,
 )
 from derive.axes import (
     sum_over as sum_over,

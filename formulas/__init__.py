@@ -14,7 +14,7 @@ from derive import DeriveError, NameProblem
 DERIVE_CATALOGUE = True  # tells this package from others of the same name on the registry
 CHAPTERS = (
     "linear activations losses classification objectives penalties normalisation noise embedding convolution pooling "
-    "directions shapes resampling attention networks recurrence sequences paths "
+    "directions shapes resampling attention networks targets recurrence sequences stacks paths "
     "optimisers recent_optimisers layer_optimisers gradient_transforms schedules matrices linear_models"
 ).split()
 

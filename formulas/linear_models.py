@@ -31,7 +31,8 @@ __all__ = """
     least_squares least_squares_residual ridge_regression weighted_least_squares generalised_least_squares
     gaussian_log_likelihood mahalanobis_distance gaussian_kl gaussian_process wishart_log_density stein_loss
     inverse_wishart_log_density matrix_normal_log_density ridge_validation_loss determinantal_point_process
-    kalman_step kalman_log_likelihood linear_fixed_point quadratic_minimiser
+    kalman_step kalman_log_likelihood rts_smoother lqr_gain linear_fixed_point quadratic_minimiser
+    ridge_leave_one_out
 """.split()
 
 
@@ -92,6 +93,20 @@ def generalised_least_squares(X: T[n, d], y: T[n], Sigma: T[n, m]) -> T[d]:
     gram = let("gram", sum_over((n, m), X[n, d] * precision[n, m] * X[m, e]))
     moment = let("moment", sum_over((n, m), X[n, d] * precision[n, m] * y[m]))
     return solve(gram, moment)[d]
+
+
+@formula
+def ridge_leave_one_out(X: T[n, d], y: T[n], *, strength: Scalar = 1.0) -> T[()]:
+    """Σ (r/(1 − diag H))², H = X (XᵀX + λ 1)⁻¹ Xᵀ, r = y − H y: each sample's error in the fit without it.
+
+    Source: Allen, The Relationship between Variable Selection and Data Augmentation (1974).
+    """
+    assume(strength > 0)
+    gram = let("gram", sum_over(n, X[n, d] * X[n, e]) + strength * one_hot(d, e))
+    inverse = inv(gram)
+    H = let("H", sum_over((d, e), X[n, d] * inverse[d, e] * X[m, e]))
+    r = let("r", y[n] - sum_over(m, H[n, m] * y[m]))
+    return sum_over(n, (r[n] / (1 - H[n, n])) ** 2)
 
 
 # Gaussians.
@@ -272,6 +287,36 @@ def kalman_log_likelihood(x: T[i], P: T[i, j], z: T[p], F: T[i, j], H: T[p, i], 
     _, _, _, S, r = _filtered(x, P, z, F, H, Q, R)
     inverse = inv(S)
     return -(sum_over((p, q), r[p] * inverse[p, q] * r[q]) + logdet(S) + p.size * log(2 * pi)) / 2
+
+
+@formula
+def rts_smoother(x: T[i], P: T[i, j], ahead: T[i], F: T[i, j], Q: T[i, j]) -> T[i]:
+    """x + P Fᵀ (F P Fᵀ + Q)⁻¹ (x′ − F x): the filtered mean x, once the smoothed mean x′ of the next step is known.
+
+    Source: Rauch, Tung, Striebel, Maximum Likelihood Estimates of Linear Dynamic Systems (1965), eq. 3.30.
+    """
+    for S in (P, Q):
+        assume(equals(S[i, j], S[j, i]))
+        assume(definite(S))
+    spread = let("spread", sum_over((s, t), F[i, s] * P[s, t] * F[j, t]) + Q[i, j])
+    r = let("r", ahead[i] - sum_over(j, F[i, j] * x[j]))
+    back = let("back", solve(spread, r)[i])
+    return x[i] + sum_over((s, j), P[i, s] * F[j, s] * back[j])
+
+
+@formula
+def lqr_gain(A: T[i, j], B: T[i, p], P: T[i, j], R: T[p, q]) -> T[p, i]:
+    """K = (R + BᵀPB)⁻¹ BᵀPA: u = −K x costs least, where xᵀPx is what the state costs from the next step on.
+
+    Source: Anderson and Moore, Optimal Control: Linear Quadratic Methods (1990), section 2.4.
+    """
+    for S, one, two in ((P, i, j), (R, p, q)):
+        assume(equals(S[one, two], S[two, one]))
+        assume(definite(S))
+    costs = let("costs", R[p, q] + sum_over((i, j), B[i, p] * P[i, j] * B[j, q]))
+    inverse = inv(costs)
+    moved = let("moved", sum_over((s, t), A[s, i] * P[s, t] * B[t, q]))
+    return sum_over(q, inverse[p, q] * moved[i, q])
 
 
 @formula

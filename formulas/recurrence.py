@@ -2,7 +2,24 @@
 
 from __future__ import annotations
 
-from derive import Scalar, T, axes, axis, exp, formula, let, scan, sigmoid, softplus, sum_over, tanh, where, zeros
+from derive import (
+    Scalar,
+    Size,
+    T,
+    axes,
+    axis,
+    exp,
+    formula,
+    let,
+    scan,
+    sigmoid,
+    softplus,
+    stop_gradient,
+    sum_over,
+    tanh,
+    where,
+    zeros,
+)
 
 __all__ = [
     "rnn_cell",
@@ -15,6 +32,8 @@ __all__ = [
     "minimal_gated_unit",
     "peephole_lstm",
     "bidirectional_rnn",
+    "truncated_rnn",
+    "truncated_lstm",
     "linear_recurrence",
     "diagonal_state_space",
     "selective_scan",
@@ -52,13 +71,10 @@ def lstm_cell(
     (1997); Gers et al. (2000); torch.nn.LSTMCell.
     """
 
-    def gate(number: int) -> object:
-        row = number * h.size + h
-        taken = sum_over(i, x[b, i] * w_ih[row, i]) + b_ih[row]
-        return taken + sum_over(k, hx[b, k] * w_hh[row, k]) + b_hh[row]
-
-    I, F = let("I", sigmoid(gate(0))), let("F", sigmoid(gate(1)))
-    G, O = let("G", tanh(gate(2))), let("O", sigmoid(gate(3)))
+    taken = sum_over(i, x[b, i] * w_ih[four, i]) + b_ih[four]
+    z = let("z", taken + sum_over(k, hx[b, k] * w_hh[four, k]) + b_hh[four])
+    I, F = let("I", sigmoid(z[b, h])), let("F", sigmoid(z[b, h.size + h]))
+    G, O = let("G", tanh(z[b, 2 * h.size + h])), let("O", sigmoid(z[b, 3 * h.size + h]))
     c = let("c", F[b, h] * cx[b, h] + I[b, h] * G[b, h])
     return O[b, h] * tanh(c[b, h]), c[b, h]
 
@@ -71,16 +87,11 @@ def gru_cell(x: T[b, i], hx: T[b, h], w_ih: T[three, i], w_hh: T[three, k], b_ih
     torch.nn.GRUCell.
     """
 
-    def taken(number: int) -> object:
-        row = number * h.size + h
-        return sum_over(i, x[b, i] * w_ih[row, i]) + b_ih[row]
-
-    def held(number: int) -> object:
-        row = number * h.size + h
-        return sum_over(k, hx[b, k] * w_hh[row, k]) + b_hh[row]
-
-    r, z = let("r", sigmoid(taken(0) + held(0))), let("z", sigmoid(taken(1) + held(1)))
-    new = let("new", tanh(taken(2) + r[b, h] * held(2)))
+    a = let("a", sum_over(i, x[b, i] * w_ih[three, i]) + b_ih[three])
+    q = let("q", sum_over(k, hx[b, k] * w_hh[three, k]) + b_hh[three])
+    r = let("r", sigmoid(a[b, h] + q[b, h]))
+    z = let("z", sigmoid(a[b, h.size + h] + q[b, h.size + h]))
+    new = let("new", tanh(a[b, 2 * h.size + h] + r[b, h] * q[b, 2 * h.size + h]))
     return (1 - z[b, h]) * new[b, h] + z[b, h] * hx[b, h]
 
 
@@ -122,13 +133,10 @@ def lstm(
     """
 
     def step(s: object, m: object) -> tuple[object, object]:
-        def gate(number: int) -> object:
-            row = number * h.size + h
-            taken = sum_over(i, x[t, b, i] * w_ih[row, i]) + b_ih[row]
-            return taken + sum_over(k, s[b, k] * w_hh[row, k]) + b_hh[row]
-
-        I, F = let("I", sigmoid(gate(0))), let("F", sigmoid(gate(1)))
-        G, O = let("G", tanh(gate(2))), let("O", sigmoid(gate(3)))
+        taken = sum_over(i, x[t, b, i] * w_ih[four, i]) + b_ih[four]
+        z = let("z", taken + sum_over(k, s[b, k] * w_hh[four, k]) + b_hh[four])
+        I, F = let("I", sigmoid(z[t, b, h])), let("F", sigmoid(z[t, b, h.size + h]))
+        G, O = let("G", tanh(z[t, b, 2 * h.size + h])), let("O", sigmoid(z[t, b, 3 * h.size + h]))
         c = let("c", F[t, b, h] * m[b, h] + I[t, b, h] * G[t, b, h])
         return O[t, b, h] * tanh(c[t, b, h]), c[t, b, h]
 
@@ -144,16 +152,11 @@ def gru(x: T[t, b, i], h0: T[b, h], w_ih: T[three, i], w_hh: T[three, k], b_ih: 
     """
 
     def step(s: object) -> object:
-        def taken(number: int) -> object:
-            row = number * h.size + h
-            return sum_over(i, x[t, b, i] * w_ih[row, i]) + b_ih[row]
-
-        def held(number: int) -> object:
-            row = number * h.size + h
-            return sum_over(k, s[b, k] * w_hh[row, k]) + b_hh[row]
-
-        r, z = let("r", sigmoid(taken(0) + held(0))), let("z", sigmoid(taken(1) + held(1)))
-        new = let("new", tanh(taken(2) + r[t, b, h] * held(2)))
+        a = let("a", sum_over(i, x[t, b, i] * w_ih[three, i]) + b_ih[three])
+        q = let("q", sum_over(k, s[b, k] * w_hh[three, k]) + b_hh[three])
+        r = let("r", sigmoid(a[t, b, h] + q[t, b, h]))
+        z = let("z", sigmoid(a[t, b, h.size + h] + q[t, b, h.size + h]))
+        new = let("new", tanh(a[t, b, 2 * h.size + h] + r[t, b, h] * q[t, b, 2 * h.size + h]))
         return (1 - z[t, b, h]) * new[t, b, h] + z[t, b, h] * s[b, h]
 
     s = scan(t, step, h0)
@@ -187,15 +190,13 @@ def peephole_lstm(
     """
 
     def step(s: object, m: object) -> tuple[object, object]:
-        def gate(number: int) -> object:
-            row = number * h.size + h
-            taken = sum_over(i, x[t, b, i] * w_ih[row, i]) + bias[row]
-            return taken + sum_over(k, s[b, k] * w_hh[row, k])
-
-        I, F = let("I", sigmoid(gate(0) + p_i[h] * m[b, h])), let("F", sigmoid(gate(1) + p_f[h] * m[b, h]))
-        G = let("G", tanh(gate(2)))
+        taken = sum_over(i, x[t, b, i] * w_ih[four, i]) + bias[four]
+        z = let("z", taken + sum_over(k, s[b, k] * w_hh[four, k]))
+        I = let("I", sigmoid(z[t, b, h] + p_i[h] * m[b, h]))
+        F = let("F", sigmoid(z[t, b, h.size + h] + p_f[h] * m[b, h]))
+        G = let("G", tanh(z[t, b, 2 * h.size + h]))
         c = let("c", F[t, b, h] * m[b, h] + I[t, b, h] * G[t, b, h])
-        O = let("O", sigmoid(gate(3) + p_o[h] * c[t, b, h]))
+        O = let("O", sigmoid(z[t, b, 3 * h.size + h] + p_o[h] * c[t, b, h]))
         return O[t, b, h] * tanh(c[t, b, h]), c[t, b, h]
 
     s, _ = scan(t, step, h0, c0)
@@ -222,6 +223,58 @@ def bidirectional_rnn(
     s = scan(t, lambda s: onward(s), zeros(b, h))
     r = scan(t, lambda r: back(r), zeros(b, h), reverse=True)
     return sum_over(h, out[h] * s[t, b, h] + out_back[h] * r[t, b, h])
+
+
+# Truncated backpropagation: every k steps the state goes on, and the gradient does not come back
+
+every = Size("every", min=1, default=20)
+
+
+def cut(entry: object) -> object:
+    """The entry, held constant after every k-th step."""
+    return where((t + 1) % every < 1, stop_gradient(entry), entry)
+
+
+@formula
+def truncated_rnn(x: T[t, b, i], h0: T[b, h], w_ih: T[h, i], w_hh: T[h, k], b_ih: T[h], b_hh: T[h]) -> T[t, b, h]:
+    """rnn, whose state is held constant for what follows after every k-th step.
+
+    Source: Williams and Peng, An Efficient Gradient-Based Algorithm for On-Line Training (1990); `detach` between
+    pieces of k steps in PyTorch.
+    """
+
+    def step(y: object, s: object) -> tuple[object, object]:
+        taken = sum_over(i, x[t, b, i] * w_ih[h, i]) + b_ih[h]
+        new = let("new", tanh(taken + sum_over(k, s[b, k] * w_hh[h, k]) + b_hh[h]))
+        return new[t, b, h], cut(new[t, b, h])
+
+    y, _ = scan(t, step, zeros(b, h), h0)
+    return y[t, b, h]
+
+
+@formula
+def truncated_lstm(
+    x: T[t, b, i], h0: T[b, h], c0: T[b, h], w_ih: T[four, i], w_hh: T[four, k], b_ih: T[four], b_hh: T[four]
+) -> T[t, b, h]:
+    """lstm, whose state and memory are held constant for what follows after every k-th step.
+
+    Source: Williams and Peng (1990); Sutskever, Training Recurrent Neural Networks (2013), section 2.8.6.
+    """
+
+    def step(y: object, s: object, m: object) -> tuple[object, object, object]:
+        def gate(number: int) -> object:
+            row = number * h.size + h
+            taken = sum_over(i, x[t, b, i] * w_ih[row, i]) + b_ih[row]
+            return taken + sum_over(k, s[b, k] * w_hh[row, k]) + b_hh[row]
+
+        I, F = let("I", sigmoid(gate(0))), let("F", sigmoid(gate(1)))
+        G, O = let("G", tanh(gate(2))), let("O", sigmoid(gate(3)))
+        c = let("c", F[t, b, h] * m[b, h] + I[t, b, h] * G[t, b, h])
+        new = let("new", O[t, b, h] * tanh(c[t, b, h]))
+        return new[t, b, h], cut(new[t, b, h]), cut(c[t, b, h])
+
+    y, _, _ = scan(t, step, zeros(b, h), h0, c0)
+    return y[t, b, h]
 
 
 # Linear recurrences and state spaces

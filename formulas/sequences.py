@@ -32,9 +32,10 @@ four, three = axis("four", 4 * h.size), axis("three", 3 * h.size)
 r = axis("r", 2)  # directions: onwards and back
 
 
-def lstm_step(place, gates, memory):
-    """(h, c) of one step, at `place`: the letters of what is carried, behind time; `gates` sums inputs by rows."""
-    I, F, G, O = (gates(number * h.size + h) for number in range(4))
+def lstm_step(place, sums, memory):
+    """(h, c) of one step, at `place`: the letters of what is carried, behind time; `sums` are the gates'."""
+    z = let("z", sums)
+    I, F, G, O = (z[(*place[:-1], number * h.size + h)] for number in range(4))
     I, F = let("I", sigmoid(I)), let("F", sigmoid(F))
     G, O = let("G", tanh(G)), let("O", sigmoid(O))
     c = let("c", F[place] * memory + I[place] * G[place])
@@ -72,11 +73,9 @@ def packed_lstm(
     """
 
     def step(s, m):
-        def gates(row):
-            taken = sum_over(i, x[t, b, i] * w_ih[row, i]) + b_ih[row]
-            return taken + sum_over(k, s[b, k] * w_hh[row, k]) + b_hh[row]
-
-        new, c = lstm_step((t, b, h), gates, m[b, h])
+        taken = sum_over(i, x[t, b, i] * w_ih[four, i]) + b_ih[four]
+        sums = taken + sum_over(k, s[b, k] * w_hh[four, k]) + b_hh[four]
+        new, c = lstm_step((t, b, h), sums, m[b, h])
         runs = t < lengths[b]
         return where(runs, new, s[b, h]), where(runs, c, m[b, h])
 
@@ -95,16 +94,11 @@ def packed_gru(
     """
 
     def step(s):
-        def taken(number):
-            row = number * h.size + h
-            return sum_over(i, x[t, b, i] * w_ih[row, i]) + b_ih[row]
-
-        def held(number):
-            row = number * h.size + h
-            return sum_over(k, s[b, k] * w_hh[row, k]) + b_hh[row]
-
-        reset, z = let("reset", sigmoid(taken(0) + held(0))), let("z", sigmoid(taken(1) + held(1)))
-        new = let("new", tanh(taken(2) + reset[t, b, h] * held(2)))
+        a = let("a", sum_over(i, x[t, b, i] * w_ih[three, i]) + b_ih[three])
+        q = let("q", sum_over(k, s[b, k] * w_hh[three, k]) + b_hh[three])
+        reset = let("reset", sigmoid(a[t, b, h] + q[t, b, h]))
+        z = let("z", sigmoid(a[t, b, h.size + h] + q[t, b, h.size + h]))
+        new = let("new", tanh(a[t, b, 2 * h.size + h] + reset[t, b, h] * q[t, b, 2 * h.size + h]))
         moved = (1 - z[t, b, h]) * new[t, b, h] + z[t, b, h] * s[b, h]
         return where(t < lengths[b], moved, s[b, h])
 
@@ -132,11 +126,9 @@ def bidirectional_lstm(
     read = _read_both_ways(x)
 
     def step(s, m):
-        def gates(row):
-            taken = sum_over(i, read[t, b, i, r] * w_ih[r, row, i]) + b_ih[r, row]
-            return taken + sum_over(k, s[r, b, k] * w_hh[r, row, k]) + b_hh[r, row]
-
-        return lstm_step((t, b, r, h), gates, m[r, b, h])
+        taken = sum_over(i, read[t, b, i, r] * w_ih[r, four, i]) + b_ih[r, four]
+        sums = taken + sum_over(k, s[r, b, k] * w_hh[r, four, k]) + b_hh[r, four]
+        return lstm_step((t, b, r, h), sums, m[r, b, h])
 
     s, _ = scan(t, step, h0, c0)
     return where(r < 1, s[t, r, b, h], s[t.size - 1 - t, r, b, h])
@@ -153,16 +145,11 @@ def bidirectional_gru(
     read = _read_both_ways(x)
 
     def step(s):
-        def taken(number):
-            row = number * h.size + h
-            return sum_over(i, read[t, b, i, r] * w_ih[r, row, i]) + b_ih[r, row]
-
-        def held(number):
-            row = number * h.size + h
-            return sum_over(k, s[r, b, k] * w_hh[r, row, k]) + b_hh[r, row]
-
-        reset, z = let("reset", sigmoid(taken(0) + held(0))), let("z", sigmoid(taken(1) + held(1)))
-        new = let("new", tanh(taken(2) + reset[t, b, r, h] * held(2)))
+        a = let("a", sum_over(i, read[t, b, i, r] * w_ih[r, three, i]) + b_ih[r, three])
+        q = let("q", sum_over(k, s[r, b, k] * w_hh[r, three, k]) + b_hh[r, three])
+        reset = let("reset", sigmoid(a[t, b, r, h] + q[t, b, r, h]))
+        z = let("z", sigmoid(a[t, b, r, h.size + h] + q[t, b, r, h.size + h]))
+        new = let("new", tanh(a[t, b, r, 2 * h.size + h] + reset[t, b, r, h] * q[t, b, r, 2 * h.size + h]))
         return (1 - z[t, b, r, h]) * new[t, b, r, h] + z[t, b, r, h] * s[r, b, h]
 
     s = scan(t, step, h0)
@@ -181,11 +168,9 @@ def projected_lstm(
     """
 
     def step(s, m):
-        def gates(row):
-            taken = sum_over(i, x[t, b, i] * w_ih[row, i]) + b_ih[row]
-            return taken + sum_over(a, s[b, a] * w_hh[row, a]) + b_hh[row]
-
-        new, c = lstm_step((t, b, h), gates, m[b, h])
+        taken = sum_over(i, x[t, b, i] * w_ih[four, i]) + b_ih[four]
+        sums = taken + sum_over(a, s[b, a] * w_hh[four, a]) + b_hh[four]
+        new, c = lstm_step((t, b, h), sums, m[b, h])
         shown = let("shown", new)
         return sum_over(h, shown[t, b, h] * w_hr[a, h]), c
 
@@ -252,12 +237,10 @@ def character_language_model(
     x = let("x", embedding[text[t, b], i])
 
     def step(s, m):
-        def gates(row):
-            taken = sum_over(i, x[t, b, i] * w_ih[row, i]) + b_ih[row]
-            return taken + sum_over(k, s[b, k] * w_hh[row, k]) + b_hh[row]
-
-        return lstm_step((t, b, h), gates, m[b, h])
+        taken = sum_over(i, x[t, b, i] * w_ih[four, i]) + b_ih[four]
+        sums = taken + sum_over(k, s[b, k] * w_hh[four, k]) + b_hh[four]
+        return lstm_step((t, b, h), sums, m[b, h])
 
     s, _ = scan(t, step, h0, c0)
-    z = let("z", sum_over(h, s[t, b, h] * w_out[v, h]) + b_out[v])
-    return mean_over((t, b), logsumexp_over(v, z[t, b, v]) - z[t, b, following[t, b]])
+    logits = let("logits", sum_over(h, s[t, b, h] * w_out[v, h]) + b_out[v])
+    return mean_over((t, b), logsumexp_over(v, logits[t, b, v]) - logits[t, b, following[t, b]])

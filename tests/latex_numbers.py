@@ -81,7 +81,9 @@ def names(point):
     numpy = {name: getattr(np, name) for name in (
         "exp log sin cos tanh sqrt abs where array arange mean eye outer diag trace ones zeros maximum minimum prod "
         "argmax cumsum einsum sign".split())}  # fmt: skip
-    linear = {"det": np.linalg.det, "inv": np.linalg.inv, "norm": np.linalg.norm, "erf": special.erf, "pi": np.pi}
+    linear = {"det": np.linalg.det, "inv": np.linalg.inv, "norm": np.linalg.norm, "erf": special.erf, "pi": np.pi,
+              "Gamma": special.gamma, "lgamma": special.gammaln, "kron": np.kron,
+              "vec": lambda x: x.T.reshape(-1)}  # fmt: skip
     more = {
         "max": max,
         "min": min,

@@ -12,6 +12,7 @@ import numpy as np
 from latex_reader import ACCENTS, FUNCTIONS, GREEK, MATRIX_FUNCTIONS, NAMED_FUNCTIONS, RELATIONS, Unread, tokens
 
 ENDS = {
+    r"\bmod",
     "",
     "@if!",
     "@otherwise!",
@@ -331,6 +332,8 @@ class MatrixReader:
 
     def bracket(self):
         left = self.sum()
+        if self.take(r"\bmod"):
+            left = entrywise(np.mod, left, self.product())
         sign = self.expect(*RELATIONS)
         right = self.sum()
         self.expect("]")

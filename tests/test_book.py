@@ -1,5 +1,6 @@
 """The book: whole, its links lead somewhere, the same under any hash seed, and kept where nothing changed."""
 
+import json
 import os
 import re
 import subprocess
@@ -11,7 +12,7 @@ from test_latex import FAULT, MOST_OVERFULL, OVERFULL
 
 from derive import NameProblem, catalogue
 from derive.api import equivalent
-from derive.book import places
+from derive.book import faults, places
 from derive.book.preface import examples
 
 pytestmark = pytest.mark.needs("latex2mathml", "matplotlib")
@@ -81,6 +82,33 @@ def test_a_page_that_was_changed_is_made_again(book):
 def test_two_processes_and_another_hash_seed_write_the_same(book, tmp_path):
     made(tmp_path, "--jobs", "2", seed="7")
     assert {p.name: p.read_bytes() for p in book.iterdir()} == {p.name: p.read_bytes() for p in tmp_path.iterdir()}
+
+
+def test_what_was_checked_is_told_again_and_a_failure_is_the_answer_no(tmp_path):
+    """Another form, or a page that is gone, asks the manifest what the checks came to."""
+    made(tmp_path, "--jobs", "1", names=["relu"])
+    manifest = tmp_path / ".derive-book.json"
+    known = json.loads(manifest.read_text("utf-8"))
+    known["checks"]["relu"] |= {"passed": False, "worst": 0.5}
+    manifest.write_text(json.dumps(known), "utf-8")
+    (tmp_path / "relu.html").unlink()
+    command = [sys.executable, "-m", "derive", "book", "-o", str(tmp_path), "--only", "relu", "--jobs", "1"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (1, "derive: book: not every check passed of relu\n")
+    page = (tmp_path / "relu.html").read_text("utf-8")
+    assert "Not all passed" in page and "the largest relative error is 5e-01" in page
+
+
+def test_faults_are_read_from_latexs_log():
+    log = "\n".join([
+        "(/home/a/book/relu.tex [1]", "Overfull \\hbox (9.9pt too wide) in paragraph at lines 1--2", ")",
+        "(./softmax.tex", "Overfull \\hbox (12.5pt too wide) detected at line 7",
+        "LaTeX Warning: Reference `f:relu' on page 1 undefined on input line 9.",
+        "LaTeX Warning: Label `law:factor' multiply defined.",
+    ])  # fmt: skip
+    wide, reference, label = faults(log)
+    assert wide == "softmax.tex: a line is 12.5 points too wide"
+    assert "f:relu' on page 1 undefined" in reference and "multiply defined" in label
 
 
 def test_an_unknown_name_is_refused():

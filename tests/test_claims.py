@@ -112,7 +112,7 @@ def test_the_commands(capsys, tmp_path):
     assert main(["latex", r"\mathbf{x} \in \mathbb{R}^{n}"]) == 0
     assert capsys.readouterr().out.strip() == "declaration x: n"
     assert main(["latex", r"f(x)", "--where", "x: scalar, f: function", "--wrt", "x"]) == 3
-    assert main(["latex", r"A \otimes B", "--where", "A: n n, B: n n"]) == 3
+    assert main(["latex", r"\|x\|_0", "--where", "x: n"]) == 3
 
 
 # Mistakes that students make: claim, of, wrt, where, kind.
@@ -127,6 +127,10 @@ LINEAR = (r"\frac{1}{2n}\|XW - Y\|_F^2", "W", WIDE)
 BIASED = (r"\frac{1}{2n}\|XW + \mathbf{1}b^\top - Y\|_F^2", "b", WIDE + ", b: k")
 TANH = (r"g^\top \tanh(Wx)", "x", "W: k d, x: d, g: k")
 SIGMOID = (r"\sigma(a x)", "x", "a: scalar, x: scalar")
+CROSS = (r"-\sum_k t_k \log\operatorname{softmax}(z)_k", "z", "z: k, t: k")
+BINARY = (r"-y \log p - (1-y) \log(1-p)", "p", "y: scalar, p: scalar positive")
+GAUSSIAN = (r"\log\sigma + \frac{(x-\mu)^2}{2\sigma^2}", "sigma", "x: scalar, mu: scalar, sigma: scalar positive")
+LAYERS = (r"\frac{1}{2}(v^\top \tanh(Wx) - y)^2", "W", "W: k d, x: d, v: k, y: scalar")
 STUDENTS = [
     (r"\frac{1}{n}\sum_{i=1}^{n} (\sigma(x_i^\top w) - y_i)\, x_i + \lambda w", *LOGISTIC, ""),
     (r"\sum_{i=1}^{n} (\sigma(x_i^\top w) - y_i)\, x_i + \lambda w", *LOGISTIC, "constant factor"),  # no 1/n
@@ -140,12 +144,30 @@ STUDENTS = [
     (r"\mathbf{1}^\top (XW + \mathbf{1}b^\top - Y)/n", *BIASED, ""),
     (r"(XW + \mathbf{1}b^\top - Y)/n", *BIASED, "missing sum"),
     (r"a\,\sigma(a x)(1 - \sigma(a x))", *SIGMOID, ""),
-    (r"a\,\sigma(a x)(1 + \sigma(a x))", *SIGMOID, "factor"),
+    (r"a\,\sigma(a x)(1 + \sigma(a x))", *SIGMOID, "sign"),
     (r"\sigma(a x)(1 - \sigma(a x))", *SIGMOID, "constant factor"),  # inner derivative
     (r"h = \tanh(Wx), \; W^\top (g \odot (1 - h \odot h))", *TANH, ""),
     (r"W^\top g", *TANH, "missing term"),  # the ⊙ is forgotten
     (r"p - 1", r"-\log\operatorname{softmax}(z)_k", "z", "z: k, p: k", None),
     (r"\mathbf{1}[x > 0] - \mathbf{1}[x \le 0]", "|x|", "x", "x: scalar", "subgradient"),
+    (r"\mathbf{I}", r"\operatorname{tr}(A)", "A", "A: n n", ""),  # its length is that of the variable
+    (r"2\mathbf{I}", r"\operatorname{tr}(A)", "A", "A: n n", "constant factor"),
+    (r"0", r"\|y\|^2 + 0 w^\top w", "w", "y: n, w: n", ""),
+    (r"\operatorname{softmax}(z) - t", *CROSS, "simplex only"),
+    (r"(\mathbf{1}^\top t) \operatorname{softmax}(z) + t", *CROSS, "sign"),
+    (r"w", r"\|w\|", "w", "w: n", "missing factor"),
+    (r"2w", r"\|w\|", "w", "w: n", "factor"),
+    (r"-y", r"\max(0, 1 - yz)", "z", "y: scalar, z: scalar", "missing condition"),
+    (r"e^x \cos x", r"e^x \sin x", "x", "x: scalar", "missing term"),
+    (r"e^x \sin x - e^x \cos x", r"e^x \sin x", "x", "x: scalar", "sign"),
+    (r"-\frac{y}{p}", *BINARY, "missing term"),
+    (r"-\frac{y}{p} - \frac{1-y}{1-p}", *BINARY, "sign"),
+    (r"\frac{1}{\sigma} - \frac{(x-\mu)^2}{2\sigma^3}", *GAUSSIAN, "constant factor"),
+    (r"-A^{-1} b a^\top A^{-1}", r"a^\top A^{-1} b", "A", "A: n n, a: n, b: n", "transpose"),
+    (r"\det(A) A^{-1}", r"\det A", "A", "A: n n", "transpose"),
+    (r"h = \tanh(Wx), \; (v \odot (1 - h \odot h)) x^\top", *LAYERS, "missing factor"),
+    (r"h = \tanh(Wx), \; (v^\top h - y)\, v x^\top", *LAYERS, "missing term"),
+    (r"h = \tanh(Wx), \; (v^\top h - y)\, (v \odot (1 - h)) x^\top", *LAYERS, "power"),
 ]  # fmt: skip
 
 
@@ -242,12 +264,10 @@ def mutations(truth: Tensor):
 def differs(d, truth, claim):
     """Whether the two have different values, or shapes, at some point with different lengths."""
     sampler = Sampler(d.traced, (truth[truth.axes], claim[claim.axes]))
-    for k in range(3):
-        point = sampler.point(np.random.default_rng([7, k]), "distinct")
-        pair = [evaluate(t.body, point, t.axes) for t in (claim, truth)]
-        if not near(*pair, 1e-6):
-            return True
-    return False
+    points = [sampler.point(np.random.default_rng([7, k]), "distinct") for k in range(3)]
+    pairs = [[evaluate(t.body, point, t.axes) for t in (claim, truth)] for point in points]
+    floor = 1e-6 * max(np.abs(true[np.isfinite(true)]).max(initial=0) for _, true in pairs)  # else both are rounding
+    return not all(near(*pair, 1e-6, floor) for pair in pairs)
 
 
 def marked(name):

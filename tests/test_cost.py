@@ -202,6 +202,7 @@ def matrices(function, leading, take=lambda found: found, thin=False):
         before = dict(vars(COUNT))
         found = function(*plain(args))
         vars(COUNT).update(before)  # what it calls is part of it
+        args = [a for a in args if isinstance(a, np.ndarray) and a.dtype.kind == "f"]  # neither flags nor orders
         *batch, rows, n = max((a.shape for a in args), key=len)
         columns = [b.shape[-1] if b.ndim > 1 else 1 for b in args[1:]]
         made = take(found) if isinstance(take(found), tuple) else (np.asarray(take(found)),)
@@ -238,7 +239,31 @@ OF_MATRICES = {
     "square_root_slope": lambda n, k: Fraction(17 * n**3),
     "logarithm": lambda n: Fraction(11 * n**3),
     "logarithm_slope": lambda n, k: Fraction(17 * n**3),
+    "definite_factor": lambda n: Fraction(1, 3) * n**3,
+    "definite_inverse": lambda n: Fraction(2, 3) * n**3,
+    "definite_solve": lambda n, k: Fraction(2 * n**2 * k),
+    "lu_factors": lambda n: Fraction(2, 3) * n**3,
+    "lu_inverse": lambda n: Fraction(2 * n**3),
+    "lu_solve": lambda n, k: Fraction(2 * n**2 * k),
+    "triangular_solve": lambda n, k: Fraction(n**2 * k),
 }
+
+
+def diagonal(function):
+    """Logarithms of a diagonal, and their sum."""
+
+    def call(*args):
+        before = dict(vars(COUNT))
+        found = function(*plain(args))
+        vars(COUNT).update(before)
+        COUNT.add(len(args[0]), slow=True)
+        COUNT.add(len(args[0]), np.asarray(found))
+        return counted(found)
+
+    return call
+
+
+LOGDETS = ("definite_logdet", "lu_logdet")
 
 # NumPy; the arrays that it makes are counted.
 COUNTING = types.SimpleNamespace(
@@ -276,6 +301,7 @@ def running(module, block=None):
     space |= {name: COUNTING for name, value in space.items() if value is np}
     for name in OF_MATRICES.keys() & space.keys():
         space[name] = matrices(space[name], OF_MATRICES[name], thin=name in ("singular_vectors", "qr_factors"))
+    space |= {name: diagonal(space[name]) for name in LOGDETS if name in space}
     space |= {k: sums_by_place for k, v in space.items() if v is scattered and v is not None}
 
     def one_function(x, inner=1, outer=1, out=None):

@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,24 @@ from test_notation import MATRICES, PRINTED
 from test_notation_windows import DOCUMENTS as WINDOWED
 from test_notation_windows import PRINTED as WINDOWS
 
-from derive import T, axes, catalogue, cos, exp, gradient, log, sin, sqrt, sum_over, where
+from derive import (
+    T,
+    axes,
+    catalogue,
+    cos,
+    exp,
+    gradient,
+    let,
+    log,
+    max_over,
+    mean_over,
+    sin,
+    sqrt,
+    sum_over,
+    where,
+)
 from derive.api.pages import PAGES
+from derive.book import places
 from derive.formula import build
 from derive.notation import explain_latex, latex
 
@@ -20,6 +37,7 @@ FAULT = re.compile(r"^!.*|.*Undefined control sequence.*|^LaTeX Warning: Referen
 OVERFULL = re.compile(r"Overfull \\hbox \((\d+(?:\.\d+)?)pt too wide\).*")
 MOST_OVERFULL = 10  # points
 DOCUMENTS = PLAIN | WINDOWED
+CHAPTER_OF = {name: place.chapter for name, place in places().items()}
 DIFFERENTIABLE = sorted(
     name for name in catalogue if any(p.type is not None and p.type.dtype == "real" for p in catalogue[name].tensors)
 )
@@ -31,11 +49,21 @@ def compile_tex(source: str, tmp_path: Path, widest: float = MOST_OVERFULL) -> s
     document = source if "\\documentclass" in source else ARTICLE % source
     (tmp_path / "page.tex").write_text(document, encoding="utf-8")
     command = ["pdflatex", "-interaction=nonstopmode", "-no-shell-escape", "page.tex"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, timeout=120, check=False)
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, timeout=600, check=False)
     log = (tmp_path / "page.log").read_text(encoding="utf-8", errors="replace")
-    faults = FAULT.findall(log) + [m[0] for m in OVERFULL.finditer(log) if float(m[1]) > widest]
-    assert done.returncode == 0 and not faults, "\n".join([*faults, log[-2000:]])
+    found = list(faults(log, widest))
+    assert done.returncode == 0 and not found, "\n".join([*found, log[-2000:]])
     return log
+
+
+def faults(log: str, widest: float = MOST_OVERFULL) -> Iterator[str]:
+    """Each below the last line `@ …`, by which a document tells where it is."""
+    place = ""
+    for line in log.splitlines():
+        place = line if line.startswith("@ ") else place
+        wide = OVERFULL.match(line)
+        if FAULT.match(line) or (wide and float(wide[1]) > widest):
+            yield f"{place}: {line}"
 
 
 @pytest.mark.needs("pdflatex")
@@ -65,21 +93,25 @@ def test_a_fault_is_found(source, tmp_path):
         compile_tex(source, tmp_path)
 
 
+def explained(name):
+    """Every variant in matrices; in indices those that are not in the book, which is compiled as a whole."""
+    for number, static in enumerate(catalogue[name].variants()):
+        d = gradient(catalogue[name], **static)
+        for notation in ("matrix", "index") if number else ("matrix",):
+            yield f"\\typeout{{@ {name} {static} {notation}}}".replace("_", "-") + "\n" + d.latex(notation=notation)
+
+
 @pytest.mark.needs("pdflatex")
-@pytest.mark.parametrize("name", DIFFERENTIABLE)
-def test_the_catalogues_explanations_compile(name, tmp_path):
-    """Every formula, every variant, in indices and in matrices."""
-    formula = catalogue[name]
-    pages = []
-    for static in formula.variants():
-        d = gradient(formula, **static)
-        pages += [d.latex(notation=notation) for notation in ("index", "matrix")]
-    compile_tex("\n\\newpage\n".join(pages), tmp_path)
-    compile_tex(gradient(formula).latex(document=True), tmp_path)
+@pytest.mark.parametrize("chapter", sorted({CHAPTER_OF[name] for name in DIFFERENTIABLE}))
+def test_the_catalogues_explanations_compile(chapter, tmp_path):
+    """A chapter at once: LaTeX takes longer to begin than to set a page."""
+    names = [name for name in DIFFERENTIABLE if CHAPTER_OF[name] == chapter]
+    compile_tex("\n\\newpage\n".join(page for name in names for page in explained(name)), tmp_path)
 
 
-i, n = axes("i n")
-m = n.alias("m")
+b, i, n, o = axes("b i n o")
+m, k = n.alias("m"), n.alias("k")
+NOTATIONS = ("index", "matrix", "differential", "named")
 
 
 def _quotient(x: T[i], y: T[i]) -> T[()]:
@@ -109,14 +141,53 @@ def _factors(a: T[n, m], b: T[n, m], a_matrix_with_a_long_name: T[n, m], another
     )
 
 
+def _long(averages_of_all_prediction: T[b, i], w: T[i, o], temperature_of_the_softmax: T[()]) -> T[b]:
+    """Names of 25 letters, one of them an intermediate's."""
+    logits = sum_over(i, averages_of_all_prediction[b, i] * w[i, o]) / temperature_of_the_softmax[()]
+    scaled = let("scaled_prediction_of_layer", logits)
+    return log(sum_over(o, exp(scaled[b, o]))) * temperature_of_the_softmax[()]
+
+
+def _ten(t: T[i], u: T[i], v: T[i], w: T[i], x: T[i], y: T[i], z: T[i], alpha: T[i], beta: T[i], gamma: T[i]) -> T[()]:
+    """Ten factors, each of another tensor."""
+    return sum_over(i, t[i] * u[i] * v[i] * w[i] * x[i] * y[i] * z[i] * alpha[i] * beta[i] * gamma[i])
+
+
+def _nested(x: T[i], threshold_between_regimes: T[()]) -> T[()]:
+    """Cases in cases in cases."""
+    limit = threshold_between_regimes[()]
+    low = where(x[i] < -limit, -(x[i] ** 3), where(x[i] > 0, sin(x[i]) * limit, exp(x[i]) * cos(x[i])))
+    inner = where(x[i] > limit, x[i] ** 2, low)
+    return sum_over(i, where(inner > limit * x[i], inner**2, log(1 + inner**2)))
+
+
+def _form(first_matrix_of_the_model: T[n, m], second_matrix_of_the_model: T[n, m], x: T[n]) -> T[()]:
+    """xᵀ A B A x, with long names."""
+    first, second = first_matrix_of_the_model, second_matrix_of_the_model
+    return sum_over((n, m, k), x[n] * first[n, m] * second[m, k] * first[k, n] * x[k])
+
+
+def _masked(x: T[b, i], y: T[b, i]) -> T[()]:
+    """Several conditions at once, of things that are computed."""
+    top = max_over(i, x[b, i])
+    inside = (x[b, i] * y[b, i] > 2 * top * y[b, i] ** 2) & (y[b, i] > x[b, i] ** 2 + exp(x[b, i]))
+    return mean_over(b, sum_over(i, where(inside, x[b, i] * y[b, i] ** 2 * exp(-top), 0)))
+
+
+UNFORESEEN = [_quotient, _root, _cases, _factors, _long, _ten, _nested, _form, _masked]
+
+
 @pytest.mark.needs("pdflatex")
-@pytest.mark.parametrize("notation", ["index", "matrix"])
-@pytest.mark.parametrize("body", [_quotient, _root, _cases, _factors])
-def test_what_nobody_foresaw_stays_within_the_margins(body, notation, tmp_path):
-    """A wide fraction, root, table of cases, product: what breaks nowhere is laid out narrow."""
+@pytest.mark.parametrize("body", UNFORESEEN)
+def test_what_nobody_foresaw_stays_within_the_margins(body, tmp_path):
+    """A wide fraction, root, table of cases, product, name: what breaks nowhere is laid out narrow."""
     d = gradient(build(body, body.__name__.lstrip("_"), {}))
-    details = ("brief", "normal", "full")
-    compile_tex("\n\\newpage\n".join(d.latex(detail=level, notation=notation) for level in details), tmp_path)
+    pages = [
+        f"\\typeout{{@ {notation} {detail}}}\n{d.latex(detail=detail, notation=notation)}"
+        for notation in NOTATIONS
+        for detail in ("brief", "normal", "full")
+    ]
+    compile_tex("\n\\newpage\n".join(pages), tmp_path)
 
 
 @pytest.mark.needs("pdflatex")

@@ -32,7 +32,7 @@ from derive.axes import (
     axis,
     free_axes,
 )
-from derive.backends import Module
+from derive.backends import Module, runtime, windows
 from derive.lower import Task, lower
 
 n, c, o, y, z, r, q, t, v, e, b, f, k = axes("n c o y z r q t v e b f k")
@@ -586,3 +586,36 @@ def test_a_condition_leaves_windows_alone():
     body = SumOver(Where(z_[run] > 0, Delta(place, run + tap) * g_[run] * w_[tap], Integer(0)), run, tap)
     source = check(body, (place,), (g_, z_, w_), {})
     assert "overlapped(" in source and "index" not in source.split("def checked")[0]
+
+
+@pytest.mark.parametrize("n, o, c, h, s, p", [(64, 4, 3, 4, 2, 1), (40, 5, 3, 7, 1, 1), (17, 2, 1, 1, 1, 0)])
+def test_products_of_windows_with_short_runs_are_taken_along_the_first_axis(n, o, c, h, s, p):
+    rng, y = np.random.default_rng(0), s * (h - 1) + 3
+    w, g, x = (rng.normal(size=shape) for shape in ((o, c, 3, 3), (n, o, h, h), (n, c, y, y)))
+    taken = windows.windows(x, None, None, (0, (h, s), (3, 1)), (0, (h, s), (3, 1)))
+    forward = windows.products(w[None], taken.transpose(0, 1, 3, 5, 2, 4), loop=1, inner=3)
+    np.testing.assert_allclose(forward, np.einsum("ocrq,nchrwq->nohw", w, taken), atol=1e-12)
+    back = windows.products(g, taken.transpose(0, 2, 4, 1, 3, 5), loop=1, inner=2, total=True)
+    np.testing.assert_allclose(back, np.einsum("nohw,nchrwq->ocrq", g, taken), atol=1e-11)
+    axis = (y - 2 * p, -p, (h, s), (3, 1))
+    if y > 2 * p:
+        spread = windows.spread(
+            w.transpose(1, 2, 3, 0)[None], g, None, None, axis, axis, order=(0, 1, 4, 2, 5, 3), loop=1, inner=1
+        )
+        whole = np.zeros((n, c, y, y))
+        for i, j in np.ndindex(3, 3):
+            whole[:, :, i : i + s * h : s, j : j + s * h : s] += np.einsum("oc,nohw->nchw", w[:, :, i, j], g)
+        np.testing.assert_allclose(spread, whole[:, :, p : y - p, p : y - p], atol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, np.int64])
+def test_what_a_condition_leaves_out_is_zero_whatever_it_was(dtype):
+    x = np.array([[1, -2, 3], [4, 5, -6]], dtype)
+    if x.dtype.kind == "f":
+        x[0] = np.nan, np.inf, -0.0
+    condition = np.array([[True], [False]])
+    for held in (condition, x > 2, ~(x > 2)):
+        found, expected = runtime.masked(held, x), np.where(held, x, 0)
+        np.testing.assert_array_equal(found, expected)
+        assert found.dtype == expected.dtype
+    assert runtime.masked(True, 2.5) == 2.5 and runtime.masked(False, np.nan) == 0

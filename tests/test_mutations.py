@@ -32,6 +32,7 @@ from derive.axes import (
     Int,
     Logcosh,
     Scalar,
+    StopGradient,
     T,
     Trigamma,
     axes,
@@ -64,6 +65,8 @@ from formulas import (
     softsign,
 )
 from tests.test_matrix_functions import log_determinant_by_factor
+from tests.test_removable import NEEDED as ALSO_NEEDED
+from tests.test_removable import WRITINGS as REMOVABLE
 from tests.test_writings import NEEDED, WRITINGS
 from tests.test_written_forms import (
     catenary,
@@ -133,11 +136,14 @@ FUNCTIONS: dict[str, Any] = {
     "sign": sympy.sign,
     "atan": sympy.atan,
     "asin": sympy.asin,
+    "acos": sympy.acos,
     "asinh": sympy.asinh,
+    "atanh": sympy.atanh,
     "gamma": sympy.gamma,
     "loggamma": sympy.loggamma,
     "digamma": Digamma,
     "trigamma": Trigamma,
+    "stop_gradient": StopGradient,
 }
 
 
@@ -147,7 +153,7 @@ def applied(name):
     def of_one_function(x: T[n]) -> T[()]:
         if name in ("log", "gamma", "loggamma", "digamma", "trigamma"):
             assume(x[n] > 0)
-        if name == "asin":
+        if name in ("asin", "acos", "atanh"):
             assume(x[n] > -1)
             assume(x[n] < 1)
         return sum_over(n, FUNCTIONS[name](x[n]) * x[n])
@@ -291,6 +297,22 @@ def quadratic_form(x: T[n], A: T[n, m]) -> T[()]:
 
 
 @unregistered
+def gram(x: T[b, n]) -> T[()]:
+    G = let("G", sum_over(b, x[b, n] * x[b, m]))
+    return sum_over((n, m), G[n, m] ** 3)
+
+
+@unregistered
+def distances(x: T[n]) -> T[()]:
+    return sum_over((n, m), sympy.Abs(x[n] - x[m]))
+
+
+@unregistered
+def pairs(x: T[n], w: T[n]) -> T[()]:
+    return sum_over((n, m), where(n < m, x[n] * x[m] * (w[n] - w[m]) ** 2, 0))
+
+
+@unregistered
 def mean_of_squares(x: T[b, n]) -> T[b]:
     return mean_over(n, x[b, n] ** 2)
 
@@ -404,7 +426,7 @@ def derivative_of(name):
 
 
 def no_longer_flat(name):
-    """sign′ = 0: broken it is a number."""
+    """sign′ = 0, and sg′ = 0: broken it is a number."""
 
     def install(patch, spoil):
         acts = Acts()
@@ -545,7 +567,7 @@ def unguarded(patch, spoil):
 
     def broken(self, fold, atom):
         acts.times += bool(fold.guard)
-        return ()
+        return {}
 
     patch.setattr(Rules, "_guarding", broken)
     return acts
@@ -694,7 +716,8 @@ class Row:
     words: str = field(default="", compare=False)
 
 
-SMOOTH = [name for name in partial.DERIVATIVES if name != "sign"]
+FLAT = ("sign", "stop_gradient")
+SMOOTH = [name for name in partial.DERIVATIVES if name not in FLAT]
 
 
 @unregistered
@@ -792,16 +815,19 @@ STABILISING = {
     "log of a product": (cross_entropy_by_softmax,),
     "shift log-sum-exp": (log_softmax, softmax_cross_entropy),
     "shift sum of exponentials": (softmax, log_softmax),
+    "value of what is held": (written(lambda x: x * StopGradient(x**2)),),
     "open an exponential": (softmax_with_lets,),
     "log1p": (log_of_more_than_one,),
     "expm1": (exp_minus_one,),
     "within functions": (),  # the other laws, inside arguments: broken with them
     "root and more": (written(lambda x: x + sqrt(x**2 + 1)),),
     **{law: (WRITINGS[NEEDED[law]],) for law in WRITTEN},
+    "log through a definition": (REMOVABLE["cloglog_loss"],),
+    **{law: (REMOVABLE[name],) for law, name in ALSO_NEEDED.items()},
 }
 ROWS = [
     *(Row(f"derivative of {name}", derivative_of(name), applied(name), (minus, double, missing)) for name in SMOOTH),
-    Row("derivative of sign", no_longer_flat("sign"), applied("sign"), (minus,)),
+    *(Row(f"derivative of {name}", no_longer_flat(name), applied(name), (minus,)) for name in FLAT),
     Row("power rule", occurrences(where_the_factor_stays), cube),
     Row("product rule", occurrences(beside_another), product),
     Row("u to the v, for u", one_of(partial, "_power_rule", 0), general_power),
@@ -838,6 +864,9 @@ ROWS = [
     Row("fold within brackets", law_of(facts, "fold within brackets"), layered_tanh, (minus, double)),
     Row("add exponents", law_of(facts, "add exponents"), power_of_a_symbol, (minus, double)),
     Row("use symmetry", law_of(facts, "use symmetry"), quadratic_form),
+    Row("a definition that is symmetric", law_of(facts, "use symmetry"), gram),
+    Row("an odd function of what changes its sign", law_of(facts, "use symmetry"), distances),
+    Row("either order", law_of(facts, "either order"), pairs),
     Row("use what is assumed", giving_pairs(Rules, "fact_once", lambda found: found[1][0].source == ASSUMED),
         softmax_cross_entropy, (minus, double, missing)),
     Row("a fact ends its sum", summed_letter_exchanged, softmax_cross_entropy, (minus,)),

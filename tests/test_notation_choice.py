@@ -77,7 +77,7 @@ with evaluate(False):
         (SumOver(x[b, i] * w[i, o], i) + beta[o], (b, o), "X ⊙_i W + β"),
         (SumOver(z[b, c] * p[b, c] * t[b, c], c), (b,), "Σ_c (Z ⊙ P ⊙ T)"),
         (exp(z[b, c]) / SumOver(exp(z[b, c]), c), (b, c), "softmax_c(Z)"),
-        (Where(x[b, i] > 0, x[b, i], S.Zero), (b, i), "𝟏[X > 0] ⊙ X"),
+        (Where(x[b, i] > 0, x[b, i], S.Zero), (b, i), "max(X, 0)"),
         (SumOver(X[X.axes], X.axes[0]), (X.axes[1],), "Σ_n X"),
         (z[b, c.alias("k")], (b, c.alias("k")), "Z_{c→k}"),
         (AdjointOf(x[b, i]), (b, i), "∂L/∂X"),

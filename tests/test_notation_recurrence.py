@@ -130,7 +130,7 @@ def shifted(start):
 def test_what_lies_beside_a_state_keeps_its_tilde():
     """The step before the first is known, the entry before the first is not: there 0 is read, and that is said."""
     shown = text(shifted(zeros(h)), wrt="x")
-    assert "s_th = x_th s_{t−1,h} + s̃_{t−1,h−1}" in shown and "s̃: s, and 0 outside" in shown
+    assert "s_th = x_th s_{t−1,h} + s̃_{t−1,h−1}" in shown and "s̃, s̄̃: s, s̄, and 0 outside" in shown
     assert "x_{t+1,h} s̄_{t+1,h}" in shown and "s̄̃_{t+1,h+1}" in shown
 
 

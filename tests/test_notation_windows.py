@@ -197,8 +197,7 @@ Definition
   s: a whole number, 1 by default
   p: a whole number of at least 0, 0 by default
   H = ⌊(Y + 2 p − R)/s⌋ + 1
-  x̃: x, and 0 outside
-  g̃: g, and 0 outside
+  x̃, g̃: x, g, and 0 outside
 
   u_h = Σ_r x̃[s h + r − p] w_r
 

@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 from latex_numbers import names, points, value
 
+from derive.api import gradient
 from derive.api.latex import from_latex
 from derive.axes import DeriveError
 from derive.formula import Formula
 from derive.parse import Declaration, Equation
+from derive.parse.scope import identifier_of, key_of_latex
 
 CORPORA = Path(__file__).parent / "latex_corpus"
 CASES = [
@@ -31,8 +33,10 @@ def read(case):
 
 
 def compare(formula, meaning, where, unit=()):
-    positive = [part.split(":")[0].strip().replace("lambda", "lam") for part in where.split(",") if "positive" in part]
-    definite = [part.split(":")[0].strip() for part in where.split(",") if "definite" in part]
+    positive, definite = (
+        [identifier_of(key_of_latex(part.split(":")[0].strip())) for part in where.split(",") if flag in part]
+        for flag in ("positive", "definite")
+    )
     for point, output in points(formula, positive, definite, unit):
         expected = meant(meaning, point)
         assert value(output, point) == pytest.approx(expected, rel=1e-7, abs=1e-9), (output.body, point)
@@ -75,7 +79,22 @@ def test_a_letter_of_the_left_hand_side_is_no_length():
 
 def test_the_corpora_are_large():
     cases = [case.values[0] for case in CASES]
-    assert len(cases) - sum("error" in case for case in cases) > 380
+    assert len(cases) - sum("error" in case for case in cases) > 480
+
+
+DIFFERENTIATED = [  # text, where, wrt
+    (r"\log\binom{n}{k} + k \log p", "n: scalar positive, k: scalar positive, p: scalar positive", "p"),
+    (r"\Gamma(\nu)^2 + \log\Gamma(\nu)", "nu: scalar positive", "nu"),
+    (r"\operatorname{tr}(A \otimes B C)", "A: n n, B: k m, C: m k", "B"),
+    (r"\operatorname{vec}(A^\top X)^\top \operatorname{vec}(Y)", "A: m k, X: m n, Y: k n", "X"),
+    (r"\frac{1}{2}\|Y - A\|_F^2 + \|A\|_*", "A: n m, Y: n m", "A"),
+    (r"\|A\|_{\text{op}} + \|x\|_3", "A: n n, x: n", None),
+]
+
+
+@pytest.mark.parametrize("text, where, wrt", DIFFERENTIATED)
+def test_what_is_read_is_differentiated(text, where, wrt):
+    assert gradient(from_latex(text, where), wrt).verify(trials=3).passed
 
 
 EQUATIONS = [  # text, where, kind of mistake, "" where it holds

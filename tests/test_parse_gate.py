@@ -1,5 +1,7 @@
 """Scalar calculus behind the gate: right numbers come back, everything else is an error; both readers agree."""
 
+import sys
+
 import pytest
 import sympy
 from latex_numbers import points, value
@@ -61,3 +63,28 @@ def test_both_readers_agree_where_both_can_read(text):
     for point, output in points(ours, positive=("a", "b"), seeds=(0, 1)):
         numbers = {s: float(point.arrays[str(s)]) for s in theirs.free_symbols}
         assert value(output, point) == pytest.approx(float(sympy.N(theirs.subs(numbers))))
+
+
+MATRICES = [r"\begin{pmatrix} 1 & 2 \\ 3 & 4 \end{pmatrix}", r"\begin{bmatrix} 2 & 0 & 1 \\ 1 & 3 & 5 \end{bmatrix}"]
+
+
+@pytest.mark.parametrize("text", MATRICES)
+def test_both_readers_agree_on_matrices_of_numbers(text):
+    from latex2sympy2_extended import latex2sympy
+
+    theirs = latex2sympy(text)
+    for point, output in points(from_latex(text), seeds=(0,)):
+        assert value(output, point).tolist() == [[float(cell) for cell in theirs.row(k)] for k in range(theirs.rows)]
+
+
+def test_without_the_package_there_is_one_clear_line(monkeypatch, capsys):
+    from derive.cli import main
+
+    monkeypatch.setitem(sys.modules, "latex2sympy2_extended", None)
+    assert main(["latex", r"a + \int_0^1 x^2 dx", "--where", "a: scalar"]) == 3
+    lines = capsys.readouterr().err.strip().splitlines()
+    assert lines[-1].endswith(
+        "column 5: integrals, limits and binomials of numbers need the package latex2sympy2_extended: "
+        "pip install 'derive-math[latex]'"
+    )
+    assert from_latex(r"\binom{a}{b} + a!", "a: scalar, b: scalar")  # letters need no package

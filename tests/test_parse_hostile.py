@@ -60,6 +60,9 @@ HOSTILE = [
     "&" * 3000, "\\\\" * 1999, "=" * 3000, ", ".join(f"b_{{{k}}} = a" for k in range(200)), "\x00" * 100, "\x1b]0;x\x07",
     r"\text{" + "x" * 9000 + "}", r"\mathrm{__class__}", r"\mathrm{lambda}", r"\sum_{i}" * 500 + "y_i", "\ud800",
     "; ".join(["z = a"] * 3), r"\left" * 2000, "a" + r"\," * 4900, "5" + "!" * 100, r"\nabla_{" * 30, "[" * 39 + "a" + "]" * 39,
+    r"4^\mathcal", r"4^{\mathsf{}}", r"X^\mathsf \sum_{i}", r"\sum_\substack", r"\sum_\substack{}w", r"\sum_\substack w_i", "a^{{}}",
+    r"\binom{\binom{a}{a}}{\infty}", "a" + "!" * 200, r"A \otimes " * 300 + "A", r"\operatorname{vec}(" * 30 + "A" + ")" * 30,
+    r"\|w\|_{\|w\|_{\|w\|}}", r"\delta(", r"\delta(a,", r"\frac{a}{\mathrm{partial}}",
 ]  # fmt: skip
 
 

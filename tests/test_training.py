@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -189,6 +190,65 @@ def test_limited_memory_bfgs_trains(search):
     assert made.step_number == 4 and curve.loss[-1] < 0.05 * curve.loss[0] and curve.metric[-1] > 0.8
 
 
+@pytest.mark.parametrize("function", [relu, tanh])
+def test_no_array_of_a_step_has_letters_of_two_layers(function):
+    """Gradients of weights alone: Σ where(z > 0, Σ …, 0) must not become one sum over everything."""
+    data = blobs()
+    net = network(chain(dense, function, dense), None, data, {"O_1": 8})
+    assert not re.search(
+        r"None, :, :, :|:, :, None\b", net.code.source.split("def value_and_grad")[1].split("def checked")[0]
+    )
+
+
+def test_data_are_checked_at_the_first_step_of_a_shape_and_wrong_ones_later_as_well():
+    made = training(seed=1)
+    made.step()
+    x, t = (a[:16] for a in made._given.values())
+    given = dict(zip(made._given, (x, t), strict=True))
+    value, grads = made.net.valued(given)(made.params)
+    again, others = made.net.code.value_and_grad(**given, **made.params)
+    assert value == again and all(np.array_equal(grads[k], others[k]) for k in grads)
+    with pytest.raises(ShapeError, match="expected shape"):
+        made.net.valued({**given, made.net.t: t[:3]})(made.params)
+
+
+# Of one's own, by file
+
+OWN = """
+from derive import Int, Scalar, T, axes, formula, let, sum_over
+n, b, i, o = axes("n b i o")
+
+@formula
+def heavy(theta: T[...], g: T[...], speed: T[...], *, lr: Scalar = 0.1) -> tuple[T[...], T[...]]:
+    v = let("v", 0.9 * speed - lr * g)[()]
+    return theta + v, v
+
+@formula
+def falling(t: Int[n], *, lr: Scalar = 0.1, rate: Scalar = 0.01) -> T[n]:
+    return lr / (1 + rate * t[n])
+
+@formula
+def neither(x: T[b, i], w: T[i, o]) -> T[b, o]:
+    return sum_over(i, x[b, i] * w[i, o])
+"""
+
+
+@pytest.mark.parametrize("options, code, words", [
+    (["--optimizer", "mine.py:heavy(lr=0.02)", "--schedule", "mine.py:falling(rate=0.1)"], 0, "accuracy"),
+    (["--optimizer", "mine.py:neither"], 2, "neither: expected inputs theta, g and the state"),
+    (["--schedule", "mine.py:neither"], 2, "neither: expected a schedule, from the steps t: Int[n] to T[n]"),
+    (["--optimizer", "mine.py:heavi"], 2, "did you mean 'heavy'"),
+    (["--optimizer", "mine.py:heavy(rl=3)"], 2, "heavy: no option 'rl'"),
+    (["--optimizer", "adam(beta1=2)"], 2, "adam: beta1: expected"),
+])  # fmt: skip
+def test_optimisers_and_schedules_of_a_file(options, code, words, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    Path("mine.py").write_text(OWN, encoding="utf-8")
+    found = main(["train", "dense", "--data", "breast_cancer", "--epochs", "2", *options])
+    captured = capsys.readouterr()
+    assert found == code and words in captured.out + captured.err
+
+
 # Text
 
 
@@ -359,7 +419,23 @@ def test_arrays_of_a_file(tmp_path):
         (DeriveError, "did you mean 'max_iter'", lambda: trainings(MLP, blobs(), Wish("lbfgs", {"max_ite": 1}))),
         (DeriveError, "max_iter: expected a whole number", lambda: LBFGS(max_iter=0.5)),
         (DeriveError, "strong_wolfe", lambda: LBFGS(line_search_fn="wolfe")),
-        (DeriveError, "beta1: expected a number, given 'x'", lambda: optimiser("adam", beta1="x")),
+        (
+            DeriveError,
+            "beta1: expected a number of at least 0 and below 1, given 'x'",
+            lambda: optimiser("adam", beta1="x"),
+        ),
+        (DeriveError, "adam: beta2: expected .* below 1, given 1", lambda: optimiser("adam", beta2=1)),
+        (DeriveError, "sgd: lr: expected a number of at least 0, given -1", lambda: optimiser("sgd", lr=-1)),
+        (DeriveError, "eps: expected a number of at least 0", lambda: optimiser("adam", eps=-1e-8)),
+        (DeriveError, "etaplus: expected a number above 1, given 0.5", lambda: optimiser("rprop", etaplus=0.5)),
+        (DeriveError, "most: expected a positive number", lambda: optimiser("sgd", clip="global", most=0)),
+        (DeriveError, "T_max: expected a whole number of at least 1, given 0", lambda: schedule("cosine", T_max=0)),
+        (DeriveError, "step: gamma: expected a positive number", lambda: schedule("step", gamma=-1)),
+        (DeriveError, "pct_start: expected a number from 0 to 1", lambda: schedule("one_cycle", pct_start=2)),
+        (DeriveError, "milestones: expected steps such as 30 60", lambda: schedule("multistep", milestones=[-3])),
+        (DeriveError, "plateau: factor: expected", lambda: Plateau(0.1, {"factor": 2})),
+        (DeriveError, "plateau: no option 'patienc'.*patience", lambda: Plateau(0.1, {"patienc": 2})),
+        (DeriveError, "dense: expected a schedule, from the steps t", lambda: schedule(dense)),
         (DeriveError, "--loss relu: expected a formula of", lambda: network(MLP, relu, blobs(), {})),
         (ShapeError, r"samples of blobs have shape \(5,\)", lambda: network(conv2d, None, blobs(), {})),
         (DeriveError, "--size Q=3.*has the lengths", lambda: network(MLP, None, blobs(), {"Q": 3})),

@@ -64,6 +64,11 @@ class NumpyModule:
 
         return self._module.text(example_of(self.traced) if self._derived else None)
 
+    @property
+    def functions(self) -> str:
+        """The module's text without what makes it a program; no point at which to try itself is looked for."""
+        return self._module.text()
+
     @cached_property
     def cost(self) -> Cost:
         """Operations, bytes moved and bytes saved, in the sizes; `cost.at(B=64, …)` gives numbers."""
@@ -99,8 +104,11 @@ class NumpyModule:
             return self._derived.results if self._derived else {}
         return gradient_of(self.traced, real_inputs(self.traced)).results
 
-    def verify(self, trials: int = 20, seed: int = 0) -> Report:
-        """The code against the oracle, and every step that made it safe."""
+    def verify(self, trials: int = 20, seed: int = 0, gradients: Mapping[str, Tensor] | None = None) -> Report:
+        """The code against the oracle, and every step that made it safe.
+
+        `gradients`: those of the formula as it was written, from whoever has derived them already.
+        """
         from derive.verify import check_code, check_steps
 
         if self._derived is None:
@@ -108,7 +116,8 @@ class NumpyModule:
         scalar = self.traced.outputs[0].axes == () and len(self.traced.outputs) == 1 and not self.traced.elementwise
         report = check_code(
             self.traced, self.forward, self.backward, self.value_and_grad if scalar else None,
-            results=self.gradients, upstreams=self._derived.upstreams, trials=trials, seed=seed,
+            results=self.gradients if gradients is None else gradients, upstreams=self._derived.upstreams,
+            trials=trials, seed=seed,
         )  # fmt: skip
         if self.stability.equations:
             report += check_steps(self.traced, self.stability, self._derived.upstreams, trials=3, seed=seed)
@@ -134,6 +143,18 @@ def _numpy(task: Task) -> Module:
     from derive.lower import lower
 
     return Module(lower(task))
+
+
+def forward_of(formula: Formula) -> Callable[..., Any]:
+    """The emitted forward function alone, made safe like any other: no gradient is derived for it."""
+    from derive.backends import Module
+    from derive.lower import Task, lower
+
+    traced = formula.trace()
+    view = CodeView(gradient_of(traced, (), safe=True))
+    task = Task(traced.name, formula.doc, traced.inputs, traced.scalars, view.outputs,
+                sizes=traced.sizes, elementwise=traced.elementwise)  # fmt: skip
+    return Module(lower(task)).forward
 
 
 def _numba(task: Task) -> Module:

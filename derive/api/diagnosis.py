@@ -8,16 +8,16 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import sympy
 from sympy import Add, Expr, Mul
 
-from derive.axes import MeanOver, SumOver, Tensor, Where, rename
+from derive.axes import Entry, MeanOver, SumOver, Tensor, Where, definitions, free_axes, rename
 from derive.formula import Traced
 from derive.oracle import Array, Point, evaluate
 
+MOST = 16  # parts of an expression that are tried, of each kind
 CLOSE = 1e-8  # relative to the largest entry
 Explanation = tuple[str, str]  # kind, reason
 
@@ -55,6 +55,14 @@ class Evidence:
 
     def at(self, tensor: Tensor, point: Point) -> Array:
         return np.asarray(evaluate(tensor.body, point, tensor.axes), dtype=float)
+
+    @cached_property
+    def body(self) -> Expr:
+        """The entry of the truth; what is only a name is written out."""
+        body = self.truth.body
+        while isinstance(body, Entry) and body.tensor.body is not None:
+            body = rename(body.tensor.body, dict(zip(body.tensor.axes, body.indices, strict=True)))
+        return body
 
     @property
     def same_shape(self) -> bool:
@@ -127,8 +135,51 @@ def _rounded(found: Evidence) -> Explanation | None:
 
 
 def _factor(found: Evidence) -> Explanation | None:
-    """The claim is a number times the truth."""
-    return _factor_of(found.pairs, found.points, "the gradient")
+    """The claim is the same number times the truth everywhere, or one made of lengths and parameters."""
+    made = _factor_of(found.pairs, found.points, "the gradient")
+    return None if made is None or made[0] == "factor" else made
+
+
+def _varying(found: Evidence) -> Explanation | None:
+    """The claim is a number times the truth, another at each point: a part of the truth if one fits."""
+    factors = ratio(found.pairs)
+    if factors is None:
+        return None
+    for part in _numbers_in(found.body):
+        values = np.array([float(evaluate(part, p, ())) for p in found.points])
+        for power in (-1, 1, -2, 2):
+            with np.errstate(all="ignore"):
+                rest = np.array(factors) * values**power
+            if np.all(np.isfinite(rest)) and np.allclose(rest, rest[0], rtol=1e-7, atol=0):
+                number = "" if np.isclose(rest[0], 1) else f"{_nice(rest[0])} times "
+                shown = str(part) if power == -1 else f"({part})^{-power}"
+                return "factor", f"a factor: the claim has {number}{shown} times the gradient"
+    return "factor", "a factor that depends on the data: the claim has a number times the gradient at each point"
+
+
+def _numbers_in(body: Expr) -> list[Expr]:
+    """Parts of an expression that are numbers: without free letters."""
+    bodies = [body, *(t.body for t in definitions([body]) if t.body is not None)]
+    nodes = {node for one in bodies for node in sympy.preorder_traversal(one)}
+    parts = {p for p in nodes if isinstance(p, Expr) and p.args and not p.is_number}
+    parts = {p for p in parts if not isinstance(p, Tensor) and not free_axes(p)}
+    return sorted(parts, key=lambda p: (len(str(p)), str(p)))[:MOST]
+
+
+def _on_simplex(found: Evidence) -> Explanation | None:
+    """The claim holds where the entries of an input sum to one."""
+    for given in found.traced.inputs:
+        if given.ndim == 0 or given.dtype != "real":
+            continue
+        arrays = [np.abs(p.arrays[given.name]) + 0.1 for p in found.points]
+        made = [
+            p.with_(arrays={given.name: a / a.sum(axis=-1, keepdims=True)})
+            for p, a in zip(found.points, arrays, strict=True)
+        ]
+        if all(near(found.values(p), found.at(found.truth, p), 1e-7) for p in made):
+            letter = given.axes[-1].name
+            return "simplex only", f"it holds only where {given.name} is ≥ 0 and sums to 1 over {letter}"
+    return None
 
 
 def _factor_of(pairs: list[tuple[Array, Array]], points: list[Point], of: str) -> Explanation | None:
@@ -219,7 +270,12 @@ def _terms(found: Evidence) -> Explanation | None:
     """The claim is the truth with one term left out, or taken with another sign or factor."""
     if not found.same_shape:
         return None
-    terms = pieces(found.truth.body)
+    body = found.body
+    written = list(body.args) if isinstance(body, Add) else []
+    return _of_terms(found, written) or _of_terms(found, pieces(body))
+
+
+def _of_terms(found: Evidence, terms: list[Expr]) -> Explanation | None:
     if not 1 < len(terms) <= 12:
         return None
     values = [[np.asarray(evaluate(term, p, found.truth.axes), dtype=float) for p in found.points] for term in terms]
@@ -276,7 +332,7 @@ def _exchanged(found: Evidence) -> Explanation | None:
     """A factor of the truth is transposed, or a sum runs along another axis: letters of one length are exchanged."""
     if not found.same_shape:
         return None
-    for body, words in changes(found.truth.body):
+    for body, words in changes(found.body):
         with contextlib.suppress(Exception):  # an exchange that makes no sense is no explanation
             if found.like(evaluate(body, p, found.truth.axes) for p in found.points):
                 return words
@@ -285,8 +341,6 @@ def _exchanged(found: Evidence) -> Explanation | None:
 
 def changes(body: Expr) -> Iterator[tuple[Expr, Explanation]]:
     """Small changes of an expression: one entry transposed, a sum that became a mean, one square that was dropped."""
-    from derive.axes import Entry
-
     for node in sorted(body.atoms(Entry), key=str):
         places = [k for k, a in enumerate(node.tensor.axes) if node.tensor.axes.count(a) == 1]
         for i, j in itertools.combinations(places, 2):
@@ -309,21 +363,23 @@ def changes(body: Expr) -> Iterator[tuple[Expr, Explanation]]:
                 body.xreplace({node: SumOver(node.body, *node.axes)}),
                 ("constant factor", f"a sum for the mean {node}"),
             )
+    for node in sorted(body.atoms(Where), key=str)[:MOST]:
+        if node.args[2] == 0:
+            yield body.xreplace({node: node.args[1]}), ("missing condition", f"a condition is missing: {node.args[0]}")
+    for node in sorted(body.atoms(Mul), key=str)[:MOST]:
+        for place, factor in enumerate(node.args):
+            if not factor.is_number:
+                rest = Mul(*node.args[:place], *node.args[place + 1 :], evaluate=False)
+                yield body.xreplace({node: rest}), ("missing factor", f"a factor is missing: {factor}")
     for node in sorted(body.atoms(sympy.Pow), key=str):
         yield body.xreplace({node: node.base}), ("power", f"the power of {node} is dropped")
     for node in sorted(body.atoms(SumOver), key=str):
         if len(node.axes) == 1:
-            for axis in [a for a in _free(body) if a.size == node.axes[0].size]:
+            for axis in [a for a in free_axes(body) if a.size == node.axes[0].size]:
                 unsummed = rename(node.body, {node.axes[0]: axis})
                 yield body.xreplace({node: unsummed}), ("missing sum", f"a sum is missing: {node}")
 
 
-def _free(body: Expr) -> tuple[Any, ...]:
-    from derive.axes import free_axes
-
-    return free_axes(body)
-
-
 EXPLANATIONS: tuple[Callable[[Evidence], Explanation | None], ...] = (
-    _rounded, _factor, _transposed, _summed, _symmetric, _terms, _exchanged,
+    _rounded, _factor, _transposed, _summed, _symmetric, _on_simplex, _terms, _exchanged, _varying,
 )  # fmt: skip

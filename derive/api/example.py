@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import numpy as np
 
+from derive.axes import StopGradient
 from derive.backends.selfcheck import Example
 from derive.formula import Traced
 from derive.oracle import Point
 from derive.verify import Sampler, elementwise
+from derive.verify.subject import bodies, roots_of
 
 DRAWS = 12  # points to choose from
 
 
-def example_of(traced: Traced) -> Example:
-    """Arrays with several entries an axis where that is possible, and few in all."""
+def example_of(traced: Traced) -> Example | None:
+    """Arrays with several entries an axis where that is possible, and few in all.
+
+    None where stop_gradient holds something: differences of values then measure another derivative.
+    """
+    if any(body.has(StopGradient) for body in bodies(roots_of(traced))):
+        return None
     subject = elementwise(traced) if traced.elementwise else traced
     sampler = Sampler(subject)
     points = [sampler.point(np.random.default_rng(seed), "distinct") for seed in range(DRAWS)]

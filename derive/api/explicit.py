@@ -35,6 +35,7 @@ from derive.axes import (
     Sigmoid,
     Size,
     Softplus,
+    StopGradient,
     SumOver,
     Tensor,
     Unsupported,
@@ -134,6 +135,9 @@ class _Explicit:
     def softplus(self, node: Basic, at: Mapping[Axis, int]) -> Any:
         return sympy.log(1 + sympy.exp(self.value(node.args[0], at)))
 
+    def stop_gradient(self, node: Basic, at: Mapping[Axis, int]) -> Any:
+        return self.value(node.args[0], at)
+
     def log1p(self, node: Basic, at: Mapping[Axis, int]) -> Any:
         return sympy.log(1 + self.value(node.args[0], at))
 
@@ -229,6 +233,7 @@ _WRITTEN: tuple[tuple[Any, Any], ...] = (
     (Where, _Explicit.where),
     (Sigmoid, _Explicit.sigmoid),
     (Softplus, _Explicit.softplus),
+    (StopGradient, _Explicit.stop_gradient),
     (Log1p, _Explicit.log1p),
     (Expm1, _Explicit.expm1),
     (Log1mexp, _Explicit.log1mexp),

@@ -10,6 +10,7 @@ from derive.engine import gradient_of, jacobian_of
 from derive.formula import Traced
 from derive.notation.chainrule import Network
 from derive.notation.drawing import drawn, graph_of, worth_drawing
+from derive.notation.parts import parted
 from derive.notation.story import Chain, Line
 from derive.notation.style import LATEX, TEXT
 from derive.notation.view import View, view_of
@@ -61,7 +62,7 @@ def _contracted(staged: Derivation) -> Iterator[Chain]:
         if equation.kind in ("adjoint", "result") and isinstance(equation.target, AdjointOf):
             target = _target(equation)
             letters = equation.tensor.axes if equation.kind == "adjoint" else free_axes(equation.target.entry)
-            yield Chain(target, (Line(equation.result),), tuple(letters))
+            yield from parted(Chain(target, (Line(equation.result),), tuple(letters)))
 
 
 def _target(equation: Equation) -> tuple[object, ...]:

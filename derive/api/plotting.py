@@ -5,8 +5,9 @@ Every curve comes from emitted code, every derivative from the engine.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,7 @@ from derive.formula import Formula, Traced, build
 from derive.notation.plot import Curve, Picture, curves, heat_map
 from derive.verify import Sampler
 
-from .code import NumpyModule, to_numpy
+from .code import NumpyModule, forward_of, to_numpy
 from .derivative import _formula, real_inputs
 from .products import hessian_diagonal
 
@@ -44,30 +45,34 @@ def plot(f: Formula, seed: int = 0, **static: Any) -> Picture:
     `seed` draws the inputs. Raises Unsupported for a formula without real inputs, ModuleNotFoundError without
     matplotlib.
     """
-    f = _formula(f, "plot").fixed(**static)
-    traced = f.trace()
-    if not real_inputs(traced):
+    return drawn(to_numpy(_formula(f, "plot").fixed(**static)), seed)
+
+
+def drawn(module: NumpyModule, seed: int) -> Picture:
+    """The same of a formula whose code is known."""
+    f, traced = module.formula, module.traced
+    names = real_inputs(traced)
+    if not names:
         raise Unsupported(f"plot of {f.name}: it has no real input")
     if traced.elementwise and len(traced.inputs) == 1:
-        return _function(f)
+        return _function(module)
     if len(traced.outputs) == 1 and not traced.outputs[0].axes and not traced.elementwise:
-        for shape in ("ones", "distinct"):
-            for name in real_inputs(traced):
-                if (found := _Slice.of(f, name, shape, seed).picture()) is not None:
-                    return found
-    return _jacobian(f, seed)
+        for shape, name in product(("ones", "distinct"), names):
+            if (found := _Slice.of(module, name, shape, seed).picture()) is not None:
+                return found
+    return _jacobian(module, seed)
 
 
-def _function(f: Formula) -> Picture:
+def _function(module: NumpyModule) -> Picture:
     """f, f′, f″ of one variable."""
-    f = f.fixed(**_scalars(f))
-    name = f.trace().inputs[0].name
+    if numbers := {s.name: 1.0 for s in module.traced.scalars if s.default is None}:
+        module = to_numpy(module.formula.fixed(**numbers))
+    f, name = module.formula, module.traced.inputs[0].name
     x = np.linspace(-REACH, REACH, POINTS)
-    module, second = to_numpy(f), to_numpy(hessian_diagonal(_summed(f), "x"))
     with np.errstate(all="ignore"):
         y, saved = module.forward(**{name: x})
         slope = module.backward(np.ones_like(x), saved)[name]
-        bent, _ = second.forward(x=x)
+        bent, _ = forward_of(hessian_diagonal(_summed(f), "x"))(x=x)
     lines = [Curve(f"{f.name}({name})", x, y), Curve("first derivative", x, slope), Curve("second derivative", x, bent)]
     lines = [Curve(line.name, x, _near(np.broadcast_to(line.y, x.shape))) for line in lines]
     return curves(f.name, name, lines, f"{f.name} from -4 to 4 with its first and second derivative")
@@ -84,11 +89,6 @@ def _summed(f: Formula) -> Formula:
     return build(total, f"{f.name}_total", {})
 
 
-def _scalars(f: Formula) -> Arrays:
-    """A number for every scalar that has no default."""
-    return {s.name: 1.0 for s in f.trace().scalars if s.default is None}
-
-
 def _near(y: Any) -> Any:
     return np.where(np.abs(y) <= FAR, y, np.nan)
 
@@ -102,14 +102,12 @@ class _Slice:
     inputs: Arrays
     options: Arrays
     limited: bool
-    shape: str
 
     @staticmethod
-    def of(f: Formula, name: str, shape: str, seed: int) -> _Slice:
-        module = to_numpy(f)
+    def of(module: NumpyModule, name: str, shape: str, seed: int) -> _Slice:
         sampler = Sampler(module.traced)
         inputs, options = _point(sampler, shape, seed)
-        return _Slice(module, name, inputs, options, name in sampler.constrained(), shape)
+        return _Slice(module, name, inputs, options, name in sampler.constrained())
 
     def at(self, value: float) -> Arrays:
         """The inputs with the entry at `value`."""
@@ -135,53 +133,51 @@ class _Slice:
             return None
         if len(x) < POINTS:
             x = self.allowed(np.linspace(x[0], x[-1], POINTS))
-        rows = np.array([self._row(value) for value in x], dtype=float)
-        if len(x) < 2 or not np.max(np.abs(np.nan_to_num(rows[:, 1]))) > 1e-9:
+        value, slope = self._over(x, self._first)
+        if len(x) < 2 or not np.max(np.abs(np.nan_to_num(slope))) > 1e-9:
             return None
-        f = self.module.formula
+        f, second = self.module.formula, self._second
+        found = {f.name: value, "first derivative": slope}
+        if second is not None:
+            (found["second derivative"],) = self._over(x, lambda given: [second(**given)[0]])
         places = ", ".join("0" * np.ndim(self.inputs[self.name]))
         entry = f"{self.name}[{places}]" if places else self.name
-        names = (f.name, "first derivative", "second derivative")[: rows.shape[1]]
-        lines = [Curve(name, x, _near(rows[:, place])) for place, name in enumerate(names)]
-        told = "first and second derivative" if len(names) == 3 else "first derivative"
+        told = "first and second derivative" if second else "first derivative"
         words = f"{f.name} along {entry}, the other entries fixed, with its {told}"
-        return curves(f"{f.name} along {entry}", entry, lines, words)
+        return curves(f"{f.name} along {entry}", entry, [Curve(n, x, _near(y)) for n, y in found.items()], words)
 
-    def _row(self, value: float) -> list[float]:
-        """The loss and its derivatives; no numbers at a matrix that has no inverse, or no vectors of its own."""
-        try:
-            return list(self._values(value))
-        except np.linalg.LinAlgError:
-            return [np.nan] * (2 if self._second is None else 3)
+    def _over(self, x: Any, values: Callable[[Arrays], list[Any]]) -> Any:
+        """The first entries of values at each place; no numbers at a matrix without an inverse or eigenvectors."""
 
-    def _values(self, value: float) -> Iterator[float]:
-        given = {**self.at(value), **self.options}
+        def row(place: float) -> list[float]:
+            try:
+                return [float(np.asarray(value).flat[0]) for value in values({**self.at(place), **self.options})]
+            except np.linalg.LinAlgError:
+                return []
+
         with np.errstate(all="ignore"):
-            y, grads = self.module.value_and_grad(**given)
-            yield float(y)
-            yield float(grads[self.name].flat[0])
-            if (second := self._second) is not None:
-                yield float(np.asarray(second.forward(**given)[0]).flat[0])
+            rows = [row(place) for place in x]
+        count = max(map(len, rows), default=0) or 1
+        return np.array([found or [np.nan] * count for found in rows], dtype=float).T
+
+    def _first(self, given: Arrays) -> list[Any]:
+        """The loss and its derivative."""
+        y, grads = self.module.value_and_grad(**given)
+        return [y, grads[self.name]]
 
     @property
-    def _second(self) -> NumpyModule | None:
-        key = (self.module.formula, self.name)
+    def _second(self) -> Callable[..., Any] | None:
         if len(self.module.traced.definitions) > MOST_PARTS or _long_to_derive(self.module.traced):
             return None
-        if key not in _SECOND:
-            try:
-                _SECOND[key] = to_numpy(hessian_diagonal(self.module.formula, self.name))
-            except DeriveError:
-                _SECOND[key] = None
-        return _SECOND[key]
+        try:
+            return forward_of(hessian_diagonal(self.module.formula, self.name))
+        except DeriveError:
+            return None
 
 
 def _long_to_derive(traced: Traced) -> bool:
     """Whether the second derivative takes seconds: of recurrences and of functions of matrices."""
     return any(t.body is not None and t.body.has(MatrixFunction, Carried) for t in traced.definitions)
-
-
-_SECOND: dict[Any, NumpyModule | None] = {}
 
 
 def _point(sampler: Sampler, shape: str, seed: int) -> tuple[Arrays, Arrays]:
@@ -192,11 +188,11 @@ def _point(sampler: Sampler, shape: str, seed: int) -> tuple[Arrays, Arrays]:
     return inputs, {**{s.name: point.scalars[s.name] for s in traced.scalars if s.default is None}, **sizes}
 
 
-def _jacobian(f: Formula, seed: int) -> Picture:
+def _jacobian(module: NumpyModule, seed: int) -> Picture:
     """∂y/∂x at a random input: a unit vector for each entry of the output, pulled back."""
     from derive.verify import elementwise
 
-    module = to_numpy(f)
+    f = module.formula
     traced = elementwise(module.traced) if module.traced.elementwise else module.traced
     inputs, options = _point(Sampler(traced), "distinct", seed)
     name = real_inputs(module.traced)[0]

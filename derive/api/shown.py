@@ -11,6 +11,7 @@ from derive.formula import Formula
 from derive.notation import Notation
 from derive.notation.lines import unmarked
 from derive.notation.pages import TextPage
+from derive.notation.parts import parted
 from derive.notation.recurrence import Retelling, retelling, retold
 from derive.notation.story import Block, Chain, Display, Inputs, Line, Words, defined, upstreams
 from derive.notation.style import LATEX, TEXT
@@ -38,9 +39,10 @@ def definition_text(f: Formula, *, notation: str | Notation = "index", width: in
 def result_lines(d: Derivative, notation: str | Notation = "index", width: int = 80) -> Iterator[str]:
     """`∂L/∂w_io = Σ_b x_bi g_bo` for each variable, then the names that these use, each defined on its own line."""
     view = view_of(d.derivation, d.traced, TEXT, notation)
-    yield from _lines(view, (chain for _, chain in _results(d)), width)
+    yield from _lines(view, (part for _, chain in _results(d) for part in parted(chain)), width)
     used = _used(d)
-    named = [*_lines(view, map(_defined, used), width - len(WHERE)), *_given(d, view, used), *view.legend()]
+    defined = [part for tensor in used for part in parted(_defined(tensor))]
+    named = [*_lines(view, defined, width - len(WHERE)), *_given(d, view, used), *view.legend()]
     for number, line in enumerate(named):
         yield (WHERE if number == 0 else " " * len(WHERE)) + line
 

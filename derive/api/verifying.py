@@ -8,7 +8,7 @@ from derive.formula import Formula
 from derive.verify import Report
 
 from .code import NumpyModule
-from .derivative import Derivative, _formula, gradient
+from .derivative import Derivative, _formula, gradient, real_inputs
 
 
 def verify(f: Formula | Derivative | NumpyModule, trials: int = 20, seed: int = 0, **static: Any) -> Report:
@@ -21,5 +21,13 @@ def verify(f: Formula | Derivative | NumpyModule, trials: int = 20, seed: int = 
         return f.verify(trials=trials, seed=seed)
     checked = _formula(f, "verify")
     code = NumpyModule(checked, **static)
-    report = code.verify(trials=trials, seed=seed)
-    return gradient(checked, **static).verify(trials=trials, seed=seed) + report if code.gradients else report
+    derived = gradient(checked, **static) if real_inputs(code.traced) else None
+    return verified(code, derived, trials, seed)
+
+
+def verified(code: NumpyModule, derived: Derivative | None, trials: int, seed: int) -> Report:
+    """The report on the code of a formula and on its gradients, which are None where no input is real."""
+    if derived is None:
+        return code.verify(trials=trials, seed=seed)
+    report = code.verify(trials=trials, seed=seed, gradients=derived.tensors)
+    return derived.verify(trials=trials, seed=seed) + report

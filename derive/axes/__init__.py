@@ -19,11 +19,13 @@ from .functions import (
     Logcosh,
     Sigmoid,
     Softplus,
+    StopGradient,
     Tetragamma,
     Trigamma,
     Where,
     absolute,
     clip,
+    detach,
     digamma,
     equals,
     expm1,
@@ -33,6 +35,7 @@ from .functions import (
     one_hot,
     sigmoid,
     softplus,
+    stop_gradient,
     where,
 )
 from .index import Axis, Scalar, Size, axes, axis, fresh_letter
@@ -97,6 +100,7 @@ from .reduce import (
     sum_over,
 )
 from .scope import cut_anew, definitions, free_axes, letters_of, mapped, rebuilt, rename, tensors_of, tied
+from .series import Series
 from .tensor import (
     AdjointOf,
     Bool,
@@ -163,11 +167,13 @@ __all__ = [
     "Reduction",
     "RightVector",
     "Scalar",
+    "Series",
     "ShapeError",
     "Sigmoid",
     "SingularValue",
     "Size",
     "Softplus",
+    "StopGradient",
     "Tetragamma",
     "Trigamma",
     "SquareRoot",
@@ -191,6 +197,7 @@ __all__ = [
     "definite",
     "definitions",
     "det",
+    "detach",
     "diag",
     "did_you_mean",
     "eig",
@@ -235,6 +242,7 @@ __all__ = [
     "softplus",
     "solve",
     "sqrtm",
+    "stop_gradient",
     "sum_over",
     "svd",
     "tensors_of",

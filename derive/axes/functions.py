@@ -99,6 +99,16 @@ class Tetragamma(Digamma):
     order = 2
 
 
+class StopGradient(Function):
+    """sg(x): the value x, held constant: its derivative is 0 by definition."""
+
+    nargs = 1
+    is_real = True
+
+    def _sympystr(self, printer: Any) -> str:
+        return f"stop_gradient({printer._print(self.args[0])})"
+
+
 class Delta(Expr):
     """δ(i, j): 1 where the two indices are equal, else 0 (Kronecker)."""
 
@@ -194,6 +204,19 @@ def expm1(x: Any) -> Expr:
 def absolute(x: Any) -> Expr:
     """|x|, with |·|′(0) = 0."""
     return Abs(scalar(x, "abs"))
+
+
+def stop_gradient(x: Any) -> Expr:
+    """sg(x): the value x, constant to differentiation: sg′ = 0.
+
+    Truncated backpropagation, straight-through estimators, targets that are not learnt. Any number counts as held, of
+    inputs and of intermediates alike. Source: van den Oord et al., Neural Discrete Representation Learning (2017),
+    equation 3; torch.Tensor.detach, jax.lax.stop_gradient.
+    """
+    return StopGradient(scalar(x, "stop_gradient"))
+
+
+detach = stop_gradient  # PyTorch's name
 
 
 def one_hot(index: Any, axis: Axis) -> Expr:

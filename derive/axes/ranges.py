@@ -145,6 +145,11 @@ def _above(inner: Expr, coefficient: Polynomial) -> Iterator[Polynomial]:
         above, below, inverse, _ = cleared(polynomial(inner.args[0]))
         most = above if isinstance(inner, floor) else total([above, below, constant(-1)])
         yield product(product(coefficient, inverse), most)
+        number, divisor = quotient(inner.args[0])
+        if isinstance(inner, floor) and isinstance(number, Axis) and divisor.is_positive:
+            times = number.size / divisor
+            if whole(times):  # n < m k: ⌊n/m⌋ ≤ k − 1
+                yield product(coefficient, polynomial(times - 1))
     elif isinstance(inner, Min):
         yield from (product(coefficient, polynomial(a)) for a in inner.args)
     elif hasattr(inner, "integer_bound") and inner.integer_bound() is not None:

@@ -6,7 +6,8 @@ Definitions are closed over their own letters, so renaming an entry touches its 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any
+from functools import wraps
+from typing import Any, TypeVar
 
 from sympy.core.basic import Basic
 
@@ -16,7 +17,28 @@ from .ranges import in_range, settled
 from .reduce import Reduction
 from .tensor import BoolEntry, Carried, Entry, PaddedBoolEntry, PaddedEntry, Tensor
 
+Answer = TypeVar("Answer")
+MOST_KNOWN = 16384
 
+
+def _known(function: Callable[[Basic], Answer]) -> Callable[[Basic], Answer]:
+    """The function, which remembers what it said of an object: of an equal one it is not asked, for sizes that are
+    equal may have other defaults."""
+    said: dict[int, tuple[Basic, Answer]] = {}
+
+    @wraps(function)
+    def asked(node: Basic) -> Answer:
+        entry = said.get(id(node))
+        if entry is None:
+            if len(said) >= MOST_KNOWN:
+                said.clear()
+            entry = said[id(node)] = node, function(node)  # it holds the object, whose number is nobody else's
+        return entry[1]
+
+    return asked
+
+
+@_known
 def free_axes(node: Basic) -> tuple[Axis, ...]:
     """The free letters of an expression, in order of first appearance."""
     found: dict[Axis, None] = {}
@@ -43,25 +65,28 @@ def letters_of(node: Basic) -> set[Axis]:
 
 def rename(node: Basic, mapping: Mapping[Axis, Basic]) -> Basic:
     """`node` with free letters replaced; a bound letter that would capture one is renamed first."""
-    mapping = {old: new for old, new in mapping.items() if old != new}
-    if not mapping:
-        return node
+    mapping = {old: new for old, new in mapping.items() if old is not new and old != new}
+    return _renamed(node, mapping) if mapping else node
+
+
+def _renamed(node: Basic, mapping: Mapping[Axis, Basic]) -> Basic:
     if isinstance(node, Axis):
         return mapping.get(node, node)
     if isinstance(node, Reduction):
         inner = {old: new for old, new in mapping.items() if old not in node.axes}
-        incoming = {letter for new in inner.values() for letter in letters_of(new)}
-        taken = {letter.name for letter in incoming | letters_of(node)}
+        incoming = {x for new in inner.values() for x in ([new] if isinstance(new, Axis) else letters_of(new))}
+        taken = {letter.name for letter in incoming | letters_of(node)} if incoming & set(node.axes) else set()
         bound = []
         for letter in node.axes:
             if letter in incoming:
                 inner[letter] = fresh_letter(letter, taken)
                 taken.add(inner[letter].name)
             bound.append(inner.get(letter, letter))
-        return node.rebound(rename(node.body, inner), bound, [rename(index, mapping) for index in node.at])
+        body = _renamed(node.body, inner) if inner else node.body
+        return node.rebound(body, bound, [_renamed(index, mapping) for index in node.at])
     if not node.args:
         return node
-    return rebuilt(node, [rename(child, mapping) for child in node.args])
+    return rebuilt(node, [_renamed(child, mapping) for child in node.args])
 
 
 def rebuilt(node: Basic, args: list[Basic]) -> Basic:
@@ -98,6 +123,7 @@ def mapped(node: Basic, change: Callable[[Basic], Basic | None]) -> Basic:
     return rebuilt(node, [mapped(child, change) for child in node.args])
 
 
+@_known  # a check asks for the same at every point
 def tensors_of(node: Basic) -> tuple[Tensor, ...]:
     """The tensors an expression refers to, in order of first appearance; bodies are not entered."""
     found: dict[Tensor, None] = {}

@@ -289,18 +289,18 @@ def entry(tensor: Tensor, *indices: Any, padded: bool = False) -> Expr | BoolEnt
     An index is a letter, or an integer expression of letters, sizes and integer entries that is provably in range;
     `padded` entries are 0 outside, and need no proof.
     """
-    given = ", ".join(str(i) for i in indices)
     if indices == ((),) or indices == ():
         indices = ()
     if len(indices) != tensor.ndim:
-        raise ShapeError(f"tensor {tensor.name}: expected {tensor.ndim} indices {tensor.declared()}, given [{given}]")
-    found = [_index(tensor, declared, index, given) for declared, index in zip(tensor.axes, indices, strict=True)]
+        raise ShapeError(f"tensor {tensor.name}: expected {tensor.ndim} indices {tensor.declared()}, "
+                         f"given [{_written(indices)}]")  # fmt: skip
+    found = [_index(tensor, declared, index, indices) for declared, index in zip(tensor.axes, indices, strict=True)]
     outside = [
         (declared, index) for declared, index in zip(tensor.axes, found, strict=True)
         if index is not declared and not in_range(index, declared.size)
     ]  # fmt: skip
     if outside and not padded:
-        declared, index = outside[0]
+        (declared, index), given = outside[0], _written(indices)
         if isinstance(index, Axis):
             raise ShapeError(
                 f"tensor {tensor.name}: expected {tensor.declared()}, given [{given}]: axis {index.name} has length "
@@ -314,7 +314,11 @@ def entry(tensor: Tensor, *indices: Any, padded: bool = False) -> Expr | BoolEnt
     return kinds[0 if outside else 1](tensor, *found)
 
 
-def _index(tensor: Tensor, declared: Axis, index: Any, given: str) -> Expr:
+def _written(indices: tuple[Any, ...]) -> str:
+    return ", ".join(str(i) for i in indices)
+
+
+def _index(tensor: Tensor, declared: Axis, index: Any, given: tuple[Any, ...]) -> Expr:
     """An index as an integer expression."""
     if isinstance(index, int) and not isinstance(index, bool):
         return Integer(index)
@@ -324,7 +328,8 @@ def _index(tensor: Tensor, declared: Axis, index: Any, given: str) -> Expr:
     index = settled(index)
     if not whole(index):
         raise ShapeError(
-            f"tensor {tensor.name}: index {index} in [{given}] is not an integer: expected letters, sizes and integers"
+            f"tensor {tensor.name}: index {index} in [{_written(given)}] is not an integer: expected letters, sizes "
+            f"and integers"
         )
     return index
 

@@ -69,6 +69,7 @@ class StandardPrinter(NumpyPrinter):
     """Prints a straight array program. `modules` are the names of the library and of what a module brings along."""
 
     library = "array API standard"
+    by_bits = False
     rows: Mapping[str, Row] = ROWS
 
     def text(self, code: Code) -> tuple[str, int]:
@@ -137,6 +138,9 @@ class StandardPrinter(NumpyPrinter):
         turned = self._call("flip", [array, f"axis={axis}"]) if backwards else array
         made = self._call("cumulative_sum", [turned, f"axis={axis}"])
         return self._call("flip", [made, f"axis={axis}"]) if backwards else made
+
+    def _op_concatenate(self, op: Op) -> str:
+        return self._call("concat", [listed("(", self._all(op), ")"), f"axis={op.attr}"])
 
     def _op_tensordot(self, op: Op) -> str:
         return self._call("tensordot", [*self._all(op), f"axes={op.attr}"])

@@ -17,6 +17,11 @@ def listed(opening: str, items: Sequence[str], closing: str) -> str:
     return f"{opening}{', '.join(items)}{tail}{closing}"
 
 
+def simple(text: str) -> bool:
+    """A name, a number or nothing: formatters set no space around what stands between such."""
+    return text.lstrip("-").replace(".", "", 1).isalnum() or text.isidentifier() or not text
+
+
 def wrapped(line: str, indent: str = "", width: int = WIDTH) -> list[str]:
     """The lines of a statement, none longer than the width where brackets allow it."""
     if len(indent) + len(line) <= width:

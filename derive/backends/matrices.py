@@ -10,6 +10,8 @@ OF_MATRICES: dict[str, str] = {  # the functions, and what they call
     **dict.fromkeys("logdet eigenvectors singular_vectors qr_factors eigenpairs exponential".split(), ""),
     **dict.fromkeys("square_root square_root_slope logarithm logarithm_slope".split(), "spectrum"),
     "exponential_slope": "exponential",
+    **dict.fromkeys("definite_factor definite_solve definite_inverse lu_factors lu_solve lu_inverse".split(), "lapack"),
+    **dict.fromkeys("definite_logdet lu_logdet triangular_solve".split(), ""),
 }
 REFUSED = {  # what LAPACK's callers say of a matrix → what a reader is told
     "Singular matrix": "the matrix is singular",
@@ -23,6 +25,100 @@ def logdet(matrix: Any) -> Any:
     if np.any(np.isneginf(found)):
         raise np.linalg.LinAlgError("the matrix is singular")
     return found
+
+
+def lapack(name: str, array: Any) -> Any:
+    """LAPACK's function for the dtype of an array, as SciPy has it; None without SciPy."""
+    try:
+        from scipy.linalg import get_lapack_funcs
+    except ImportError:
+        return None
+    return get_lapack_funcs(name, (array,))
+
+
+def definite_factor(matrix: Any) -> Any:
+    """L of A = L Lᵀ, for a symmetric positive definite A.
+
+    L_kk²/A_kk is what row k has that the rows before it do not have: it must be more than rounding.
+    """
+    factorise = lapack("potrf", matrix)
+    factor, bad = (np.linalg.cholesky(matrix), 0) if factorise is None else factorise(matrix.T, lower=1)
+    own, whole = factor.diagonal() ** 2, matrix.diagonal()
+    if bad == 0 and not np.all(own > 4 * np.finfo(own.dtype).eps * whole):
+        bad = 1 + np.argmin(own / whole)
+    if bad:
+        why = f"row {bad} has nothing of its own beside those before it, but for rounding"
+        raise np.linalg.LinAlgError(f"the matrix is not positive definite: of shape {matrix.shape}, {why}")
+    return factor
+
+
+def definite_solve(factor: Any, right: Any) -> Any:
+    """The x of L Lᵀ x = b."""
+    solve = lapack("potrs", factor)
+    if solve is None:
+        return np.linalg.solve(factor.mT, np.linalg.solve(factor, right))
+    return solve(factor, right, lower=1)[0]
+
+
+def definite_logdet(factor: Any) -> Any:
+    """log det of L Lᵀ: 2 Σ log L_ii."""
+    return 2 * np.log(np.linalg.diagonal(factor)).sum()
+
+
+def definite_inverse(factor: Any) -> Any:
+    """The inverse of L Lᵀ: LAPACK fills one triangle, and the other is its mirror image, square by square."""
+    invert, n, side = lapack("potri", factor), len(factor), 128
+    if invert is None:
+        whole = np.linalg.inv(factor)
+        return whole.T @ whole
+    found = invert(factor, lower=1)[0].T
+    for k in range(0, n, side):
+        own = found[k : k + side, k : k + side]
+        own += np.triu(own, 1).T
+        found[k + side :, k : k + side] = found[k : k + side, k + side :].T
+    return found
+
+
+def triangular_solve(factor: Any, right: Any, lower: int, turned: int) -> Any:
+    """The x of A x = b, or of Aᵀ x = b, for a triangular A: from its first row on, or from its last."""
+    try:
+        from scipy.linalg import solve_triangular
+    except ImportError:
+        return np.linalg.solve(factor.T if turned else factor, right)
+    return solve_triangular(factor, right, trans=turned, lower=bool(lower), check_finite=False)
+
+
+def lu_factors(matrix: Any) -> tuple[Any, Any]:
+    """L and U of P A = L U in one array, and the rows' order; without SciPy a copy of A, and no order."""
+    factorise = lapack("getrf", matrix)
+    if factorise is None:
+        return np.array(matrix), np.arange(0)
+    factors, order, refused = factorise(matrix)
+    if refused:
+        text = f"column {refused} is a combination of those before it"
+        raise np.linalg.LinAlgError(f"the matrix is singular: of shape {matrix.shape}, {text}")
+    return factors, order.astype(np.intp)
+
+
+def lu_solve(factors: Any, order: Any, right: Any, turned: int) -> Any:
+    """The x of A x = b, or of Aᵀ x = b."""
+    solve = lapack("getrs", factors)
+    if not order.size or solve is None:
+        return np.linalg.solve(factors.T if turned else factors, right)
+    return solve(factors, order, right, trans=turned)[0]
+
+
+def lu_logdet(factors: Any, order: Any) -> Any:
+    """log |det A|: Σ log |U_ii|."""
+    return np.log(np.abs(factors.diagonal())).sum() if order.size else np.linalg.slogdet(factors)[1]
+
+
+def lu_inverse(factors: Any, order: Any) -> Any:
+    """A⁻¹: the solution for every column of the identity."""
+    solve = lapack("getrs", factors)
+    if not order.size or solve is None:
+        return np.linalg.inv(factors)
+    return solve(factors, order, np.eye(len(factors), dtype=factors.dtype), overwrite_b=1)[0]
 
 
 def eigenvectors(matrix: Any) -> Any:
@@ -140,4 +236,6 @@ def slopes(slope: Any, matrix: Any) -> Any:
 HELPERS = (
     *(logdet, eigenvectors, singular_vectors, qr_factors, eigenpairs, spectrum, exponential, exponential_slope),
     *(square_root, square_root_slope, logarithm, logarithm_slope, slopes),
+    *(lapack, definite_factor, definite_solve, definite_logdet, definite_inverse),
+    *(lu_factors, lu_solve, lu_logdet, lu_inverse, triangular_solve),
 )

@@ -71,6 +71,7 @@ class KernelPrinter(NumpyPrinter):
     """Prints what stands in a kernel: numbers, and entries of arrays."""
 
     library = "numba"
+    by_bits = False
     rows: Mapping[str, Row] = ROWS
 
     def _call(self, op: str, args: Sequence[str]) -> str:

@@ -11,7 +11,7 @@ from sympy.printing.pycode import PythonCodePrinter
 
 from derive.lower import Assign, Code, Free, Into, Loop, Num, Op, Require, Rows, Statement, Unsupported, Update, Var
 
-from .layout import INDENT, WIDTH, listed, wrapped
+from .layout import INDENT, WIDTH, listed, simple, wrapped
 from .matrices import OF_MATRICES
 
 
@@ -106,17 +106,13 @@ IN_BODY = WIDTH - len(INDENT)
 LONGEST_TARGET = IN_BODY - len(" = saved")
 
 
-def _simple(text: str) -> bool:
-    """A name, a number or nothing: formatters set no space around what stands between such."""
-    return text.lstrip("-").replace(".", "", 1).isalnum() or text.isidentifier() or not text
-
-
 class NumpyPrinter(PythonCodePrinter):
     """Prints expressions and statements of an array program. `modules` are the names of numpy, math, special;
     `noted`: with comments, whose text is made only here."""
 
     library = "numpy"
     rows: Mapping[str, Row] = OPERATIONS
+    by_bits = True  # where(c, x, 0) as a product
 
     def __init__(self, modules: dict[str, str], noted: bool = True) -> None:
         super().__init__({"fully_qualified_modules": False, "allow_unknown_functions": True})
@@ -153,6 +149,8 @@ class NumpyPrinter(PythonCodePrinter):
             return code.name, ATOM
         if isinstance(code, Num):
             return self._number(code.value), ATOM if code.value >= 0 else SIGN
+        if code.name == "where" and self.by_bits and code.args[2] == Num(Fraction(0)) and type(code.args[1]) is not Num:
+            return self.helper("masked", self._all(code)[:2]), ATOM
         special: Callable[[Op], str] | None = getattr(self, f"_op_{code.name}", None)
         if special is not None:
             return special(code), ATOM
@@ -162,7 +160,7 @@ class NumpyPrinter(PythonCodePrinter):
             row = self.rows[code.name]
             needs = [row.needs[min(k, len(row.needs) - 1)] for k in range(len(code.args))]
             args = [self.bound(arg, least) for arg, least in zip(code.args, needs, strict=True)]
-            template = row.template if not row.wide or all(map(_simple, args)) else row.wide
+            template = row.template if not row.wide or all(map(simple, args)) else row.wide
             return self._template(template).format(*args), row.binds
         if code.name in UNARY or code.name.startswith("special."):
             return self._call(code.name, [self.bound(arg, 0) for arg in code.args]), ATOM
@@ -211,11 +209,10 @@ class NumpyPrinter(PythonCodePrinter):
     def _op_dict(self, op: Op) -> str:
         return listed("{", [f'"{k}": {v}' for k, v in zip(op.attr, self._all(op), strict=True)], "}")
 
-    def _op_item(self, op: Op) -> str:
-        return f"{self.bound(op.args[0], ATOM)}[{op.attr}]"
-
     def _op_rows(self, op: Op) -> str:
         return f"{self.bound(op.args[0], ATOM)}[{op.attr}]"
+
+    _op_item = _op_rows
 
     def _op_expand(self, op: Op) -> str:
         (array,) = op.args
@@ -238,6 +235,9 @@ class NumpyPrinter(PythonCodePrinter):
         axis, backwards = op.attr
         turn = f"[{':, ' * axis}::-1]" if backwards else ""
         return self._call("cumsum", [f"{self.bound(op.args[0], ATOM)}{turn}", f"axis={axis}"]) + turn
+
+    def _op_concatenate(self, op: Op) -> str:
+        return self._call("concatenate", [listed("(", self._all(op), ")"), f"axis={op.attr}"])
 
     def _op_tensordot(self, op: Op) -> str:
         return self._call("tensordot", [*self._all(op), f"axes={tuple(map(list, op.attr))}"])
@@ -277,7 +277,7 @@ class NumpyPrinter(PythonCodePrinter):
 
     def _op_slice(self, op: Op) -> str:
         parts = self._all(op) or ["", ""]
-        return ":".join(parts) if all(map(_simple, parts)) else " : ".join(parts).strip()
+        return ":".join(parts) if all(map(simple, parts)) else " : ".join(parts).strip()
 
     def _op_sliced(self, op: Op) -> str:
         array, *slices = op.args
@@ -388,9 +388,8 @@ class NumpyPrinter(PythonCodePrinter):
                 blocks = self.helper(which, [self.bound(size, 0) for size in (*counts, width)])
                 head = [f"{indent}for {index} in {blocks}:"]
                 return [*head, *(line for inner in body for line in self.lines(inner, indent + INDENT))]
-        text = str(statement.note) if self.noted else ""
-        note = [f"{indent}# {text}"] if 0 < len(text) <= LONGEST_NOTE else []
-        return [*note, *wrapped(line, indent, IN_BODY)]
+        noted = self.noted and 0 < len(str(statement.note)) <= LONGEST_NOTE
+        return [*([f"{indent}# {statement.note}"] if noted else []), *wrapped(line, indent, IN_BODY)]
 
     def _target(self, target: Code) -> str:
         if isinstance(target, Op) and target.name == "tuple":

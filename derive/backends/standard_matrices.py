@@ -15,6 +15,11 @@ def logdet(xp: Any, matrix: Any) -> Any:
     return xp.linalg.slogdet(matrix)[1]
 
 
+def triangular_solve(xp: Any, factor: Any, right: Any, lower: int, turned: int) -> Any:
+    """The x of A x = b, or of Aᵀ x = b; the standard does not ask which triangle A is."""
+    return xp.linalg.solve(xp.matrix_transpose(factor) if turned else factor, right)
+
+
 def eigenvectors(xp: Any, matrix: Any) -> Any:
     """Orthonormal eigenvectors of a symmetric matrix, in columns; of each, the largest entry by size is positive."""
     vectors = xp.linalg.eigh(matrix)[1]
@@ -91,6 +96,6 @@ def slopes(xp: Any, slope: Any, matrix: Any) -> Any:
 
 
 HELPERS = (
-    *(logdet, eigenvectors, signs, singular_vectors, qr_factors, of_spectrum, within),
+    *(logdet, triangular_solve, eigenvectors, signs, singular_vectors, qr_factors, of_spectrum, within),
     *(square_root, square_root_slope, logarithm, logarithm_slope, slopes),
 )

@@ -121,13 +121,21 @@ def products(a: Any, b: Any, loop: int, inner: int, total: bool = False) -> Any:
     head = np.broadcast_shapes(a.shape[:loop], b.shape[:loop])
     i, j = a.shape[-2], int(np.prod(columns))
     out = np.zeros((i, j), a.dtype) if total else np.empty((*head, i, j), a.dtype)
+    # Blocks of windows with short runs are copied along n, and one product takes all n.
+    along = loop == 1 and (total or len(a) == 1) and max(b.shape[inner], b.shape[-1]) < 8 <= len(b) // 2
     for block in row_blocks(head[0], int(np.prod(head[1:])) * a.shape[-1] * j):
         some = a if len(a) < head[0] else a[block]
-        other = matrices(b if len(b) < head[0] else b[block], loop, inner)
-        if total:
-            out += (some @ other).sum(axis=tuple(range(loop)))
+        other = b if len(b) < head[0] else b[block]
+        if along and not total:
+            made = some[0] @ np.moveaxis(other, 0, -1).reshape(a.shape[-1], -1)
+            out[block] = made.reshape(i, j, -1).transpose(2, 0, 1)
+        elif along and len(some) == len(other):
+            turned = other.transpose(*range(1 + inner, b.ndim), *range(1, 1 + inner), 0).reshape(j, -1)
+            out += some.transpose(1, 2, 0).reshape(i, -1) @ turned.T
+        elif total:
+            out += (some @ matrices(other, loop, inner)).sum(axis=tuple(range(loop)))
         else:
-            np.matmul(some, other, out=out[block])
+            np.matmul(some, matrices(other, loop, inner), out=out[block])
     return out.reshape(*(() if total else head), *rows, *columns)
 
 
@@ -140,9 +148,16 @@ def spread(a: Any, b: Any, *axes: Any, order: Any, loop: int, inner: int) -> Any
     a = matrices(a, loop, len(rows))
     head = np.broadcast_shapes(a.shape[:loop], b.shape[:loop])
     out: Any = None
+    short = loop == 1 and len(a) == 1 and order[0] == 0 and columns[-1] < 16 <= len(b)
     for block in row_blocks(head[0], int(np.prod((*head[1:], *rows, *columns)))):
-        u = (a if len(a) < head[0] else a[block]) @ matrices(b if len(b) < head[0] else b[block], loop, inner)
-        summed = overlapped(u.reshape(*u.shape[:loop], *rows, *columns).transpose(order), *axes)
+        some, other = a if len(a) < head[0] else a[block], matrices(b if len(b) < head[0] else b[block], loop, inner)
+        if short:  # n is the longest run: what is added lies along it
+            u = (some[0] @ other.transpose(1, 2, 0).reshape(other.shape[1], -1)).reshape(*rows, *columns, -1)
+            u = u.transpose(*(k - 1 for k in order[1:]), -1)
+            summed = np.moveaxis(overlapped(u, *axes[1:], None), -1, 0)
+        else:
+            u = some @ other
+            summed = overlapped(u.reshape(*u.shape[:loop], *rows, *columns).transpose(order), *axes)
         out = np.empty((head[0], *summed.shape[1:]), summed.dtype) if out is None else out
         out[block] = summed
     return out

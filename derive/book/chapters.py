@@ -118,6 +118,14 @@ CHAPTERS: Mapping[str, Chapter] = {
         "have derived, one adjoint for every intermediate.",
         "A network bends space in many small steps; the gradient follows them back one at a time.",
     ),
+    "targets": Chapter(
+        "What is held constant",
+        "Sometimes a number is to be used but not to be learnt: a target that another network gives, a choice that "
+        "jumps and has no slope, the state at which a long sequence is cut. sg(x) is such a number: its value is x, "
+        "and its derivative is 0, by definition. So the gradient is no longer that of the value; it is that of the "
+        "same formula with the number written in.",
+        "The landscape is looked at along some directions only; along the others it is frozen where it is.",
+    ),
     "recurrence": Chapter(
         "Recurrences",
         "A sequence is read one step after another. What is known so far is kept in a state, and each step makes "
@@ -135,6 +143,14 @@ CHAPTERS: Mapping[str, Chapter] = {
         "gives each place a weight; a model that guesses the next character of a text.",
         "A sequence that has ended stands still, so nothing after its end moves any weight. Looking back is a short "
         "cut: the gradient reaches a distant step at once, and not by way of all steps between.",
+    ),
+    "stacks": Chapter(
+        "Layers of recurrences",
+        "What one recurrent layer puts out, the next one reads. The number of layers is a length like any other: the "
+        "network is a recurrence over layers, and each of its steps is a recurrence over time. The gradient runs "
+        "back through both, from the last layer down and from the last step back.",
+        "A grid of states, layers upwards and time to the right. Each state is made of the one on its left and the "
+        "one below; the gradient comes from the right and from above.",
     ),
     "paths": Chapter(
         "Sums over paths",

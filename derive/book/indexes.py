@@ -28,7 +28,7 @@ def _chapters(places: Mapping[str, Place]) -> dict[str, list[str]]:
 def contents(places: Mapping[str, Place], entries: Mapping[str, Entry]) -> str:
     """The first page."""
     chapters = _chapters(places)
-    verified = sum(entries[name].passed for name in places)
+    verified = sum(entries[name].checked.passed for name in places)
     parts = [
         "<main>",
         f"<h1>{TITLE}</h1>",

@@ -21,7 +21,7 @@ from derive.notation.view import view_of
 from derive.notation.wide import fitted
 from derive.statements import STATEMENTS, Statement
 
-from .matter import SEED, TRIALS
+from .checks import SEED, TRIALS, Checked
 from .order import TITLE
 
 if TYPE_CHECKING:
@@ -101,11 +101,10 @@ def _statement_html(made: Statement, words: list[str]) -> str:
     for step in made.steps:
         before, sign, after = _sides(step)
         why = f": {escape(step.why, quote=False)}" if step.why else ""
-        cells += [
-            f'<div class="wide">{mathml(before, True)}</div>',
-            f'<div class="expr alone"><div>{mathml(f"{sign} {after}", True)}</div></div>',
-            f'<div class="law"><b>{escape(step.law)}</b>{why}</div>',
-        ]
+        cells.append(f'<div class="wide">{mathml(before, True)}</div>')
+        if after != before:  # else SymPy has worked it out while it was written down
+            cells.append(f'<div class="expr alone"><div>{mathml(f"{sign} {after}", True)}</div></div>')
+        cells.append(f'<div class="law"><b>{escape(step.law)}</b>{why}</div>')
     return "\n".join([*parts, *boxed(cells, made.name)]) + "\n"
 
 
@@ -118,7 +117,8 @@ def _statement_tex(made: Statement, words: list[str]) -> str:
         parts.append(rf"\noindent It holds for ${_given(made)}$.")
     for step in made.steps:
         before, sign, after = _sides(step)
-        rows = [f"& {fitted(before, LINE)}", rf"&\quad {sign} {fitted(after, LINE - 3)}"]
+        rows = [f"& {fitted(before, LINE)}"]
+        rows += [rf"&\quad {sign} {fitted(after, LINE - 3)}"] if after != before else []
         why = f": {escaped(step.why)}" if step.why else ""
         parts.append(rf"\noindent\emph{{{escaped(step.law)}}}{why}")
         parts[-1] += "\n\\begin{align*}\n" + " \\\\*\n".join(rows) + "\n\\end{align*}"
@@ -170,8 +170,8 @@ def lesson(name: str, form: str) -> Entry:
         )
     laws = tuple({law: (law, why) for section in sections for law, why in section.laws}.values())
     files = {f"{name}.{'html' if form == 'html' else 'tex'}": source.encode("utf-8")}
-    passed, worst = all(s.passed for s in sections), max(s.worst for s in sections)
-    return Entry(files, told.title, laws, passed, worst)
+    checked = Checked(all(s.passed for s in sections), max(s.worst for s in sections))
+    return Entry(files, told.title, laws, checked)
 
 
 __all__ = ["LESSONS", "lesson"]

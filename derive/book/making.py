@@ -11,29 +11,32 @@ from pathlib import Path
 
 from derive.axes import DeriveError
 
+from .checks import Checked
 from .order import Place, needs, version
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A formula's files by their names, and what the other pages say of it."""
+    """A formula's files by their names, what its checks came to, and what else the other pages say of it."""
 
     files: Mapping[str, bytes]
     summary: str
     laws: tuple[tuple[str, str], ...]
-    passed: bool
-    worst: float
+    checked: Checked
 
 
-def entry(place: Place, form: str) -> Entry:
-    """Everything derived, checked and written, as html or for pdf; an error names the page."""
+def entry(place: Place, form: str, known: Checked | None = None) -> Entry:
+    """Everything derived, checked and written, as html or for pdf; an error names the page.
+
+    `known`: what the checks came to when they were made for the other form.
+    """
     try:
-        return _entry(place, form)
+        return _entry(place, form, known)
     except DeriveError as problem:
         raise type(problem)(f"book: {place.name}: {problem}") from problem
 
 
-def _entry(place: Place, form: str) -> Entry:
+def _entry(place: Place, form: str, known: Checked | None) -> Entry:
     if not place.chapter:
         from .lessons import lesson
 
@@ -42,16 +45,15 @@ def _entry(place: Place, form: str) -> Entry:
     from .matter import Matter
     from .tex import formula_tex
 
-    matter = Matter(place.name, place.chapter)
+    matter = Matter(place.name, place.chapter, known)
     if form == "html":
         files = {f"{place.name}.html": formula_page(matter, place).encode("utf-8")}
     else:
         files = formula_tex(matter, place)
-    report = matter.report
-    return Entry(files, matter.formula.summary, matter.laws, bool(report.passed), float(report.worst))
+    return Entry(files, matter.formula.summary, matter.laws, matter.checked)
 
 
-def lessons() -> dict[str, Place]:
+def lesson_places() -> dict[str, Place]:
     """What the whole book tells besides formulas; in no chapter of the catalogue."""
     from .lessons import LESSONS
 
@@ -69,9 +71,9 @@ def pages(places: Mapping[str, Place], entries: Mapping[str, Entry], form: str) 
     return {"book.tex": book_tex(places, entries).encode("utf-8")}
 
 
-def key_of(place: Place, form: str) -> str:
+def key_of(place: Place) -> str:
     """The same for the same content: the engine, the formula's chapter, its neighbours and the packages beneath."""
-    parts = [_engine(), form, json.dumps(asdict(place)), json.dumps(version())]
+    parts = [_engine(), json.dumps(asdict(place)), json.dumps(version())]
     parts += [path.read_text(encoding="utf-8") for path in (needs(place.chapter) if place.chapter else ())]
     return hashlib.sha256("\0".join(parts).encode("utf-8")).hexdigest()
 

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from html import escape
 
-from derive.notation.article import halves
 from derive.notation.chainrule import network_html
 from derive.notation.html import HtmlPage, boxed, document
 from derive.notation.lines import AT_SUM
-from derive.notation.story import story
-from derive.notation.style import LATEX
-from derive.notation.view import Row, Shown, view_of
+from derive.notation.story import Block, Heading
+from derive.notation.view import Row, Shown
 
-from .matter import SEED, TRIALS, Matter
+from .matter import Matter
 from .order import TITLE, Place, chapter_of
 
+RESULTS = (("Result",), ("Results",))  # the headings of what a derivation ends with
 HOME = '<a href="index.html">Contents</a>'
 
 
@@ -75,8 +74,7 @@ def _mathematics(matter: Matter) -> Iterator[str]:
         yield f'<pre tabindex="0">{escape(definition_text(matter.formula).rstrip())}</pre>'
         yield "<p>No input of this formula is real, so it has no gradient.</p>"
         return
-    page = BookPage(view_of(d.derivation, d.traced, LATEX, "index"))
-    yield page.page(halves(story(d.derivation, d.traced, "normal"))[0][2:])
+    yield BookPage(matter.view).page(matter.told[0][2:])
 
 
 def _intuition(matter: Matter, geometry: str) -> Iterator[str]:
@@ -93,11 +91,17 @@ def _derivation(matter: Matter) -> Iterator[str]:
     if matter.network is not None:
         yield network_html(matter.network)
     yield "<h2>Derivation</h2>"
-    page = BookPage(view_of(d.derivation, d.traced, LATEX, "index"), below=1)
-    yield page.page(halves(story(d.derivation, d.traced, "normal"))[1])
+    page = BookPage(matter.view, below=1)
+    yield page.page(_steps(matter.told[1]))
     yield "<h2>Closed form</h2>"
     cells = [cell for line in matter.results for cell in page.cells(_equality(line))]
     yield from boxed(cells, "Closed form")
+
+
+def _steps(blocks: Sequence[Block]) -> Sequence[Block]:
+    """A derivation without its results at the end: they have a section of their own."""
+    ends = (place for place, block in enumerate(blocks) if isinstance(block, Heading) and block.words in RESULTS)
+    return blocks[: next(ends, len(blocks))]
 
 
 def _equality(line: str) -> Shown:
@@ -122,14 +126,10 @@ def _picture(matter: Matter) -> Iterator[str]:
 
 
 def _checks(matter: Matter) -> Iterator[str]:
-    report = matter.report
     yield "<h2>Checks</h2>"
-    verdict = "All passed" if report.passed else "Not all passed"
-    yield (
-        f"<p>{verdict}: {len(report.checked)} statements at {TRIALS} random points each, seed {SEED}; the largest "
-        f"relative error is {report.worst:.0e}.</p>"
-    )
-    rows = "".join(f"<tr><td>{escape(what)}</td><td>{worst}</td></tr>\n" for what, worst in matter.checks.items())
+    yield f"<p>{escape(matter.checked.words)}</p>"
+    errors = ((what, f"{worst:.0e}" if worst else "0") for what, worst in matter.checked.statements)
+    rows = "".join(f"<tr><td>{escape(what)}</td><td>{worst}</td></tr>\n" for what, worst in errors)
     head = '<thead><tr><th scope="col">Statement</th><th scope="col">Largest error</th></tr></thead>'
     yield (
         f'<div class="scroll" tabindex="0" role="group" aria-label="Checks"><table>{head}\n'

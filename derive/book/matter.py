@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
-from derive.api import Derivative, NumpyModule, catalogue, gradient, plot, to_numpy, verify
+from derive.api import Derivative, NumpyModule, catalogue, gradient, to_numpy
 from derive.api.network import network_of
+from derive.api.plotting import drawn
 from derive.api.shown import result_latex
+from derive.api.verifying import verified
 from derive.axes import definitions
 from derive.formula import Formula
 from derive.notation import latex
+from derive.notation.article import halves
 from derive.notation.chainrule import Network
 from derive.notation.plot import Picture
+from derive.notation.story import Block, story
+from derive.notation.style import LATEX
+from derive.notation.view import View, view_of
 
-TRIALS, SEED = 3, 0
+from .checks import SEED, TRIALS, Checked
+
 MOST_PARTS = 6  # named parts of what is drawn
 DRAWN_LAYERS = frozenset({"activations", "normalisation"})  # whose Jacobians show something
 _SOURCE = re.compile(r"^\s*Sources?:\s*(.*)", re.DOTALL)
@@ -25,10 +30,11 @@ _SOURCE = re.compile(r"^\s*Sources?:\s*(.*)", re.DOTALL)
 
 @dataclass(frozen=True)
 class Matter:
-    """One formula of the catalogue."""
+    """One formula of the catalogue; `known` is what its checks came to, where they have been made before."""
 
     name: str
     chapter: str
+    known: Checked | None = None
 
     @cached_property
     def formula(self) -> Formula:
@@ -47,6 +53,18 @@ class Matter:
         rest = [" ".join(self.formula.doc.strip().split("\n\n")[0].splitlines()[1:]).strip(), *parts[1:]]
         sources = tuple(found[1] for part in rest if (found := _SOURCE.match(part)))
         return tuple(part for part in rest if part and not _SOURCE.match(part)), sources
+
+    @cached_property
+    def view(self) -> View:
+        """Names told apart over the whole page; only where there is a gradient."""
+        assert self.derivative is not None
+        return view_of(self.derivative.derivation, self.derivative.traced, LATEX, "index")
+
+    @cached_property
+    def told(self) -> tuple[list[Block], list[Block]]:
+        """Title and definition, and the steps after them."""
+        assert self.derivative is not None
+        return halves(story(self.derivative.derivation, self.derivative.traced, "normal"))
 
     @cached_property
     def network(self) -> Network | None:
@@ -81,7 +99,7 @@ class Matter:
     @property
     def code(self) -> str:
         """The functions of the emitted module, without what every module has."""
-        source = self.module.source
+        source = self.module.functions
         start = re.search(r"^def forward", source, re.MULTILINE)
         stop = re.search(
             r"^def (?!forward|backward|value_and_grad)", source[start.start() if start else 0 :], re.MULTILINE
@@ -103,13 +121,11 @@ class Matter:
         curve = traced.elementwise or (len(traced.outputs) == 1 and not traced.outputs[0].axes)
         if len(traced.definitions) > MOST_PARTS:
             return None
-        return plot(self.formula) if curve or self.chapter in DRAWN_LAYERS else None
+        return drawn(self.module, SEED) if curve or self.chapter in DRAWN_LAYERS else None
 
     @cached_property
-    def report(self) -> Any:
-        return verify(self.formula, trials=TRIALS, seed=SEED)
-
-    @property
-    def checks(self) -> Mapping[str, str]:
-        """Each statement that was checked, with the largest error found."""
-        return {check.what: f"{check.worst:.0e}" if check.worst else "0" for check in self.report.checked}
+    def checked(self) -> Checked:
+        if self.known is not None:
+            return self.known
+        report = verified(self.module, self.derivative, TRIALS, SEED)
+        return Checked(bool(report), float(report.worst), tuple((c.what, float(c.worst)) for c in report.checked))

@@ -106,6 +106,7 @@ def _calls(chapter: str) -> dict[str, tuple[str, ...]]:
     return found
 
 
+@cache
 def needs(chapter: str) -> tuple[Path, ...]:
     """The files that a chapter's formulas are made of: its own, and those of the package that it imports."""
     found: dict[Path, None] = {}
@@ -121,6 +122,7 @@ def needs(chapter: str) -> tuple[Path, ...]:
     return tuple(sorted(found))
 
 
+@cache
 def version() -> Mapping[str, str]:
     """What pages are made with besides the project: a new version of it may change a number or a glyph."""
     return {package: installed(package) for package in ("sympy", "numpy", "matplotlib", "latex2mathml")}

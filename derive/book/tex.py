@@ -15,7 +15,7 @@ from derive.notation.story import Block, Display, Heading, story
 from derive.notation.style import LATEX
 from derive.notation.view import View, view_of
 
-from .matter import SEED, TRIALS, Matter
+from .matter import Matter
 from .order import TITLE, Place, chapter_of
 from .preface import PARTS, Text, Title, worked
 
@@ -98,8 +98,7 @@ def _mathematics(matter: Matter, geometry: str) -> Iterator[str]:
         yield listing(definition_text(matter.formula).rstrip())
         yield "No input of this formula is real, so it has no gradient."
     else:
-        page = SectionPage(view_of(d.derivation, d.traced, LATEX, "index"))
-        before, after = halves(story(d.derivation, d.traced, "normal"))
+        page, (before, after) = SectionPage(matter.view), matter.told
         yield page.page(before[2:])
     if paragraphs or geometry:
         yield r"\subsection*{Intuition and geometry}"
@@ -142,13 +141,8 @@ def _code(matter: Matter) -> Iterator[str]:
 
 
 def _checks(matter: Matter) -> Iterator[str]:
-    report = matter.report
     yield r"\subsection*{Checks}"
-    verdict = "All passed" if report.passed else "Not all passed"
-    yield (
-        f"{verdict}: {len(report.checked)} statements at {TRIALS} random points each, seed {SEED}; the largest "
-        f"relative error is {report.worst:.0e}."
-    )
+    yield matter.checked.words
 
 
 def _references(matter: Matter, place: Place) -> Iterator[str]:

@@ -202,7 +202,8 @@ def book(
     """
     from .booking import run
 
-    run(output, format_, [name for given in only or () for name in given.split(",")], jobs)
+    names = [name for given in only or () for name in given.split(",")]
+    raise typer.Exit(run(output, format_, names, jobs))
 
 
 @app.command(epilog=TARGETS)

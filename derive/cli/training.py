@@ -100,7 +100,8 @@ def _prepared(target: str, asked: Asked, path: Path | None) -> list[Any]:
 
     library = Library()
     model = library.formula(target)
-    optimiser, schedule = _named(asked.optimiser, "--optimizer"), _named(asked.schedule or "none", "--schedule")
+    optimiser = _named(asked.optimiser, "--optimizer", library)
+    schedule = _named(asked.schedule or "none", "--schedule", library)
     wish = Wish(
         optimiser=optimiser[0],
         options={**optimiser[1], **_more(asked)},
@@ -123,18 +124,19 @@ def _more(asked: Asked) -> dict[str, float]:
         raise BadInput("--clip-at: expected --clip global, norm or value as well")
     if asked.clip_at is not None and not asked.clip_at > 0:
         raise BadInput(f"--clip-at {asked.clip_at}: expected a positive number")
-    if asked.weight_decay is not None and asked.decay is None and _named(asked.optimiser, "")[0] not in DECAYING:
+    if asked.weight_decay is not None and asked.decay is None and parse(asked.optimiser)[0].name not in DECAYING:
         raise BadInput("--weight-decay: expected --decay coupled or decoupled as well")
     found = {"weight_decay": asked.weight_decay, "most": asked.clip_at}
     return {name: value for name, value in found.items() if value is not None}
 
 
-def _named(text: str, option: str) -> tuple[str, dict[str, Any]]:
-    """A name and its options: cosine(eta_min=1e-5)."""
+def _named(text: str, option: str, library: Library) -> tuple[Any, dict[str, Any]]:
+    """A name, or the formula of a file, and its options: cosine(eta_min=1e-5), mine.py:descent(lr=0.1)."""
     items = parse(text)
-    if len(items) != 1 or items[0].file:
-        raise BadInput(f"{option} {text}: expected a name, as in adam(beta1=0.8)")
-    return items[0].name, {name: _steps(value) for name, value in items[0].options}
+    if len(items) != 1:
+        raise BadInput(f"{option} {text}: expected a name, as in adam(beta1=0.8), or FILE.py:NAME")
+    own = library.formula(f"{items[0].file}:{items[0].name}") if items[0].file else None
+    return own or items[0].name, {name: _steps(value) for name, value in items[0].options}
 
 
 def _steps(value: Any) -> Any:

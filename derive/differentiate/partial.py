@@ -48,9 +48,12 @@ DERIVATIVES: dict[str, Rule] = {
     "trigamma": lambda r, y, u: r.apply("tetragamma", u),
     "abs": lambda r, y, u: r.apply("sign", u),
     "sign": lambda r, y, u: (),
+    "stop_gradient": lambda r, y, u: (),  # sg′ = 0 by definition: what it holds is a constant
     "atan": lambda r, y, u: r.raised(_sum(r.algebra.constant(1), r.raised(u, 2)), -1),
     "asin": lambda r, y, u: r.raised(_less(1, r.raised(u, 2), r.algebra), Fraction(-1, 2)),
+    "acos": lambda r, y, u: Algebra.scaled(DERIVATIVES["asin"](r, y, u), -1),
     "asinh": lambda r, y, u: r.raised(_sum(r.algebra.constant(1), r.raised(u, 2)), Fraction(-1, 2)),
+    "atanh": lambda r, y, u: r.raised(_less(1, r.raised(u, 2), r.algebra), -1),
 }
 
 

@@ -59,9 +59,9 @@ class Setting:
     def _forward(self) -> tuple[Head, ...]:
         carried = [self.reader.tensor(c.target) for c in self.reader.carried if c.target is not None]
         inner = reachable(self.algebra, [h.definition for h in self.outputs])
-        inner = (*inner, *(h for h in (*reachable(self.algebra, [c.definition for c in carried]), *carried)
-                           if h not in inner))  # fmt: skip
-        return (*(h for h in inner if h not in self.outputs), *self.outputs)
+        beside = reachable(self.algebra, [c.definition for c in carried])
+        every = dict.fromkeys((*inner, *beside, *carried))
+        return (*(h for h in every if h not in self.outputs), *self.outputs)
 
     def prepared(self) -> tuple[tuple[Head, Record], ...]:
         """Definitions in the form whose derivative is safe, from here on; those that changed, and how."""

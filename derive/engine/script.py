@@ -71,9 +71,8 @@ class Script:
         if fact.source == ASSUMED:
             return Equation("fact", before, None, (Step("assumption", before, after, "as it is assumed"),))
         cite = self._cite(fact.source)
-        step = Step(
-            "reduce a definition", before, after, "this follows from a definition", () if cite is None else (cite,)
-        )
+        words = "this follows from a definition" if cite is not None else "as its argument tells"
+        step = Step("reduce a definition", before, after, words, () if cite is None else (cite,))
         return Equation("fact", before, None, (step,))
 
     def _sides(self, fact: Fact) -> tuple[Expr, Expr]:

@@ -231,6 +231,9 @@ def _written_out(outcome: Outcome, sheet: Sheet, users: list[Sheet], only_cancel
     lone = len(sheet.value) == 1 and not sheet.value[0][0][1] and not _rests_on_adjoints(algebra, sheet.value)
     if constant or (len(users) > 1 and lone):
         spare = PRODUCT  # a product of entries reads as well as a name
+    entries = len(sheet.value) == 1 and len(sheet.value[0][0][0]) < 2
+    if not entries and any(_side_by_side(algebra, user.value, sheet.bar) for user in users):
+        return False  # the adjoint of a slice, placed beside others: a name for each part, as gates have
     for user in users:
         record = Record()
         value = normalised(outcome.rules, _inserted(outcome, user.value, sheet, record), record)
@@ -248,6 +251,16 @@ def _written_out(outcome: Outcome, sheet: Sheet, users: list[Sheet], only_cancel
         user.value = value
         user.record.entries += record.entries
     return True
+
+
+def _side_by_side(algebra: Algebra, poly: Poly, bar: Head | None) -> bool:
+    """Whether several adjoints, this one among them, are each placed by a window."""
+    placed = [
+        {a[0] for a, _ in factors if algebra.heads[a[0]].role == "adjoint"}
+        for (factors, bound), _ in poly
+        if bound and any(algebra.heads[a[0]].label == "window" for a, _ in factors)
+    ]
+    return bar is not None and any(bar.id in heads for heads in placed) and len(set().union(*placed)) > 1
 
 
 def _windowed(algebra: Algebra, poly: Poly, beside: Head | None = None) -> bool:

@@ -164,7 +164,7 @@ def _best(letters: list[Axis], factors: list[Expr], conditions: list[Basic]) -> 
 
 
 def _digits(letters: list[Axis], factors: list[Expr]) -> Solution | None:
-    """δ(f, K·h + k) with k < K gives both: h = ⌊f/K⌋ and k = f mod K, the digits of a merged index."""
+    """δ(f, K·h + k + a) with k < K gives both: h = ⌊(f − a)/K⌋ and k = (f − a) mod K, the digits of a merged index."""
     for window in (f for f in factors if isinstance(f, Delta)):
         form = expand(window.args[0] - window.args[1])
         own = [a for a in letters if a in free_axes(form)]
@@ -174,8 +174,9 @@ def _digits(letters: list[Axis], factors: list[Expr]) -> Solution | None:
         merged = expand(whole[0] - form.coeff(whole[0], 1) * form)
         for small, large in (own, own[::-1]):
             width = small.size
-            if merged == expand(width * large + small) and in_range(floor(whole[0] / width), large.size):
-                return window, {large: floor(whole[0] / width), small: Mod(whole[0], width)}, True
+            index = whole[0] - expand(merged - width * large - small)
+            if free_axes(index) == (whole[0],) and in_range(floor(index / width), large.size):
+                return window, {large: floor(index / width), small: Mod(index, width)}, True
     return None
 
 

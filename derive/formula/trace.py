@@ -8,7 +8,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
 
-from sympy import Expr, preorder_traversal
+from sympy import Expr
 from sympy.core.basic import Basic
 from sympy.core.relational import Relational
 
@@ -115,16 +115,27 @@ def hyper(inputs: Iterable[Tensor], outputs: Iterable[Tensor], declared: tuple[S
     lengths = [a.size for t in (*inputs, *defined) for a in t.axes]
     found: dict[Size, None] = dict.fromkeys(declared)
     for tensor in defined:
-        for part in preorder_traversal(tensor.body):
-            lengths += [part.size] if isinstance(part, Axis) else [part] if isinstance(part, Size) else []
+        lengths += _lengths_in(tensor.body)
     bounds = [t.bound for t in inputs if t.bound is not None]
     for size in (*lengths, *bounds):
-        found.update(dict.fromkeys(sorted(size.atoms(Size), key=str)))
+        found.update(dict.fromkeys([size] if isinstance(size, Size) else sorted(size.atoms(Size), key=str)))
     told = {a.size for t in inputs for a in t.axes if isinstance(a.size, Size)}
     for length in [a.size for t in inputs for a in t.axes if not isinstance(a.size, Size)]:
         unknown = [s for s in length.atoms(Size) if s not in told and s not in declared and s.default is None]
         told.update(unknown if len(unknown) == 1 else ())
     return tuple(s for s in found if s not in told or s in declared)
+
+
+def _lengths_in(body: Basic | None) -> list[Basic]:
+    """The lengths of the letters of a body, and lengths used as numbers, in the order written."""
+    found: dict[Basic, None] = {}
+    stack = [] if body is None else [body]
+    while stack:
+        part = stack.pop()
+        if isinstance(part, (Axis, Size)):
+            found.setdefault(part.size if isinstance(part, Axis) else part)
+        stack.extend(reversed(part.args))
+    return list(found)
 
 
 def told_apart(outputs: tuple[Tensor, ...], taken: Iterable[str]) -> tuple[Tensor, ...]:
@@ -143,6 +154,8 @@ def told_apart(outputs: tuple[Tensor, ...], taken: Iterable[str]) -> tuple[Tenso
             name = f"{tensor.name}_{number}"
         used.add(name)
         names[tensor] = name
+    if all(tensor.name == name for tensor, name in names.items()):
+        return outputs
     cuts = cut_anew(order, names=names)
     renamed = dict(cuts)
     for tensor in order:

@@ -10,6 +10,7 @@ from typing import Any
 
 from derive.axes import Axis, Unsupported
 
+from .joined import side_by_side
 from .node import Graph, Node, View, ordered, union
 
 Hint = Sequence[Axis]
@@ -317,6 +318,7 @@ def added(g: Graph, terms: Sequence[Term], hint: Hint) -> tuple[int, View]:
     live = [(s, real(g, v)) for s, v in terms if not (v.node.op == "number" and v.node.attr == 0)]
     if (spike := _spiked(g, live, hint)) is not None:
         return spike
+    live = side_by_side(g, live)
     hosts = [(s, v) for s, v in live if v.host]
     arrays = [(s, v) for s, v in live if not v.host]
     if not arrays:

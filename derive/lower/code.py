@@ -136,6 +136,14 @@ class Coder(WindowCoder, MatrixCoder):
     def _arange(self, node: Node) -> Code:
         return Op("arange", (self.size(node.dims[0]),))
 
+    def _concatenate(self, node: Node) -> Code:
+        parts = []
+        for arg, labels in node.args:
+            (own,) = [label for label in labels if label >= node.rank]
+            order = [own if k == node.attr else k for k in range(node.rank)]
+            parts.append(turned(self.operand(arg, labels), labels, order))
+        return Op("concatenate", tuple(parts), node.attr)
+
     def _broadcast(self, node: Node) -> Code:
         arg, labels = node.args[0]
         shape = tuple(self.size(length) for length in node.dims)

@@ -355,11 +355,11 @@ def _matrix_vector(g: Graph, m: Meeting) -> View | None:
 def _matrix_product(g: Graph, m: Meeting) -> View | None:
     if len(m.over) != 1 or len(m.rows) != 1 or len(m.columns) > 1:
         return None
-    turned = (*m.batch, *m.columns, *m.rows)
-    if m.columns and g.has("matmul", [m.b, m.a], turned):  # its transpose exists
-        return g.make("matmul", [m.b, m.a], turned)
+    straight, turned = (*m.batch, *m.rows, *m.columns), (*m.batch, *m.columns, *m.rows)
+    if m.columns and not g.has("matmul", [m.a, m.b], straight) and g.has("matmul", [m.b, m.a], turned):
+        return g.make("matmul", [m.b, m.a], turned)  # its transpose exists
     if m.columns:
-        return g.make("matmul", [m.a, m.b], (*m.batch, *m.rows, *m.columns))
+        return g.make("matmul", [m.a, m.b], straight)
     return g.make("matvec", [m.a, m.b], (*m.batch, *m.rows)) if m.batch else None
 
 

@@ -59,6 +59,31 @@ def _solving(a: Array, columns: Any) -> Expr:
     return Mul(*batch) * (LU * n**3 + 2 * n**2 * columns)
 
 
+def _eliminated(w: Walk, op: Op, args: Any) -> tuple[Array, Array]:
+    """Both triangles in one array, and the order of the rows."""
+    (a,) = args
+    n = a.shape[-1]
+    return _done(w, LU * n**3, args, (n, n)), w.fresh((n,), "int")
+
+
+def _diagonal(w: Walk, op: Op, args: Any) -> Array:
+    """The logarithm of each entry, and their sum."""
+    (a,) = args
+    w.tally.add(transcendental=a.shape[-1])
+    return _done(w, 2 * a.shape[-1], (), ())
+
+
+def _substituted(w: Walk, op: Op, args: Any, triangles: int = 2) -> Array:
+    """n² for each right side and each triangle."""
+    a, b, *_ = args
+    return _done(w, triangles * a.shape[-1] ** 2 * (b.shape[-1] if len(b.shape) > 1 else 1), (a, b), b.shape)
+
+
+def _with_order(row: Row) -> Row:
+    """The same, of factors and the rows' order."""
+    return lambda w, op, args: row(w, op, (args[0], *args[2:]))
+
+
 def _singular_values(w: Walk, op: Op, args: Any) -> Array:
     """Golub and Reinsch: 4 n m² − 4 m³/3 (section 8.6)."""
     (a,) = args
@@ -103,6 +128,15 @@ ROWS: dict[str, Row] = {
     "linalg.determinant": _factored(LU, 0),
     "logdet": _factored(LU, 0),
     "linalg.cholesky": _factored(CHOLESKY, 2),
+    "definite_factor": _factored(CHOLESKY, 2),
+    "definite_inverse": _factored(1 - CHOLESKY, 2),
+    "definite_logdet": _diagonal,
+    "definite_solve": _substituted,
+    "triangular_solve": lambda w, op, args: _substituted(w, op, args, 1),
+    "lu_factors": _eliminated,
+    "lu_inverse": _with_order(_factored(2, 2)),
+    "lu_logdet": _with_order(_diagonal),
+    "lu_solve": _with_order(_substituted),
     "linalg.eigenvalues": _factored(TRIDIAGONAL, 1),
     "eigenvectors": _factored(SYMMETRIC_QR, 2),
     "linalg.singular_values": _singular_values,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from sympy import Expr, Max, Min, Mod, Mul, cancel, floor
+from sympy import Add, Expr, Max, Min, Mod, Mul, cancel, floor
 
 from .program import Op
 from .shapes import ONE, ZERO, Array, Host, Shape, broadcast, made, reduced, split, steps, tidy
@@ -287,6 +287,13 @@ def _cumsum(w: Walk, op: Op, args: Any) -> Array:
     return w.fresh(args[0].shape)
 
 
+def _concatenate(w: Walk, op: Op, args: Any) -> Array:
+    """Each part is read and written once."""
+    w.tally.move(*args)
+    shape = [n if k != op.attr else Add(*(a.shape[k] for a in args)) for k, n in enumerate(args[0].shape)]
+    return w.fresh(shape, args[0].kind)
+
+
 def _where(w: Walk, op: Op, args: Any) -> Array:
     """Selecting is no arithmetic."""
     arrays = [a for a in args if isinstance(a, Array)]
@@ -332,5 +339,6 @@ ROWS: dict[str, Row] = {
     "sum": _reduction, "prod": _reduction, "max": _reduction, "min": _reduction,
     "place": _place,
     "cumsum": _cumsum,
+    "concatenate": _concatenate,
     "where": _where,
 }  # fmt: skip

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
+from math import prod
 from typing import TYPE_CHECKING, Any
 
-from sympy import And, Expr, Mul, Number, expand, oo
+from sympy import And, Expr, Integer, Mul, Number, expand, oo
 from sympy.core.relational import Relational
 
 from derive.axes import ArgMaxOver, ArgMinOver, Axis, Delta, Entry, PaddedEntry, SumOver, Where, nonnegative, rename
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from .read import Reader
 
 FOLDS = frozenset({"max", "min", "sum"})  # what is taken tap by tap
+TILE = 16  # entries of a tile
 
 
 def looked(r: Reader, body: Any, fill: Any, hint: Hint) -> View:
@@ -86,8 +88,16 @@ SLACK: dict[str, Callable[[Any, Any], Any]] = {
 def folded(r: Reader, op: str, body: View, over: Sequence[Axis]) -> View:
     """max, min or Σ over letters of a view of windows: tap by tap, which copies nothing; of others at once."""
     kept = tuple(a for a in body.letters if a not in over)
-    windowed = body.node.op == "window" and op in FOLDS and kept
-    return r.graph.make("fold" if windowed else op, [body], kept, op if windowed else ())
+    tapped = op in FOLDS and _tapped(body, over, op)
+    return r.graph.make("fold" if tapped else op, [body], kept, op if tapped else ())
+
+
+def _tapped(body: View, over: Sequence[Axis], op: str = "max") -> bool:
+    """Whether letters are taps: of a view of windows, or an extremum's of small tiles, which NumPy takes one by one."""
+    if len(over) == len(body.letters):
+        return False
+    tile = prod((a.size for a in over), start=Integer(1))
+    return bool(body.node.op == "window" or (op != "sum" and len(over) > 1 and tile.is_Integer and tile <= TILE))
 
 
 def extremum(op: str) -> Callable[[Reader, Any, Hint], View]:
@@ -115,7 +125,7 @@ def place(op: str) -> Callable[[Reader, Any, Hint], View]:
         kept = tuple(a for a in body.letters if a not in here)
         beyond = [a for a in body.letters if a in here]
         order = (*range(len(kept)), *(len(kept) + beyond.index(a) for a in here))
-        if body.node.op == "window" and kept:
+        if _tapped(body, here):
             found = g.make("widened", [_first(r, opened, body, here)], kept, kind="int")
         else:
             found = g.make("place", [body], kept, (op, order), "int")

@@ -125,6 +125,22 @@ def log1mexp(r: Reader, term: Any, hint: Hint) -> View:
     return r.read(Where(StrictGreaterThan(argument, Float(-LOG2), evaluate=False), far, near), hint)
 
 
+def series(r: Reader, term: Any, hint: Hint) -> View:
+    """c₀ + x (c₁ + x (c₂ + …)), Horner's scheme; where a condition around it does not hold, x is taken for 0."""
+    g, (argument, *coefficients) = r.graph, term.args
+    x = selection.guarded(r, real(g, r.read(argument, hint)), "series", hint)
+    first = next(k for k, c in enumerate(coefficients) if c)
+    rest = coefficients[first:]
+    even = not any(rest[1::2])
+    w = multiplied(g, x, x, hint) if even else x
+    *others, value = (r.read(c, hint) for c in rest[:: 1 + even])
+    for c in reversed(others):
+        value = added(g, [(1, multiplied(g, value, w, hint)), (1, c)], hint)[1]
+    for _ in range(first):
+        value = multiplied(g, value, x, hint)
+    return value
+
+
 def logcosh(r: Reader, term: Any, hint: Hint) -> View:
     """log cosh(x) = log1p(2 sinh²(x/2)) where |x| < 1, else |x| + log(1 + exp(−2|x|)) − log 2."""
     size = Abs(term.args[0], evaluate=False)

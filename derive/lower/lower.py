@@ -11,6 +11,8 @@ from sympy import Expr, preorder_traversal
 
 from derive.axes import Axis, Size, Tensor, definitions
 
+from .definite import Definite
+from .factors import several
 from .keywords import defaults, least, required
 from .lengths import Lengths, expressions
 from .node import Graph, Node, View, reachable
@@ -21,6 +23,7 @@ from .read import Reader
 from .recur import cycles, lowered
 from .saved import DEEPEST, REPEATED, bases, by_blocks, cheap, early, made_again
 from .seed import seeded
+from .symmetric import summed_once
 from .task import Task
 from .write import Body, Names
 
@@ -30,7 +33,9 @@ RESERVED = frozenset(
     "value_and_grad float int len max min abs whole length quotient indices padded windows scattered overlapped "
     "matrices products folded firsts selected weighted correlated refused eigenvectors singular_vectors logdet "
     "qr_factors eigenpairs exponential square_root logarithm exponential_slope square_root_slope logarithm_slope "
-    "spectrum slopes of_spectrum within signs erfc spread pair_blocks".split()
+    "spectrum slopes of_spectrum within signs erfc spread pair_blocks masked "
+    "lapack definite_factor definite_solve definite_logdet definite_inverse lu_factors lu_solve lu_logdet "
+    "lu_inverse triangular_solve".split()
 )
 RESERVED_STRAIGHT = RESERVED | frozenset("xp device math namespace device_of gathered contracted erf erfc".split())
 MOST_NOTED = 100  # nodes: to print more takes long
@@ -83,11 +88,11 @@ class _Lowering:
         outputs = self._roots(task.outputs, self._reader(seed, None))
         functions = []
         if task.gradients:
-            gradients = self._roots(seed.gradients, self._reader(seed, None), outputs)
-            if shared := self.graph.by_row & self.graph.by_entry:  # now it is known which products serve twice
-                self.graph.shared = frozenset(shared)
-                gradients = self._roots(seed.gradients, self._reader(seed, None), outputs)
-            one = self._roots(task.gradients, self._reader(seed, 1), outputs) if task.scalar_loss else []
+            gradients, one = self._gradients(seed, outputs)
+            while systems := self._systems([*outputs, *gradients, *one]):
+                self.graph.factored |= systems
+                outputs = self._roots(task.outputs, self._reader(seed, None))
+                gradients, one = self._gradients(seed, outputs)
             self.lengths.name(Names(self.taken).fresh)
             saved = self._saved(outputs, gradients)
             functions = [self._forward(outputs, gradients, saved), self._backward(seed.upstreams, gradients)]
@@ -97,6 +102,19 @@ class _Lowering:
             self.lengths.name(Names(self.taken).fresh)
             functions = [self._forward(outputs, [], [])]
         return self._declared(task, seed, tuple(functions))
+
+    def _systems(self, roots: Sequence[Node]) -> frozenset[Node]:
+        """Matrices of which several things are asked, that are not yet known to be; read again, a product may turn."""
+        return frozenset() if self.task.straight else several(reachable(roots)) - self.graph.factored
+
+    def _gradients(self, seed: Task, outputs: list[Node]) -> tuple[list[Node], list[Node]]:
+        """The gradients for an upstream gradient, and for 1 where that is the loss's."""
+        gradients = self._roots(seed.gradients, self._reader(seed, None), outputs)
+        if shared := self.graph.by_row & self.graph.by_entry:  # now it is known which products serve twice
+            self.graph.shared = frozenset(shared)
+            gradients = self._roots(seed.gradients, self._reader(seed, None), outputs)
+        fused = self.task.scalar_loss
+        return gradients, self._roots(self.task.gradients, self._reader(seed, 1), outputs) if fused else []
 
     def _declared(self, task: Task, seed: Task, functions: tuple[Function, ...]) -> Program:
         shown = definitions(t.body for t in (*task.outputs, *task.gradients) if t.body is not None)
@@ -138,7 +156,11 @@ class _Lowering:
                 sources[t] = g.make("input", (), (*t.axes, *self.flat), t.name)
             else:
                 sources[t] = g.number(upstream) if upstream else g.host("scalar", attr=t.name)
-        return Reader(g, sources, task.name, {**self._cycles(self.task), **self._cycles(task)})
+        cycles_ = {**self._cycles(self.task), **self._cycles(task)}
+        shown = (*task.outputs, *(task if upstream is None else self.task).gradients)
+        every = (*definitions(t.body for t in shown if t.body is not None), *shown)
+        once = frozenset() if cycles_ else summed_once(dict.fromkeys(every), (*task.inputs, *shown))
+        return Reader(g, sources, task.name, cycles_, Definite(self.task.assumptions), once)
 
     def _cycles(self, task: Task) -> Mapping[Tensor, Any]:
         """The definitions that recurrences carry along."""

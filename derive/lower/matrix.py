@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
 from derive.axes import (
@@ -28,8 +27,9 @@ from derive.axes import (
     TriangularFactor,
 )
 
+from . import factors
 from .algebra import Hint, real
-from .node import Graph, Labels, Node, View
+from .node import Graph, Node, View
 from .program import Code, Op
 from .window import at
 from .window_code import turned
@@ -70,7 +70,6 @@ HELPERS = frozenset(  # which emitted modules bring along
     "logdet eigenvectors singular_vectors qr_factors eigenpairs exponential square_root logarithm "
     "exponential_slope square_root_slope logarithm_slope".split()
 )
-NAMED = "named_inverse"  # one that the formula names is made once, and multiplied with
 
 
 def matrix(r: Reader, node: Any, hint: Hint) -> View:
@@ -81,14 +80,15 @@ def matrix(r: Reader, node: Any, hint: Hint) -> View:
 def named(r: Reader, node: Any, hint: Hint) -> View:
     """The same, as the body of a definition."""
     operation = OPERATIONS.get(type(node), "part")
-    return _function(r, node, hint, NAMED if operation == "inverse" else operation)
+    return _function(r, node, hint, factors.NAMED if operation == "inverse" else operation)
 
 
 def _function(r: Reader, node: Any, hint: Hint, operation: str) -> View:
     g = r.graph
     opened = r.opened(node)
     rows, columns = opened.axes
-    view = real(g, r.read(opened.body, [*(a for a in hint if a not in opened.axes), rows, columns]))
+    body, definite = factors.known(r.definite, opened)
+    view = real(g, r.read(body, [*(a for a in hint if a not in opened.axes), rows, columns]))
     batch = tuple(a for a in view.letters if a not in (rows, columns))
     if set(view.letters) != {*batch, rows, columns}:
         view = g.make("broadcast", [view], (*batch, rows, columns))
@@ -97,7 +97,11 @@ def _function(r: Reader, node: Any, hint: Hint, operation: str) -> View:
     sides = [(rows, columns)[side] for side in SIDES.get(type(node), (0, 1))]
     places = tuple(Axis(f"{side.name}_{number}_of_{operation}", side.size) for number, side in enumerate(sides))
     places = places[: len(node.at)]
-    if operation == "part":
+    if definite and not batch:
+        g.definite.add(factors.unturned(view.node)[0])
+    if (made_of := factors.factored(g, operation, view, places)) is not None:
+        made = made_of
+    elif operation == "part":
         whole, which = PARTS[type(node)]
         made = g.make("part", [g.make(whole, [view], ())], (*batch, *places), attr=which)
     else:
@@ -122,7 +126,7 @@ class Meets(Protocol):
 def solved(g: Graph, m: Meets) -> View | None:
     """Σ_j (A⁻¹)_ij b_j solves A x = b, Σ_i b_i (A⁻¹)_ij solves Aᵀ x = b."""
     for inverse, right in ((m.a, m.b), (m.b, m.a)):
-        if inverse.node.op != "inverse" or len(m.over) != 1:
+        if not factors.may_solve(inverse.node) or len(m.over) != 1:
             continue
         *batch, row, column = inverse.letters
         (over,) = m.over
@@ -132,16 +136,18 @@ def solved(g: Graph, m: Meets) -> View | None:
         new = row if over == column else column
         if new in rest:
             continue
+        side = (*batch, over, *rest)
+        if right.letters != side:
+            right = g.make("permute", [right], side)
+        if inverse.node.op != "inverse":
+            return factors.solution(g, inverse.node, over == row, right, (*batch, new, *rest))
         ((arg, labels),) = inverse.node.args  # batch, rows, columns: the inverse has columns, rows
         place = dict(zip(range(len(batch)), batch, strict=True))
         system = View(arg, tuple(place.get(k) or (column if k == labels[-2] else row) for k in labels))
         order = (*batch, over, new)
         if system.letters != order:
             system = g.make("permute", [system], order)
-        side = (*batch, over, *rest)
-        if right.letters != side:
-            right = g.make("permute", [right], side)
-        return g.make("solve", [system, right], (*batch, new, *rest))
+        return factors.solved(g, system, right, (*batch, new, *rest))
     return None
 
 
@@ -179,10 +185,8 @@ def applied(g: Graph, factors: list[View], left: list[Axis], contracted: Contrac
     return None
 
 
-class MatrixCoder:
+class MatrixCoder(factors.FactorCoder):
     """Expressions of matrix functions: each argument has its axes in order, the matrix last."""
-
-    operand: Callable[[Node, Labels], Code]
 
     def _linear_algebra(self, node: Node) -> Code:
         ((arg, labels),) = node.args

@@ -61,6 +61,9 @@ class Graph:
         self.by_entry: set[frozenset[Node]] = set()
         self.by_row: set[frozenset[Node]] = set()
         self.shared: frozenset[frozenset[Node]] = frozenset()
+        # Matrices of which several things are asked: those are factorised once; and which are known to be definite.
+        self.factored: frozenset[Node] = frozenset()
+        self.definite: set[Node] = set()
         # Lengths that are no symbol or number of their own: nodes see a symbol for each, `wanted` says what to call it.
         self.derived: dict[Expr, Symbol] = {}
         self.wanted: dict[Symbol, str] = {}

@@ -27,10 +27,12 @@ BARRIERS = (
         "inverse named_inverse determinant logdet cholesky eigenvalues eigenvectors solve "
         "singular_values singular_vectors qr_factors eigenpairs part "
         "exponential square_root logarithm exponential_slope square_root_slope logarithm_slope "
-        "exponential_slopes square_root_slopes logarithm_slopes".split()
+        "exponential_slopes square_root_slopes logarithm_slopes "
+        "definite_factor definite_solve definite_logdet definite_inverse "
+        "lu_factors lu_solve lu_logdet lu_inverse triangular_solve".split()
     )
-    | frozenset("tensordot matvec copy broadcast stretch pad window split merge running gather scatter overlap".split())
-    | frozenset("place gemm fold first selected widened weighted correlated".split())
+    | frozenset("tensordot matvec copy broadcast stretch pad window split merge running gather scatter".split())
+    | frozenset("place gemm fold first selected widened weighted correlated overlap concatenate".split())
 )
 
 Segment = tuple[int, Expr | None]  # level, and the number of rows in a loop

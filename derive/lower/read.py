@@ -30,9 +30,11 @@ from derive.axes import (
     PaddedEntry,
     ProdOver,
     Scalar,
+    Series,
     Sigmoid,
     Size,
     Softplus,
+    StopGradient,
     SumOver,
     Tensor,
     Unsupported,
@@ -48,9 +50,11 @@ from derive.axes import (
 from . import extrema, functions, matrix, running, selection
 from .algebra import ONE, Hint, Term, added, elementwise, multiplied, real
 from .contract import Product
+from .definite import Definite
 from .integer import integer
 from .node import Graph, View
 from .solve import contracted
+from .symmetric import opened_sums
 from .window import at, constant
 
 
@@ -63,7 +67,11 @@ class Reader:
         sources: Mapping[Tensor, View],
         where: str,
         cycles: Mapping[Tensor, Callable[[Reader], None]] | None = None,
+        definite: Definite | None = None,
+        once: frozenset[Tensor] = frozenset(),
     ) -> None:
+        self.definite = definite or Definite(())
+        self.once = once
         self.cycles = cycles or {}  # definitions of a recurrence, and what lowers all of it
         self.graph = graph
         self.where = where
@@ -96,8 +104,13 @@ class Reader:
             integers = tensor.dtype == "int" and whole(tensor.body)
             named = matrix.named if isinstance(tensor.body, MatrixFunction) else Reader.read
             read: Any = integer if integers else named
-            self.defined[tensor] = read(self, tensor.body, tensor.axes)
+            self.defined[tensor] = read(self, self._prepared(tensor), tensor.axes)
         return self.defined[tensor]
+
+    def _prepared(self, tensor: Tensor) -> Any:
+        """The body with symmetric entries in one order, and sums opened that alone read a large product."""
+        body = self.definite.ordered(tensor.body, tensor.axes)
+        return opened_sums(body, self.once) if self.once else body
 
     def opened(self, term: Any) -> Any:
         """A reduction whose letters are not those of a guard around it."""
@@ -192,6 +205,10 @@ def _signed(r: Reader, term: Any, hint: Hint) -> list[Term]:
         sign = -1 if parts.coefficient < 0 else 1
         parts.coefficient *= sign
         return [(sign, contracted(r, parts, (), hint))]
+    if type(term) is SumOver:
+        term = r.opened(term)
+        if len(addends := selection.distributed(selection.parted(term.body))) > 1:
+            return [part for addend in addends for part in _signed(r, SumOver(addend, *term.axes), hint)]
     view = r.read(term, hint)
     if view.node.op == "number" and view.node.attr < 0:
         return [(-1, r.graph.number(-view.node.attr))]
@@ -363,6 +380,8 @@ READERS: tuple[tuple[type, Callable[[Reader, Any, Hint], View]], ...] = (
     (Softplus, functions.softplus),
     (Log1mexp, functions.log1mexp),
     (Logcosh, functions.logcosh),
+    (Series, functions.series),
+    (StopGradient, lambda reader, held, hint: reader.read(held.args[0], hint)),  # its value: nothing to do
     (floor, _integer),
     (ceiling, _integer),
     (Mod, _integer),

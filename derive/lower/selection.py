@@ -40,6 +40,7 @@ HARMLESS = {
     "log2": 1,
     "log10": 1,
     "special.gamma": 1,
+    "series": 0,
     "special.gammaln": 1,
     "special.digamma": 1,
     "special.zeta": 1,
@@ -47,7 +48,8 @@ HARMLESS = {
     **dict.fromkeys("exp exp2 expm1 sinh cosh tan log1p arcsin arccos arctanh special.erfinv".split(), 0),
 }
 CAN_FAIL = set(
-    "exp log log2 log10 exp2 Expm1 sinh cosh tan Log1p Log1mexp gamma loggamma Digamma Trigamma Tetragamma".split()
+    "exp log log2 log10 exp2 Expm1 sinh cosh tan Log1p Log1mexp Series".split()
+    + "gamma loggamma Digamma Trigamma Tetragamma".split()
 ) | set("asin acos acosh atanh erfinv".split())
 
 
@@ -61,7 +63,7 @@ def can_fail(part: Any) -> bool:
 def distributed(body: Any) -> tuple[Any, ...]:
     """(a b + a′ b′) c as a b c, a′ b′ c, where no array has all letters of the bracket: summed one by one, each is a
     product, a gather or windows; as one, an array of all these letters."""
-    factors = list(body.args) if isinstance(body, Mul) else [body]
+    factors = _flat(body)
     for place, factor in enumerate(factors):
         if isinstance(factor, Add) and not any(_whole(term, set(free_axes(factor))) for term in factor.args):
             rest = factors[:place] + factors[place + 1 :]
@@ -70,9 +72,15 @@ def distributed(body: Any) -> tuple[Any, ...]:
     return (body,)
 
 
+def _flat(body: Any) -> list[Any]:
+    """The factors, of products among them, too."""
+    return [f for factor in body.args for f in _flat(factor)] if isinstance(body, Mul) else [body]
+
+
 def _whole(term: Any, letters: set[Any]) -> bool:
-    """Whether a factor of the term, other than δ, has all of the letters."""
-    return any(letters <= set(free_axes(f)) and not isinstance(f, Delta) for f in Mul.make_args(term))
+    """Whether a factor of the term, other than δ, has all of the letters; of a bracket, in any of its terms."""
+    having = [f for f in Mul.make_args(term) if letters <= set(free_axes(f)) and not isinstance(f, Delta)]
+    return any(not isinstance(f, Add) or any(_whole(part, letters) for part in f.args) for f in having)
 
 
 def parted(body: Any) -> Any:
@@ -334,6 +342,8 @@ def _selected(r: Reader, term: Any, hint: Hint) -> View:
     condition = r.read(term.args[0], hint)
     then = _branch(r, term.args[1], condition, hint)
     otherwise = _branch(r, term.args[2], _negation(r, term, condition, hint), hint)
+    if then == otherwise:  # of values, sg(x) and x are one
+        return then
     if condition.host and then.host and otherwise.host:
         return r.graph.host("host_where", condition, then, otherwise)
     if then.host and otherwise.host:  # two Python numbers would give float64

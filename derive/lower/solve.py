@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from sympy import Expr
 
-from derive.axes import Axis, Tensor, in_range, rename
+from derive.axes import Axis, Tensor, free_axes, in_range, rename
 
 from .algebra import Hint, Law, decide, one_hot, real
 from .contract import Product, product, without_exponents
@@ -74,17 +74,33 @@ class _Elimination:
 
     def _readable(self, form: Form) -> Axis | None:
         lone = [a for a in form.lone if form.solvable(a)]
+        if self._places(form, lone):
+            return None
         if here := [a for a in lone if a in self.left]:
-            return min(here, key=self._carried)
+            return min(here, key=lambda a: self._carried(a, form))
         summed = [a for a in form.letters if a in self.left]
         if lone and len(summed) > 1:
             return None  # several places add to one: see _adds
         return min((a for a in summed if form.solvable(a)), key=str, default=None)
 
-    def _carried(self, letter: Axis) -> tuple[int, int]:
-        """Letters of few factors, of the least axes, are read at an index: the others stay as they are."""
+    def _places(self, form: Form, lone: Sequence[Axis]) -> bool:
+        """Whether a summed letter runs along a part of a free one's axis: what is summed is placed there, once.
+
+        Read at the free letter's places, each of its factors would be an array of them all, zeros but for this part.
+        """
+        if len(lone) != 2 or set(lone) != form.letters or sum(a in self.left for a in lone) != 1:
+            return False
+        summed, free = sorted(lone, key=lambda a: a not in self.left)
+        alone = sum(bool({summed, free} & {*free_axes(a), *free_axes(b)}) for a, b in self.deltas) == 1
+        placed = in_range(form.solved(free), free.size) and not in_range(form.solved(summed), summed.size)
+        return placed and alone and free not in self.reader.letters and summed not in self.read
+
+    def _carried(self, letter: Axis, form: Form) -> tuple[bool, int, int]:
+        """What is read at an index: first slices, which need no zeros around them; then letters of few factors, of
+        the least axes. The others stay as they are."""
         having = [f for f in self.factors if letter in f.letters]
-        return len(having), sum(len(f.letters) for f in having)
+        beyond = not in_range(form.solved(letter), letter.size)
+        return beyond, len(having), sum(len(f.letters) for f in having)
 
     def _replace(self, letter: Axis, index: Expr) -> None:
         """The letter is the index, everywhere; where no factor has the letter, a mask says that it is in range."""

@@ -33,6 +33,7 @@ HINTS = {"eye": "identity", "arange": "index", "max": "top", "exp": "e", "log": 
         "running": "running",
         "scatter": "summed",
         "overlap": "summed",
+        "concatenate": "joined",
     }
 }
 

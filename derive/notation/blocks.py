@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 from sympy.core.basic import Basic
 
@@ -32,8 +32,14 @@ class Shape:
     tensor: Tensor
 
 
+class Maths(Protocol):
+    """Mathematics that prints itself."""
+
+    def source(self, view: Any) -> str: ...
+
+
 LOSS, MOVED_LOSS = Loss(), Loss(moved=True)
-Part: TypeAlias = str | Basic | Loss | Shape
+Part: TypeAlias = str | Basic | Loss | Shape | Maths
 
 
 @dataclass(frozen=True)

@@ -53,6 +53,12 @@ def bounds(node: Basic) -> Bounds | None:
     return None
 
 
+def upright(node: Basic) -> Basic:
+    """A comparison with its number on the right: m − d ≥ 0."""
+    turned = isinstance(node, Relational) and node.args[0].is_number and not node.args[1].is_number
+    return node.reversed if turned else node
+
+
 def conjuncts(node: Basic) -> list[Basic]:
     """The parts of a conjunction, in order."""
     if not isinstance(node, And):
@@ -66,22 +72,22 @@ def chained(parts: Sequence[Basic]) -> list[tuple[Basic, ...]]:
     found: list[tuple[Basic, ...]] = []
     while left:
         first = left.pop(0)
-        second = next((other for other in left if _meet(first, other) is not None), None)
+        second = next((other for other in left if met(first, other) is not None), None)
         if second is None:
             found.append((first,))
             continue
         left.remove(second)
-        found.append(_meet(first, second) or (first, second))
+        found.append(met(first, second) or (first, second))
     return sorted(found, key=lambda group: min(parts.index(part) for part in group))
 
 
-def _meet(first: Basic, second: Basic) -> tuple[Basic, Basic] | None:
+def met(first: Basic, second: Basic) -> tuple[Basic, Basic] | None:
     """The two comparisons in the order of their chain."""
     a, b = bounds(first), bounds(second)
     if a is None or b is None:
         return None
     for low, high, pair in ((a, b, (first, second)), (b, a, (second, first))):
-        if counts(low.larger) and same(low.larger, high.smaller):
+        if low.larger == high.smaller or (counts(low.larger) and same(low.larger, high.smaller)):
             return pair
     return None
 
@@ -181,6 +187,14 @@ def says_all(conditions: Sequence[Basic], axes: Sequence[Axis]) -> bool:
     return len(axes) == len(conditions) == 1 and isinstance(conditions[0], Relational) and conditions[0].args[0] in axes
 
 
+def held(index: Basic, size: Basic) -> bool:
+    """Whether an index is within its axis: provably, or because it is a place along an axis of that length."""
+    if isinstance(index, Entry) and index.tensor.dtype == "int":
+        body = index.tensor.body
+        return size == (body.integer_bound() if isinstance(body, ArgMaxOver) else index.tensor.bound)
+    return in_range(index, size)
+
+
 def within(node: Basic, parts: Sequence[Basic]) -> Basic:
     """`node` where the conditions hold: an entry that they keep inside its tensor needs no padding."""
     known = [b for b in map(bounds, parts) if b is not None]
@@ -190,7 +204,7 @@ def within(node: Basic, parts: Sequence[Basic]) -> Basic:
 
     def inside(entry: Basic) -> bool:
         return all(
-            in_range(index, axis.size) or (holds(S.Zero, False, index) and holds(index, True, axis.size))
+            held(index, axis.size) or (holds(S.Zero, False, index) and holds(index, True, axis.size))
             for axis, index in zip(entry.tensor.axes, entry.indices, strict=True)
         )
 

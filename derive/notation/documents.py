@@ -16,6 +16,7 @@ PREAMBLE = r"""\documentclass[11pt]{article}
 \setlength{\oddsidemargin}{0.2cm}
 \setlength{\textheight}{23cm}
 \setlength{\topmargin}{-1cm}
+\emergencystretch=4em
 \allowdisplaybreaks
 \begin{document}
 """

@@ -234,7 +234,7 @@ def tikz(drawing: Drawing, view: View, most: tuple[float, float] = MOST) -> str:
         slot, layer = drawing.places[tensor.name]
         style = "leaf" if tensor.body is None else "part"
         below = f"\\\\\\scriptsize${adjoint(view, tensor)}$" if adjoint(view, tensor) else ""
-        name = f"${view.tensor(tensor)}${below}"
+        name = f"\\strut${view.tensor(tensor)}${below}"  # above the capital letters, too, there is room
         lines.append(rf"\node[{style}] (n{number[tensor.name]}) at ({slot:.2f},{layer}) {{{name}}};")
     for edge in drawing.graph.edges:
         one, two = (number[name] for name in edge)

@@ -9,6 +9,8 @@ from sympy.core.relational import Relational
 
 from derive.axes import Where
 
+from .extrema import extremum, rejoined
+
 
 def number_of(node: Basic) -> Rational | None:
     """The value of a rational number, also of one written unevaluated (−1 · 1/2), else None."""
@@ -31,8 +33,8 @@ class Factors:
         self.above: list[Basic] = []
         self.below: list[Basic] = []
         self._add(node, up=True)
-        self.above = [f for f in self.above if f != 1] or [S.One]
-        self.below = [f for f in self.below if f != 1]
+        self.above = rejoined(_numbers_first([f for f in self.above if f != 1])) or [S.One]
+        self.below = _numbers_first([f for f in self.below if f != 1])
 
     def _add(self, node: Basic, up: bool) -> None:
         side = self.above if up else self.below
@@ -50,6 +52,8 @@ class Factors:
             side.append(S.Infinity)
         elif isinstance(node, sympy.Pow):
             self._power(node, up)
+        elif extremum(node) is not None:
+            side.append(node)
         elif isinstance(node, Where) and node.args[2] == 0 and node.args[1] != 1:
             side.append(Where(node.args[0], S.One, S.Zero))
             self._add(node.args[1], up)
@@ -67,6 +71,11 @@ class Factors:
             self._add(base, not up)
         else:
             (self.below if up else self.above).append(sympy.Pow(base, -value, evaluate=False))
+
+
+def _numbers_first(factors: list[Basic]) -> list[Basic]:
+    """2 x, and not x · 2."""
+    return sorted(factors, key=lambda factor: not isinstance(factor, sympy.Number))
 
 
 def flattened(node: Basic, kind: type) -> list[Basic]:

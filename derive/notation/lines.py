@@ -60,6 +60,22 @@ def text_width(source: str) -> int:
     return sum(not unicodedata.combining(char) for char in source)
 
 
+_CLOSING = ("}", ")", "]")
+IN_SENTENCE = 20.0  # em: a wider formula may break between its factors, too, as any may at its signs
+
+
+def in_sentence(source: str) -> str:
+    """LaTeX mathematics within a paragraph."""
+    if latex_width(source) <= IN_SENTENCE:
+        return f"${source}$"
+    depth, shown = 0, [""]
+    for token in _TOKEN.findall(source):
+        depth += (token == "{") - (token == "}")
+        between = token == r"\," or (token == " " and shown[-1] in _CLOSING)  # factors
+        shown.append(token if depth or not between else rf"{token}\allowbreak ")
+    return f"${''.join(shown)}$"
+
+
 _TOKEN = re.compile(r"\\\\\[\w+\]|\\(?:begin|end)\{[a-z]+\}|\\[a-zA-Z]+|\\.|.", re.DOTALL)
 GAP = 1.0  # em: between the columns of a table
 _SPACES = {r"\,": 0.17, r"\;": 0.28, r"\quad": 1.0, r"\qquad": 2.0, " ": 0.0, r"\!": -0.17, "&": 0.0}

@@ -39,6 +39,7 @@ RESPELT: Mapping[str, str] = {  # what latex2mathml reads otherwise, or not at a
 NAMED: Mapping[str, str] = {"sup": "arg\u2009max", "inf": "arg\u2009min"}
 BELOW = frozenset({"max", "min", *NAMED.values()})  # what has its letters below itself, in a display
 SCRIPTS = frozenset({"msub", "msup", "msubsup"})
+PRIMES = frozenset("′″‴")  # fonts draw them raised and small already: as an exponent they would be so twice
 CLOSING: Mapping[str, str] = {")": "(", "]": "[", "⌋": "⌊", "⌉": "⌈"}
 SIGNS = frozenset("−+")
 BEFORE_SIGNS = frozenset("=<>≤≥≠([,×·")
@@ -96,12 +97,26 @@ def _mended(element: Element) -> None:
         element.set("upright", "")
     if element.tag in ("mover", "munder"):
         _accented(element)
+    if element.tag in ("msup", "msubsup") and element[-1].text in PRIMES:
+        _primed(element)
     for name in DROPPED:
         element.attrib.pop(name, None)
     _words_joined(element)
     _functions_apart(element)
     _brackets_held(element)
     _signs_close(element)
+
+
+def _primed(element: Element) -> None:
+    """f′ and x′ᵢ: the prime stands beside the letter."""
+    base, *below, prime = element
+    prime.tag, prime.attrib = "mo", {"form": "postfix", "lspace": "0", "rspace": "0"}
+    held = ElementTree.Element("mrow") if below else element
+    for part in list(element):
+        element.remove(part)
+    held.extend([base, prime])
+    element.tag = "msub" if below else "mrow"
+    element.extend([held, *below] if below else [])
 
 
 def _functions_apart(element: Element) -> None:

@@ -33,8 +33,11 @@ from derive.axes import (
 )
 
 from . import counting
+from .conditions import upright
+from .extrema import extremum
 from .factors import Factors, flattened, number_of
 from .glyphs import Glyph
+from .implied import tidied
 from .matrix_functions import function_factor, letters_at
 from .names import Names, key_of
 from .network import Factor, Forms, Matrix, Network, NoMatrixForm, transposed, turns
@@ -58,7 +61,7 @@ class Matrices:
 
         A vector is a COLUMN or a ROW; where that is FREE, one that is a column sum is written as a row, 𝟏ᵀ G.
         """
-        letters = self.inner(letters)
+        letters, node = self.inner(letters), tidied(node, chain=False)
         if len(letters) > 2 or not set(self.inner(free_axes(node))) <= set(letters):
             return None
         try:
@@ -124,6 +127,8 @@ class Matrices:
     def form(self, target: Basic) -> str:
         """Whether a vector is a column or a row, by the layout that the reader asked for."""
         layout, of = self.names.choice.layout, self.scalars.of
+        if isinstance(target, Entry) or (isinstance(target, sympy.Eq) and isinstance(target.args[0], Entry)):
+            return COLUMN  # what has a name is a column wherever it stands
         row = layout == "numerator" and of is None and isinstance(target, AdjointOf)
         return FREE if layout == "mixed" else ROW if row and not isinstance(target, TangentOf) else COLUMN
 
@@ -175,6 +180,7 @@ class Matrices:
         above = [piece for piece in network.above if piece.source != "1"]
         powers = Counter(below)
         below = [p if n == 1 else self.style.power(p, Piece(str(n))) for p, n in powers.items()]
+        below.sort(key=lambda piece: not piece.source.isdigit())
         return negative, above, below, matrix, tuple(a for a in bound if a not in inner)
 
     def _scaled(self, above: list[Piece], below: list[Piece], matrix: Matrix) -> Piece:
@@ -295,16 +301,21 @@ class Matrices:
         if isinstance(node, Where) and node.args[1:] == (S.One, S.Zero):
             condition = self._relation(node.args[0], letters).source
             return Factor(Piece(rf"\mathbf{{1}}[{condition}]" if self.style.is_latex else f"𝟏[{condition}]"))
+        if (found := extremum(node)) is not None:
+            return self._called(self.style.form(FUNCTIONS[found.function]), found.args, letters)
         if type(node) in FUNCTIONS:
-            name = self.scalars._function_name(node)
-            inside = self._array(node.args[0], letters)
-            return Factor(Piece(name + self.style.paren(inside).source, tall=max(1, inside.tall)))
+            return self._called(self.scalars._function_name(node), node.args, letters)
         raise NoMatrixForm
 
+    def _called(self, name: str, arguments: Sequence[Basic], letters: tuple[Axis, ...]) -> Factor:
+        """A function entry by entry; of several arguments, a number stands for itself."""
+        several = len(arguments) > 1
+        shown = [self.scalars.show(a) if several and not letters_of(a) else self._array(a, letters) for a in arguments]
+        inside = Piece(", ".join(piece.source for piece in shown), tall=max(piece.tall for piece in shown))
+        return Factor(Piece(name + self.style.paren(inside).source, tall=max(1, inside.tall)))
+
     def _entry(self, node: Entry) -> Factor:
-        below, pairs = self.names.below(node.tensor), zip(node.indices, node.tensor.axes, strict=True)
-        if any((not isinstance(i, Axis) or i.size != a.size) and k not in below for k, (i, a) in enumerate(pairs)):
-            raise NoMatrixForm  # a part of the tensor has no name
+        below = self._whole(node)
         if self.names.choice.from_one and node.tensor.dtype == "int":
             raise NoMatrixForm  # whether it counts from 1 is seen in indices only
         piece = Piece(self._symbol(node))
@@ -313,7 +324,15 @@ class Matrices:
             return self.forms.diagonal_of(piece)
         return Factor(piece, upstream=node.tensor.role in ("upstream", "adjoint"))
 
+    def _whole(self, node: Entry) -> tuple[int, ...]:
+        """The places that stand below the matrix; a part of a tensor has no name."""
+        below, pairs = self.names.below(node.tensor), zip(node.indices, node.tensor.axes, strict=True)
+        if any((not isinstance(i, Axis) or i.size != a.size) and k not in below for k, (i, a) in enumerate(pairs)):
+            raise NoMatrixForm
+        return below
+
     def _derivative(self, node: AdjointOf) -> Factor:
+        self._whole(node.entry)
         if isinstance(node, TangentOf):
             glyph, moved = self._glyph(node.entry), self.names.choice.kind == "differential"
             return Factor(Piece(self._lowered(glyph.moved() if moved else glyph.accented("dot"), node.entry)))
@@ -354,6 +373,10 @@ class Matrices:
         base = self._array(node.args[0], letters)
         if exponent == Rational(1, 2):
             return Factor(self.style.root(base))
+        row = FUNCTIONS.get(type(node.args[0]))
+        if not letters and row and row.raised and exponent.is_Integer:  # tanh²(x): tanh(x)² has two readings
+            named = self.style.power(Piece(self.style.form(row)), self.scalars._number(exponent))
+            return self._called(named.source, node.args[0].args, letters)
         if not letters:
             return Factor(self.style.power(base, self.scalars._exponent(exponent)))
         shown = self.scalars._exponent(exponent).source
@@ -365,6 +388,7 @@ class Matrices:
         """A relation entry by entry; a number stands for itself."""
         if type(node) not in RELATIONS:
             raise NoMatrixForm
+        node = upright(node)
         row = RELATIONS[type(node)]
         equation = isinstance(node, sympy.Eq)
         sides = [

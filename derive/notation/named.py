@@ -33,8 +33,11 @@ from derive.axes import (
     rename,
 )
 
+from .conditions import upright
+from .extrema import extremum
 from .factors import Factors, flattened, number_of
 from .glyphs import Glyph
+from .implied import tidied
 from .lines import AT_ENTRYWISE
 from .names import Names, key_of
 from .network import HADAMARD
@@ -75,7 +78,7 @@ class NamedTensors:
             return None
         self.scope = self.names.scope(given)
         try:
-            return self._shown(node)
+            return self._shown(tidied(node, chain=False))
         except NoNamedForm:
             return None
 
@@ -233,6 +236,8 @@ class NamedTensors:
         return derivative(self.scalars, node, lambda entry: self._entry(entry).source)
 
     def _where(self, node: Where) -> Piece:
+        if (found := extremum(node)) is not None:
+            return self._called(self.style.form(FUNCTIONS[found.function]), found.args)
         condition, then, otherwise = node.args
         if otherwise != 0:
             return self.style.cases([(self._shown(condition), self._shown(then))], self._shown(otherwise))
@@ -241,12 +246,15 @@ class NamedTensors:
         return Piece(f"{self.style.form(ONE)}[{self._shown(condition).source}]")
 
     def _relation(self, node: Basic) -> Piece:
+        node = upright(node)
         left, right = (self._shown(side) for side in node.args)
         return Piece(left.source + self.style.form(RELATIONS[type(node)]) + right.source, REL, right.open)
 
     def _function(self, node: Basic) -> Piece:
-        name = self.scalars._function_name(node)
-        shown = [self._shown(argument) for argument in node.args]
+        return self._called(self.scalars._function_name(node), node.args)
+
+    def _called(self, name: str, arguments: Sequence[Basic]) -> Piece:
+        shown = [self._shown(argument) for argument in arguments]
         inside = Piece(", ".join(p.source for p in shown), ADD, tall=max(p.tall for p in shown))
         return Piece(name + self.style.paren(inside).source, tall=max(1, inside.tall))
 

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from sympy.core.basic import Basic
 
-from .lines import AT_SUM, broken, latex_width, text_width, unmarked
+from .lines import AT_SUM, broken, in_sentence, latex_width, text_width, unmarked
 from .prose import escaped
 from .story import Block, Display, Heading, Inputs, Part, Reason, Words
 from .view import Row, Shown, View
@@ -17,6 +17,7 @@ from .wide import TIMES, fitted, led
 
 LINE = 33.0  # em: the width of a line of mathematics in LaTeX; an article at 10 points has 34.5
 INDENT = 2.0
+LONG_FORMULA = 10.0
 NARROW = 10.0
 SMALL = r"\footnotesize\itshape"
 
@@ -81,7 +82,7 @@ class TextPage:
             yield f"  {self.view.parameter(scalar)}: a number"
         yield from (f"  {name}: {words}" for name, words in self.view.parameters())
         yield from (f"  {length}" for length in self.view.lengths())
-        yield from (f"  {beyond}: {plain}, and 0 outside" for beyond, plain in self.view.paddings(self.view.printed))
+        yield from (self._wrapped(line, "  ") for line in self.view.outside(self.view.printed))
         yield from (self._wrapped(f"  ({words})", "  ").removeprefix("  ") for words in self.view.conventions())
 
     def chain(self, shown: Shown) -> Iterable[str]:
@@ -114,6 +115,8 @@ class TextPage:
 class LatexPage:
     """LaTeX with amsmath: sections, align* for chains."""
 
+    spaced = True  # a paragraph with a long formula may have wide spaces rather than a line past the margin
+
     def __init__(self, view: View) -> None:
         self.view = view
 
@@ -129,13 +132,17 @@ class LatexPage:
             command = "section" if block.level == 1 else "subsection"
             return rf"\{command}*{{{self.words(block.words)}}}"
         if isinstance(block, Words):
-            return self.words(block.words)
+            wide = any(latex_width(self.view.source(p)) > LONG_FORMULA for p in block.words if not isinstance(p, str))
+            text = self.words(block.words)
+            return f"\\begin{{sloppypar}}\n{text}\n\\end{{sloppypar}}" if wide and self.spaced else text
         if isinstance(block, Inputs):
             return self._inputs(block)
         return self.display([shown for chain in block.chains for shown in self.view.chains(chain)])
 
     def words(self, words: Iterable[Part]) -> str:
-        return "".join(escaped(part) if isinstance(part, str) else f"${self.view.source(part)}$" for part in words)
+        return "".join(
+            escaped(part) if isinstance(part, str) else in_sentence(self.view.source(part)) for part in words
+        )
 
     def _inputs(self, block: Inputs) -> str:
         items = []
@@ -146,9 +153,7 @@ class LatexPage:
         items += [rf"\item ${self.view.parameter(scalar)}$: a number" for scalar in block.scalars]
         items += [rf"\item ${name}$: {words}" for name, words in self.view.parameters()]
         items += [rf"\item ${length}$" for length in self.view.lengths()]
-        items += [
-            rf"\item ${beyond}$: ${plain}$, and 0 outside" for beyond, plain in self.view.paddings(self.view.printed)
-        ]
+        items += [rf"\item {line}" for line in self.view.outside(self.view.printed)]
         items += [rf"\item {words}" for words in self.view.conventions()]
         return "\n".join([r"\begin{itemize}", r"\setlength{\itemsep}{0pt}", *items, r"\end{itemize}"]) if items else ""
 
@@ -203,7 +208,7 @@ class LatexPage:
     def clause(self, reason: Reason) -> str:
         """`why (equations)` in words; the law's name stands at the right."""
         parts = self.view.clause(reason)
-        return "".join(f"${source}$" if maths else escaped(source) for maths, source in parts)
+        return "".join(in_sentence(source) if maths else escaped(source) for maths, source in parts)
 
 
 def _sides(target: str) -> list[str]:
@@ -262,6 +267,8 @@ def _guarded(source: str) -> str:
 
 class MarkdownPage(LatexPage):
     """GitHub-flavoured Markdown with $…$ and $$…$$."""
+
+    spaced = False
 
     def page(self, blocks: Iterable[Block]) -> str:
         return "\n\n".join(source for _, source in made(self.view, blocks, self.block) if source) + "\n"

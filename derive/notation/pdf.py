@@ -18,7 +18,13 @@ MISSING = (
 )
 SECONDS = 600
 AGAIN = re.compile(r"Rerun to get|There were undefined references|Rerun LaTeX|No file .*\.toc")
+MOST_OVERFULL = 10.0  # points past the margin that a reader does not see
 _ERROR = re.compile(r"^! (.*)$", re.MULTILINE)
+_FILE = re.compile(r"\((?:\./|/)[^()\s]*?([\w-]+\.tex)")
+_FAULT = re.compile(
+    r"(?:LaTeX Warning: )?((?:Reference|Label|Citation) .*?(?:undefined|multiply defined)|Missing character.*)"
+)
+_OVERFULL = re.compile(r"Overfull \\hbox \((\d+(?:\.\d+)?)pt too wide\)")
 
 
 def program() -> str:
@@ -29,8 +35,26 @@ def program() -> str:
     return found
 
 
+def faults(log: str) -> list[str]:
+    """What LaTeX complains of without stopping: undefined references, missing characters, lines past the margin."""
+    found, file = [], ""
+    for line in log.splitlines():
+        wide, other = _OVERFULL.match(line), _FAULT.match(line)
+        if wide and float(wide[1]) > MOST_OVERFULL:
+            found.append(f"{file}: a line is {wide[1]} points too wide")
+        elif other:
+            found.append(f"{file}: {other[1]}")
+        file = next(reversed(_FILE.findall(line)), file)
+    return found
+
+
 def pdf(source: str, most_runs: int = 3, beside: Path | None = None) -> bytes:
-    """The document as PDF, the same bytes every time; it may read files of the folder `beside`.
+    """The document as PDF, the same bytes every time; it may read files of the folder `beside`."""
+    return compiled(source, most_runs, beside)[0]
+
+
+def compiled(source: str, most_runs: int = 3, beside: Path | None = None) -> tuple[bytes, str]:
+    """The PDF, and what LaTeX said of it.
 
     Raises Unsupported without a LaTeX program, DeriveError where the document does not compile.
     """
@@ -38,7 +62,7 @@ def pdf(source: str, most_runs: int = 3, beside: Path | None = None) -> bytes:
     with tempfile.TemporaryDirectory(prefix="derive-pdf-") as folder:
         (Path(folder) / "page.tex").write_text(source, encoding="utf-8")
         command = [tool, "-interaction=nonstopmode", "-halt-on-error", "-no-shell-escape", "page.tex"]
-        environment = {**os.environ, "SOURCE_DATE_EPOCH": "0", "FORCE_SOURCE_DATE": "1"}
+        environment = {**os.environ, "SOURCE_DATE_EPOCH": "0", "FORCE_SOURCE_DATE": "1", "max_print_line": "1000"}
         if beside is not None:
             environment["TEXINPUTS"] = f".:{beside.resolve()}:"  # a last colon: and wherever LaTeX looks anyway
         for _ in range(most_runs):
@@ -51,7 +75,7 @@ def pdf(source: str, most_runs: int = 3, beside: Path | None = None) -> bytes:
                 raise DeriveError(f"pdf: {Path(tool).name} stopped: {found[1] if found else 'see its log'}")
             if not AGAIN.search(log):
                 break
-        return _dateless((Path(folder) / "page.pdf").read_bytes())
+        return _dateless((Path(folder) / "page.pdf").read_bytes()), log
 
 
 def _dateless(data: bytes) -> bytes:

@@ -29,9 +29,11 @@ from derive.axes import (
 )
 
 from . import counting
-from .conditions import bounds, chained, conditioned, conjuncts, equation, says_all, within
+from .conditions import bounds, chained, conditioned, conjuncts, equation, says_all, upright, within
+from .extrema import extremum
 from .factors import Factors, flattened, number_of
 from .glyphs import Glyph
+from .implied import tidied
 from .lines import deeper, linked, unmarked
 from .matrices import matrix_function
 from .names import Names, key_of
@@ -55,6 +57,7 @@ class Printer:
 
     def whole(self, node: Basic) -> Piece:
         """A whole expression, its indices counted as the reader does."""
+        node = tidied(node)
         return self.show(counting.shown(node) if self.choice.from_one else node)
 
     def show(self, node: Basic) -> Piece:
@@ -186,6 +189,8 @@ class Printer:
         return Piece(rf"\mathbf{{1}}[{inside}]" if self.style.is_latex else f"[{inside}]")
 
     def _where(self, node: Basic) -> Piece:
+        if (found := extremum(node)) is not None:
+            return self._called(self.style.form(FUNCTIONS[found.function]), found.args)
         condition, then, otherwise = node.args
         if otherwise == 0:
             return self._bracket(condition) if then == 1 else self._product(node)
@@ -282,6 +287,7 @@ class Printer:
         return Piece(self.style.form(REMAINDER).join(side.source for side in sides), REMAINDER.level)
 
     def _relation(self, node: Basic) -> Piece:
+        node = upright(node)
         left, right = (self._integer(side) for side in node.args)
         row = RELATIONS[type(node)]
         source = linked(self.style.form(row), left.source, right.source)

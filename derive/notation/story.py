@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import groupby
 
+from sympy import preorder_traversal
 from sympy.core.basic import Basic
 
 from derive.axes import AdjointOf, Axis, Entry, SumOver, TangentOf, Tensor, Unsupported, free_axes
 from derive.steps import Derivation, Equation, Step
 
+from . import unrolled
 from .blocks import (
     LOSS,
     MOVED_LOSS,
@@ -27,11 +29,12 @@ from .blocks import (
     Told,
     Words,
 )
+from .completed import NAMED, completed
+from .parts import parted
 from .recurrence import Subject, retold
 
 DETAILS = ("brief", "normal", "full")
 NAMING = {"definition", "found"}
-NAMED = {"found", "adjoint", "tangent"}  # roles of names that the formula did not give
 # Laws that a textbook does not print by themselves: each shares the line of the law before it.
 TRIVIAL = {"contract δ", "factor", "write out names", "add exponents", "fold within brackets"}
 # What tells most of how a result came about, first things first; brief explanations say MOST of them.
@@ -46,14 +49,27 @@ def story(derivation: Derivation, subject: Told, detail: str, summary: str = "")
     if detail not in DETAILS:
         raise Unsupported(f"unknown detail {detail!r}: expected one of {', '.join(DETAILS)}")
     derivation, subject = retold(derivation, subject)
+    derivation = completed(derivation)
     blocks: list[Block] = [Heading((derivation.title,), level=1)]
     if summary:
         blocks.append(Words((summary,)))
     blocks += _definition(derivation, subject, detail)
-    given = {t.name for t in subject.definitions}
-    equations = [e for e in derivation.equations if e.steps or e.kind != "definition" or e.tensor.name not in given]
+    given = {t.name: t.body for t in subject.definitions}
+    equations = [e for e in derivation.equations if not _restated(e, given, detail)]
     blocks += _brief(derivation, equations) if detail == "brief" else _told(derivation, equations, detail)
     return blocks
+
+
+def _restated(equation: Equation, given: Mapping[str, Basic | None], detail: str) -> bool:
+    """Whether a definition is given already, and with the new names no shorter."""
+    if equation.kind != "definition" or equation.tensor.name not in given:
+        return False
+    body = given[equation.tensor.name]
+    return not equation.steps or (detail == "normal" and body is not None and _nodes(equation.result) > _nodes(body))
+
+
+def _nodes(node: Basic) -> int:
+    return sum(1 for _ in preorder_traversal(node))
 
 
 def _definition(derivation: Derivation, subject: Told, detail: str) -> Iterator[Block]:
@@ -203,14 +219,18 @@ def _brief(derivation: Derivation, equations: Iterable[Equation]) -> Iterator[Bl
     """Results, the names they use, the laws."""
     equations = list(equations)
     yield Heading(("Result",))
-    yield Display(tuple(_result(e, derivation) for e in equations if e.kind == "result"))
+    yield Display(_parts(_result(e, derivation) for e in equations if e.kind == "result"))
     used = _used(equations)
     if used:
         yield Words(("Here",))
-        yield Display(tuple(_result(e, derivation) for e in used))
+        yield Display(_parts(_result(e, derivation) for e in used))
     yield from _ideas(derivation)
     if derivation.laws:
         yield Words(("Laws used: ", ", ".join(derivation.laws), "."))
+
+
+def _parts(chains: Iterable[Chain]) -> tuple[Chain, ...]:
+    return tuple(part for chain in chains for part in parted(chain))
 
 
 def _ideas(derivation: Derivation) -> Iterator[Block]:
@@ -286,12 +306,12 @@ def _told(derivation: Derivation, equations: Iterable[Equation], detail: str) ->
             continue
         for equation in members:
             yield Heading(_title(equation, derivation))
-            chain = _chain(equation, derivation, told, detail)
-            yield Display((chain,))
+            yield Display(parted(_chain(equation, derivation, told, detail)))
+            yield from unrolled.told(equation)
     results = [e for e in equations if e.kind == "result"]
     if len(results) > 1 or (shorten and results and len(equations) > 1):
         yield Heading(("Results" if len(results) > 1 else "Result",))
-        yield Display(tuple(replace(_result(e, derivation), again=True) for e in results))
+        yield Display(_parts(replace(_result(e, derivation), again=True) for e in results))
 
 
 def _title(equation: Equation, derivation: Derivation) -> tuple[Part, ...]:

@@ -278,7 +278,8 @@ class LatexStyle:
     def lowered(self, glyph: Glyph, indices: Sequence[str], units: bool) -> str:
         if not indices:
             return glyph.as_index()
-        inside = ",".join(filter(None, [glyph.mark, ("" if units else ",").join(indices)]))
+        told = [f"{index} " if units and index.startswith("\\") else index for index in indices]
+        inside = ",".join(filter(None, [glyph.mark, ("" if units else ",").join(told).strip()]))
         return f"{glyph.latex}_{braced(inside)}" + "'" * glyph.primes
 
     def cases(self, rows: Sequence[tuple[Piece, Piece]], last: Piece) -> Piece:

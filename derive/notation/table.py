@@ -22,8 +22,10 @@ from derive.axes import (
     MeanOver,
     MinOver,
     ProdOver,
+    Series,
     Sigmoid,
     Softplus,
+    StopGradient,
     SumOver,
     Tetragamma,
     Trigamma,
@@ -58,7 +60,7 @@ class FenceRow(Row):
 
 
 def _named(name: str, *, raised: bool = False, bare: bool = False) -> FunctionRow:
-    known = name in {"exp", "log", "tanh", "sinh", "cosh", "sin", "cos", "tan", "max", "min", "coth", "arctan"}
+    known = name in "exp log tanh sinh cosh sin cos tan max min coth arctan arcsin arccos".split()
     return FunctionRow(name, rf"\{name}" if known else rf"\operatorname{{{name}}}", raised=raised, bare=bare)
 
 
@@ -74,7 +76,11 @@ FUNCTIONS: Mapping[Any, FunctionRow] = {
     sympy.sech: _named("sech", raised=True),
     sympy.coth: _named("coth", raised=True),
     sympy.atan: _named("arctan"),
+    sympy.asin: _named("arcsin"),
+    sympy.acos: _named("arccos"),
     sympy.asinh: _named("arsinh"),
+    sympy.acosh: _named("arcosh"),
+    sympy.atanh: _named("artanh"),
     sympy.erf: _named("erf"),
     sympy.erfc: _named("erfc"),
     sympy.sign: _named("sgn"),
@@ -87,10 +93,12 @@ FUNCTIONS: Mapping[Any, FunctionRow] = {
     sympy.Min: _named("min"),
     Sigmoid: FunctionRow("σ", r"\sigma", otherwise="sigmoid"),
     Softplus: _named("softplus"),
+    StopGradient: _named("sg"),
     Log1p: _named("log1p"),
     Expm1: _named("expm1"),
     Log1mexp: _named("log1mexp"),
     Logcosh: _named("logcosh"),
+    Series: _named("series"),
 }
 
 FENCES: Mapping[Any, FenceRow] = {

@@ -5,13 +5,30 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from sympy import Eq, Expr, Mul, Symbol
+from sympy import Eq, Expr, Mul, Symbol, exp, log, tanh
 from sympy.core.basic import Basic
 
-from derive.axes import AdjointOf, Axis, Entry, Size, SumOver, TangentOf, Tensor, free_axes, tensors_of
+from derive.axes import (
+    AdjointOf,
+    Axis,
+    Entry,
+    Exponential,
+    Logarithm,
+    Sigmoid,
+    Size,
+    Softplus,
+    SquareRoot,
+    SumOver,
+    TangentOf,
+    Tensor,
+    free_axes,
+    tensors_of,
+)
 from derive.steps import Derivation
 
+from .blocks import Maths
 from .choice import Notation, chosen
+from .completed import completed
 from .glyphs import raw
 from .lines import unmarked
 from .matrix import Matrices
@@ -22,6 +39,7 @@ from .recurrence import Subject, retold
 from .slices import outer_lengths
 from .story import Chain, Line, Loss, Reason, Shape, Told, expressions_in, upstreams
 from .style import Piece, Style, width_of
+from .unrolled import Slope, Unrolled
 
 # Said once in a document, where a chain is in indices, and where its last form follows in the notation asked for.
 WITHOUT = {
@@ -30,6 +48,8 @@ WITHOUT = {
     "named": "no form by axes' names; in indices",
 }
 WITH = {"matrix": "in matrix form", "differential": "in matrix form", "named": "by axes' names"}
+ENTRYWISE = frozenset({exp, log, tanh, Sigmoid, Softplus})
+OF_MATRICES = frozenset({Exponential, Logarithm, SquareRoot})
 CYCLIC = Reason("the trace is cyclic", "tr(A B) = tr(B A) moves the differential to the end")
 LONG_CITATION = {False: 44, True: 20.0}  # columns, em: a longer cited definition is cited by its name
 
@@ -55,23 +75,28 @@ class Shown:
 class View:
     """Prints the parts of one document, in the notation that its names are for."""
 
-    def __init__(self, names: Names, style: Style, of: Entry | None = None, sizes: Iterable[Size] = ()) -> None:
-        """`sizes` are the formula's own parameters: a stride, a padding, a number of heads."""
+    def __init__(self, names: Names, style: Style, of: Entry | None = None, sizes: Iterable[Size] = (),
+                 called: frozenset[type] = frozenset()) -> None:  # fmt: skip
+        """`sizes` are the formula's own parameters, as a stride; `called` the kinds of what is printed."""
         self.names, self.style, self.of = names, style, of
         self.choice, self.notation = names.choice, names.choice.kind
         self.sizes = tuple(sizes)
         self.matrices = Matrices(names, style, of)
         self.named = NamedTensors(names, style, of)
+        self.called = called
         self.printed = ""
         self.met: set[Basic] = set()  # what was printed under a name that has to be explained
         self.noted: set[str] = set()  # notes are made once in a document
 
-    def source(self, node: Basic | Loss | Shape, free: Iterable[Axis] | None = None) -> str:
+    def source(self, node: Basic | Loss | Shape | Maths, free: Iterable[Axis] | None = None) -> str:
         """An expression within a sentence; a bare tensor prints as its name."""
         if isinstance(node, Shape):
             return self.shape(node.tensor)
         if isinstance(node, Loss):
             return self.differential() if node.moved else self.style.symbol(self.names.loss)
+        if isinstance(node, (Slope, Unrolled)):
+            return node.source(self)
+        assert isinstance(node, Basic)
         if isinstance(node, Tensor):
             return self.tensor(node)
         letters = tuple(free_axes(node) if free is None else free)
@@ -160,7 +185,7 @@ class View:
             self.parameter(symbol) for symbol in self.names.symbols if symbol in met and self.names.abbreviates(symbol)
         ]
         told += [", ".join(renamed)] if renamed else []
-        return told + [f"{beyond} is {plain}, and 0 outside" for beyond, plain in self.paddings("")]
+        return told + self.outside("", " is ")
 
     def conventions(self) -> Iterator[str]:
         """What must be known to read this notation, in words."""
@@ -171,6 +196,10 @@ class View:
             yield "tensors stand without indices: axes are aligned by their names, not by their places"
         if choice.kind == "differential" and self.of is None:
             yield "d marks a differential; what stands before that of a variable is its derivative, transposed"
+        if choice.by_matrices and self.called & ENTRYWISE:
+            yield "functions such as exp act entry by entry"
+        if OF_MATRICES & self.called:
+            yield "exp, log and sqrt of a matrix are functions of the whole matrix, not of its entries"
         if choice.by_matrices and choice.samples == "columns":
             yield "samples are the columns of a matrix"
         if choice.by_matrices and self.names.outer:
@@ -179,13 +208,16 @@ class View:
             first = "output's" if choice.layout == "numerator" else "variable's"
             yield f"derivatives are in {choice.layout} layout: the {first} axis comes first"
 
-    def paddings(self, printed: str) -> Iterator[tuple[str, str]]:
-        """What is read beyond its edges, and by itself, x̃ and x: of all such tensors those that have been printed."""
+    def outside(self, printed: str, verb: str = ": ") -> list[str]:
+        """One line on what is read beyond its edges, x̃, g̃: x, g, of all such tensors those that have been printed."""
         met = {key_of(tensor) for tensor in self.met if isinstance(tensor, Tensor)}
-        for key, beyond in self.names.padded.items():
-            source = self.style.entry(beyond, (), True).source
-            if key in met or source in printed:
-                yield source, self.style.entry(self.names.tensors[key], (), True).source
+        pairs = [
+            (source, self.style.entry(self.names.tensors[key], (), True).source)
+            for key, beyond in self.names.padded.items()
+            if (source := self.style.entry(beyond, (), True).source) and (key in met or source in printed)
+        ]
+        maths = [[f"${s}$" if self.style.is_latex else s for s in side] for side in zip(*pairs, strict=True)]
+        return [f"{verb.join(', '.join(side) for side in maths)}, and 0 outside"] if pairs else []
 
     def _index(self, node: Basic, letters: Iterable[Axis]) -> Piece:
         return self._show(Printer(self.names, self.style, letters, self.of), node)
@@ -296,6 +328,7 @@ def _moved(line: Line, entry: Entry) -> Basic:
 def view_of(derivation: Derivation, subject: Told, style: Style, notation: str | Notation) -> View:
     """The view of a whole document: names told apart over everything it prints."""
     derivation, subject = retold(derivation, subject)
+    derivation = completed(derivation)
     defined = subject.definitions
     ups = [g for g, _ in upstreams(derivation, subject)] if derivation.of is None else []
     tensors = [*subject.inputs, *defined, *ups]
@@ -313,7 +346,13 @@ def view_of(derivation: Derivation, subject: Told, style: Style, notation: str |
     samples = next((axes[0] for axes in inner if len(axes) == 2), None)
     order = tuple(dict.fromkeys([*(a for t in subject.outputs for a in t.axes), *letters]))
     names = replace(names, order=order, samples=samples, recurs=isinstance(subject, Subject))
-    return View(names, style, derivation.of, subject.sizes)
+    return View(names, style, derivation.of, subject.sizes, _kinds([*bodies, *expressions_in(derivation)]))
+
+
+def _kinds(expressions: Iterable[Basic]) -> frozenset[type]:
+    """The kinds of functions in expressions, those of entries with letters and those of matrices."""
+    named = (*ENTRYWISE, *OF_MATRICES)
+    return frozenset(type(part) for e in expressions for part in e.atoms(*named) if part.atoms(Axis))
 
 
 def _sliced(names: Names, subject: Told, bodies: Sequence[Basic], others: Iterable[Basic]) -> Names:

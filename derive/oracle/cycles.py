@@ -30,42 +30,41 @@ def planned(roots: tuple[Basic, ...], readings: Readings) -> Plan:
     return Plan(tuple(groups({t: read.get(t, t.body) for t in (*further, *order)})), order)
 
 
-@lru_cache(maxsize=4096)
-def _parts(body: Basic) -> tuple[Tensor, ...]:
-    """The tensors a body refers to; asked for at every point."""
-    return tensors_of(body)
-
-
 def groups(bodies: Mapping[Tensor, Basic]) -> list[Group]:
     """Recurrences, each after those it rests on, with the definitions that its next values are made of."""
-    parts = {tensor: _parts(body) for tensor, body in bodies.items()}
-    carried = dict.fromkeys(part for found in parts.values() for part in found if isinstance(part, Carried))
-    reach = {c: _reached([c], parts) for c in carried}
+    below: dict[Tensor, tuple[Tensor, ...]] = {tensor: tensors_of(body) for tensor, body in bodies.items()}
+    carried = dict.fromkeys(part for found in below.values() for part in found if isinstance(part, Carried))
+    below |= {c: (c.target,) for c in carried if c.target is not None}
+    above = _reversed(below)
+    reach = {c: _reached([c], below) for c in carried}
     found: list[Group] = []
     done: set[Tensor] = set()
     for first in sorted(carried, key=lambda c: len(reach[c])):
         if first in done:
             continue
         together = [c for c in carried if c in reach[first] and first in reach[c]] or [first]
-        members = [t for t in parts if t in reach[first] and t not in done and _rests_on(t, together, parts)]
+        between = reach[first] & _reached(together, above) - done
+        members = [t for t in bodies if t in between]
         done.update(members, together)
         found.append((together, members))
     return found
 
 
-def _rests_on(tensor: Tensor, together: Iterable[Carried], parts: Mapping[Tensor, tuple[Tensor, ...]]) -> bool:
-    """Whether a definition rests on one of these."""
-    return not _reached([tensor], parts).isdisjoint(together)
+def _reversed(below: Mapping[Tensor, Iterable[Tensor]]) -> dict[Tensor, list[Tensor]]:
+    """What rests on each tensor, from what each rests on."""
+    found: dict[Tensor, list[Tensor]] = {}
+    for tensor, parts in below.items():
+        for part in parts:
+            found.setdefault(part, []).append(tensor)
+    return found
 
 
-def _reached(start: Iterable[Tensor], parts: Mapping[Tensor, tuple[Tensor, ...]]) -> set[Tensor]:
-    """All that tensors rest on; what is carried rests on its target."""
+def _reached(start: Iterable[Tensor], after: Mapping[Tensor, Iterable[Tensor]]) -> set[Tensor]:
+    """All that is met on the way from tensors to what is after them, again and again."""
     seen: set[Tensor] = set()
     stack = list(start)
     while stack:
-        top = stack.pop()
-        below = (top.target,) if isinstance(top, Carried) and top.target is not None else parts.get(top, ())
-        new = [part for part in below if part not in seen]
+        new = [tensor for tensor in after.get(stack.pop(), ()) if tensor not in seen]
         seen.update(new)
         stack.extend(new)
     return seen

@@ -35,6 +35,7 @@ from derive.axes import (
     Scalar,
     ShapeError,
     Size,
+    StopGradient,
     TangentOf,
     Tensor,
     Unsupported,
@@ -237,6 +238,14 @@ class Evaluator:
         left, right = np.asarray(left), np.asarray(right)
         return COMPARISONS[type(node)](left, right, near(left, right, 0.0 if exact else self.point.ties))
 
+    def stop(self, node: Basic, scope: Scope) -> Any:
+        """sg(x) is x, and at a point that was moved x where it was moved from."""
+        if self.point.base is None:
+            return self.value(node.args[0], scope)
+        letters = free_axes(node)
+        held = evaluate(node.args[0], self.point.base, letters)[None]
+        return laid(held, [scope.place(letter) for letter in letters], scope)
+
     def delta(self, node: Basic, scope: Scope) -> Array:
         return np.equal(*(self.exact(argument, scope) for argument in node.args)).astype(int)
 
@@ -339,6 +348,7 @@ NODES: dict[type, Callable[[Evaluator, Any, Scope], Any]] = {
     **dict.fromkeys((AdjointOf, TangentOf), Evaluator.derivative),
     Axis: lambda evaluator, letter, scope: scope.letter(letter),
     Delta: Evaluator.delta,
+    StopGradient: Evaluator.stop,
     sympy.sign: lambda evaluator, node, scope: sign(evaluator.value(node.args[0], scope), evaluator.point.ties),
 }
 

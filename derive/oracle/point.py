@@ -25,6 +25,7 @@ class Point:
 
     `held` gives defined tensors a value in place of their body, `readings` another body. `derivatives` holds values
     for AdjointOf(X[…]) and TangentOf(X[…]), by that node over X's letters; an adjoint's letters `of` come first.
+    `base`, where the point was moved from, says what stop_gradient holds: sg(x) is x there.
     Numbers that differ by no more than `ties`·(1 + size) compare as equal: rounding then decides no comparison.
     """
 
@@ -36,12 +37,17 @@ class Point:
     derivatives: Mapping[Basic, Array] = field(default_factory=dict)
     of: tuple[Axis, ...] = ()
     ties: float = 0.0
+    base: Point | None = None
     _values: dict[Tensor, Array] = field(default_factory=dict, repr=False)
 
     def with_(self, **changes: Mapping[Any, Any]) -> Point:
         """The same point with entries of its mappings exchanged (`arrays=…`, `held=…`); nothing is remembered."""
         exchanged: dict[str, Any] = {name: {**getattr(self, name), **change} for name, change in changes.items()}
         return replace(self, **exchanged, _values={})
+
+    def moved(self, **changes: Mapping[Any, Any]) -> Point:
+        """The same, moved from here: what stop_gradient holds stays as it was."""
+        return replace(self.with_(**changes), base=self.base or self)
 
     def __str__(self) -> str:
         return ", ".join(f"{name}={number}" for name, number in sorted((str(s), n) for s, n in self.sizes.items()))

@@ -45,7 +45,7 @@ class Binders(Names):
                 sup = self.group("the upper limit")
         if not sub:
             raise LatexError(f"\\{kind} needs its letter: write \\{kind}_i", start.column)
-        relations = self.bound(sub)
+        relations = self.bound(sub, start)
         letters = self.binds(relations, start)
         ranges, conditions = self.ranged(relations, letters, bool(sup))
         if sup:
@@ -83,10 +83,12 @@ class Binders(Names):
             raise LatexError(f"two readings: does \\{kind} reach over all factors? Put brackets around what it is of",
                              start.column)  # fmt: skip
 
-    def bound(self, group: list[Token]) -> list[Node]:
+    def bound(self, group: list[Token], start: Token) -> list[Node]:
         """Letters and relations in a subscript; lines of \\substack are joined."""
         if group[0].text == "substack":
             group = group[2:-1]
+            if not group:
+                raise LatexError("\\substack needs letters or conditions in braces", start.column)
         parts: list[list[Token]] = [[]]
         depth = 0
         for token in group:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 
-from sympy import Expr, StrictGreaterThan
+from sympy import Expr, LessThan, StrictGreaterThan
 from sympy.core.basic import Basic
 
 from derive.axes import (
@@ -14,6 +15,7 @@ from derive.axes import (
     NameProblem,
     Reduction,
     Scalar,
+    SingularValue,
     Size,
     Tensor,
     TensorType,
@@ -21,18 +23,16 @@ from derive.axes import (
     definitions,
     equals,
     free_axes,
-    letters_of,
     rebuilt,
-    rename,
-    tensors_of,
 )
+from derive.axes.ranges import nonnegative
 from derive.formula import Assumption, Formula, Parameter, Traced, told_apart
 from derive.formula.trace import hyper
 
 from .errors import LatexError
 from .letters import Letters
 from .scope import Scope
-from .values import Value, is_open
+from .values import Value, inside, is_open, leaves
 
 
 def named_axes(axes: Iterable[Axis], letters: Letters, taken: Iterable[str] = ()) -> dict[Axis, Axis]:
@@ -52,22 +52,42 @@ def _free(base: str, used: set[str]) -> str:
     return name
 
 
-def pretty(body: Expr, letters: Letters, avoid: Iterable[str] = ()) -> Expr:
-    """The body with bound slots renamed to letters, apart from those in use."""
-    avoid = set(avoid)
+def pretty(body: Expr, final: Mapping[Axis, Axis], letters: Letters) -> Expr:
+    """The body with its free slots as `final` says, and bound slots renamed to letters, apart from those in use."""
+    names: dict[Basic, dict[Axis, Axis]] = {}
+    _choose(body, final, letters, {a.name for a in final.values()}, names)
+    return _lettered(body, final, names)
 
-    def visit(node: Basic) -> Basic:
-        if not node.args:
-            return node
-        if not isinstance(node, Reduction):
-            return rebuilt(node, [visit(child) for child in node.args])
-        inner = visit(node.body)
-        others = {a.name for a in letters_of(inner) if a not in node.axes} | avoid
-        names = named_axes((a for a in node.axes if a.name in letters.preferred), letters, others)
-        return node.rebound(rename(inner, names), [names.get(a, a) for a in node.axes], [visit(i) for i in node.at])
 
-    found: Expr = visit(body)
-    return found
+def _choose(
+    node: Basic, final: Mapping[Axis, Axis], letters: Letters, avoid: set[str], names: dict[Basic, dict[Axis, Axis]]
+) -> set[Axis]:
+    """Enter, for each reduction, the letters that its slots become; all letters of the node, as they will be."""
+    if isinstance(node, Axis):
+        return {final.get(node, node)}
+    found: set[Axis] = set()
+    for child in node.args:
+        if child.args or isinstance(child, Axis):
+            found |= _choose(child, final, letters, avoid, names)
+    if not isinstance(node, Reduction):
+        return found
+    others = {a.name for a in found if a not in node.axes} | avoid
+    own = named_axes((a for a in node.axes if a.name in letters.preferred or a.name in others), letters, others)
+    names[node] = own
+    return {own.get(a, a) for a in found}
+
+
+def _lettered(node: Basic, mapping: Mapping[Axis, Axis], names: Mapping[Basic, Mapping[Axis, Axis]]) -> Any:
+    if isinstance(node, Axis):
+        return mapping.get(node, node)
+    if not node.args:
+        return node
+    if isinstance(node, Reduction):
+        own = names[node]
+        inner = {**mapping, **own}
+        at = [_lettered(index, mapping, names) for index in node.at]
+        return node.rebound(_lettered(node.body, inner, names), [own.get(a, a) for a in node.axes], at)
+    return rebuilt(node, [_lettered(child, mapping, names) for child in node.args])
 
 
 def defined(name: str, value: Value, free: tuple[Axis, ...], letters: Letters, role: str, column: int) -> Tensor:
@@ -76,7 +96,7 @@ def defined(name: str, value: Value, free: tuple[Axis, ...], letters: Letters, r
         raise LatexError("the length of \\mathbf{1} or \\mathbf{I} is fixed by nothing", column)
     axes = (*free, *value.axes)
     final = named_axes(axes, letters)
-    body = pretty(rename(value.body, final), letters, (a.name for a in final.values()))
+    body = pretty(value.body, final, letters)
     stray = [a.name for a in free_axes(body) if a not in final.values()]
     if stray:
         shown = ", ".join(letters.preferred.get(name, name) for name in stray)
@@ -89,15 +109,16 @@ def formula_of(name: str, outputs: tuple[Tensor, ...], scope: Scope, doc: str) -
     taken: set[Tensor] = set()
     scalars: dict[Basic, None] = {}
     for tensor in definitions(output[output.axes] for output in outputs):
-        assert tensor.body is not None
-        taken |= {t for t in tensors_of(tensor.body) if t.body is None}
-        scalars.update(dict.fromkeys(sorted(tensor.body.atoms(Scalar), key=str)))
+        found = leaves(tensor.body)
+        taken |= {t for t in found if isinstance(t, Tensor) and t.body is None}
+        scalars.update(dict.fromkeys(sorted((s for s in found if isinstance(s, Scalar)), key=str)))
     inputs = tuple(d.tensor for d in scope.names.values() if d.tensor is not None and d.tensor in taken)
     _told_apart(inputs, scalars)
     names = {t.name for t in inputs} | {str(s) for s in scalars}
     renamed = told_apart(outputs, names)
     sizes = hyper(inputs, renamed, ())
-    traced = Traced(name, inputs, tuple(scalars), sizes, renamed, tuple(_assumed(scope, {*inputs, *scalars})))
+    assumed = (*_assumed(scope, {*inputs, *scalars}), *_tall(renamed))
+    traced = Traced(name, inputs, tuple(scalars), sizes, renamed, assumed)
     parameters = (
         *(Parameter(t.name, "tensor", TensorType(t.axes, t.dtype, bound=t.bound)) for t in inputs),
         *(_parameter(s) for s in (*scalars, *sizes)),
@@ -108,13 +129,15 @@ def formula_of(name: str, outputs: tuple[Tensor, ...], scope: Scope, doc: str) -
 def reached(body: Expr) -> set[Any]:
     """The tensors and scalars that a body depends on, through definitions too."""
     bodies = [body, *(t.body for t in definitions([body]) if t.body is not None)]
-    return {t for one in bodies for t in tensors_of(one)} | {s for one in bodies for s in one.atoms(Scalar)}
+    return {part for one in bodies for part in leaves(one) if isinstance(part, (Tensor, Scalar))}
 
 
 def _assumed(scope: Scope, used: set[Any]) -> Iterator[Assumption]:
     """What `where` says of the inputs: positive, symmetric, definite."""
     for one in scope.names.values():
         tensor = one.tensor
+        if not one.flags:
+            continue
         if tensor not in used and one.symbol not in used:
             continue
         entry = one.symbol if tensor is None else tensor[tensor.axes]
@@ -123,7 +146,19 @@ def _assumed(scope: Scope, used: set[Any]) -> Iterator[Assumption]:
         if tensor is not None and "symmetric" in one.flags and one.rank == 2:
             yield Assumption(equals(entry, tensor[tensor.axes[::-1]]))
         if tensor is not None and "definite" in one.flags and one.rank == 2:
-            yield Assumption(definite(tensor))
+            yield Assumption(_definite(tensor))
+
+
+def _tall(outputs: tuple[Tensor, ...]) -> Iterator[Assumption]:
+    """That what has singular values has no more columns than rows, where the lengths do not tell."""
+    for tensor in definitions(output[output.axes] for output in outputs):
+        for node in inside(tensor.body, SingularValue):
+            rows, columns = node.axes
+            if not nonnegative(rows.size - columns.size):
+                yield Assumption(LessThan(columns.size, rows.size, evaluate=False))
+
+
+_definite = lru_cache(maxsize=256)(definite)
 
 
 def _parameter(symbol: Scalar | Size) -> Parameter:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -23,7 +22,9 @@ from sympy import (
     erf,
     exp,
     floor,
+    gamma,
     log,
+    loggamma,
     pi,
     sign,
     sin,
@@ -32,6 +33,7 @@ from sympy import (
     tan,
     tanh,
 )
+from sympy.core.relational import Gt, Lt
 
 from derive.axes import (
     Axis,
@@ -39,6 +41,7 @@ from derive.axes import (
     Delta,
     DeriveError,
     Determinant,
+    Digamma,
     Entry,
     LogDeterminant,
     MaxOver,
@@ -46,18 +49,17 @@ from derive.axes import (
     Sigmoid,
     Size,
     Softplus,
+    StopGradient,
     SumOver,
     Tensor,
     Where,
-    clip,
-    maximum,
-    minimum,
     rename,
 )
 
-from . import products
+from . import factorials, products
 from .errors import LatexError, LatexUnsupported
 from .letters import plain
+from .matrices import p_norm, vec
 from .nodes import Slope, Unknown
 from .tree import Call, Node
 from .values import COLUMN, Value, fitted, is_open, mul, power
@@ -65,9 +67,11 @@ from .values import COLUMN, Value, fitted, is_open, mul, power
 ELEMENTWISE: dict[str, Any] = {
     "exp": exp, "log": log, "sin": sin, "cos": cos, "tan": tan, "sinh": sinh, "cosh": cosh, "tanh": tanh, "atan": atan,
     "asin": asin, "asinh": asinh, "erf": erf, "sqrt": sqrt, "abs": Abs, "sign": sign, "floor": floor, "ceil": ceiling,
+    "Γ": gamma, "loggamma": loggamma,
 }  # fmt: skip
 OURS: dict[str, Callable[[Expr], Expr]] = {
-    "sigmoid": Sigmoid, "softplus": Softplus, "relu": lambda x: Where(x > 0, x, Integer(0)),
+    "sigmoid": Sigmoid, "softplus": Softplus, "sg": StopGradient, "digamma": Digamma,
+    "relu": lambda x: extreme(Gt, x, Integer(0)),
     "sech": lambda x: power(cosh(x, evaluate=False), -1), "csch": lambda x: power(sinh(x, evaluate=False), -1),
     "coth": lambda x: power(tanh(x, evaluate=False), -1),
     "acos": lambda x: pi / 2 - asin(x, evaluate=False),
@@ -102,6 +106,8 @@ def _one(meaning: Any, node: Call) -> Value:
 
 def _elementwise(meaning: Any, node: Call) -> Value:
     name, inner = node.function, node.arguments[0]
+    if name == "log" and isinstance(inner, Call) and (found := factorials.log_of(meaning, inner)) is not None:
+        return found
     if name == "log" and isinstance(inner, Call) and inner.function == "det":
         return _logdet(meaning, inner)
     if (
@@ -142,8 +148,10 @@ def determinant(meaning: Any, node: Call) -> Value | None:
 
 def volume(meaning: Any, node: Node, exponent: Expr) -> Value | None:
     """|Σ|^{−1/2} is a power of the determinant; |A|² might be one of the entries."""
+    if not (isinstance(node, Call) and node.function == "abs"):
+        return None
     root = exponent.is_negative or (exponent.is_Rational and not exponent.is_Integer)
-    return determinant(meaning, node) if isinstance(node, Call) and node.function == "abs" and root else None
+    return determinant(meaning, node) if root else None
 
 
 def _slope(meaning: Any, node: Call) -> Value:
@@ -257,6 +265,11 @@ def _sum(meaning: Any, node: Call) -> Value:
     return Value(SumOver(found.body, *found.axes))
 
 
+def extreme(sign: Any, a: Expr, b: Expr) -> Expr:
+    """max (>) and min (<) of two: at a tie the gradient goes to b. Only numbers are compared here."""
+    return Where(sign(a, b, evaluate=bool(a.is_Number and b.is_Number)), a, b)
+
+
 def _extreme(meaning: Any, node: Call) -> Value:
     """max(a, b) of numbers, or entry by entry with a number; max(x) of a vector is its largest entry."""
     if len(node.arguments) == 1:
@@ -264,14 +277,14 @@ def _extreme(meaning: Any, node: Call) -> Value:
         body = found.body if node.function == "max" else -found.body
         largest = MaxOver(body, *found.axes)
         return Value(largest if node.function == "max" else -largest)
-    pick = maximum if node.function == "max" else minimum
+    sign = Gt if node.function == "max" else Lt
     made = meaning.value(node.arguments[-1])
     for argument in reversed(node.arguments[:-1]):
         # The conventions of ties are those of the formulas: max(0, x) and max(x, 0) have the gradient 0 at 0.
         left, right = products.together(meaning.value(argument), made, ",", node.column, entrywise=True)
         a, b = meaning.real(left, argument), right.over(left.axes)
         first, second = (b, a) if a.is_number else (a, b)
-        made = Value(pick(first, second), left.axes, left.turn)
+        made = Value(extreme(sign, first, second), left.axes, left.turn)
     return made
 
 
@@ -286,16 +299,9 @@ def _clip(meaning: Any, node: Call) -> Value:
         raise LatexError(f"clip: expected x, low, high, given {len(node.arguments)} arguments", node.column)
     found = meaning.value(node.arguments[0])
     low, high = (meaning.number(one, "a bound of clip") for one in node.arguments[1:])
-    return Value(clip(meaning.real(found, node.arguments[0]), low, high), found.axes, found.turn)
-
-
-def _factorial(meaning: Any, node: Call) -> Value:
-    """n! of a whole number as written."""
-    found = _one(meaning, node)
-    if not (isinstance(found.body, Integer) and 0 <= found.body <= 20):
-        raise LatexUnsupported("! of anything but a small whole number: no law differentiates the gamma function",
-                               node.column)  # fmt: skip
-    return Value(Integer(math.factorial(int(found.body))), whole=True, literal=True)
+    inner = meaning.real(found, node.arguments[0])
+    made = Where(Lt(inner, low, evaluate=False), low, Where(Gt(inner, high, evaluate=False), high, inner))
+    return Value(made, found.axes, found.turn)
 
 
 def _kronecker(meaning: Any, node: Call) -> Value:
@@ -311,8 +317,9 @@ def _later(meaning: Any, node: Call) -> Value:
 
 WHOLE: dict[str, Callable[[Any, Call], Value]] = {
     "tr": _trace, "det": _det, "logdet": _logdet, "diag": _diag, "softmax": _softmax, "logsumexp": _logsumexp,
-    "mean": _mean, "var": _var, "sum": _sum, "max": _extreme, "min": _extreme, "inner": _inner, "vec": _later,
-    "kronecker": _kronecker, "clip": _clip, "factorial": _factorial,
+    "mean": _mean, "var": _var, "sum": _sum, "max": _extreme, "min": _extreme, "inner": _inner, "vec": vec,
+    "pnorm": p_norm, "kronecker": _kronecker, "clip": _clip, "factorial": factorials.factorial,
+    "binom": factorials.binomial,
     "expm": _later,
 }  # fmt: skip
 

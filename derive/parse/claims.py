@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from derive.axes import Tensor
+from derive.axes import Axis, Tensor
 from derive.formula import Traced
 
 from .errors import LatexError
@@ -44,9 +44,8 @@ def claims_of(text: str, scope: Scope, variable: str) -> list[Claimed]:
     document = Document(scope, {}, set())
     found: list[Claimed] = []
     try:
-        parts = lines_of(text)
-        for number, part in enumerate(parts, 1):
-            found += _line(part, document, variable, number, text, alone=number == len(parts))
+        for number, part in enumerate(lines_of(text), 1):
+            found += _line(part, document, variable, number, text)
     except RecursionError:
         raise LatexError("the claim is nested too deep") from None
     if not found:
@@ -54,9 +53,7 @@ def claims_of(text: str, scope: Scope, variable: str) -> list[Claimed]:
     return found
 
 
-def _line(
-    part: list[Token], document: Document, variable: str, number: int, text: str, *, alone: bool
-) -> Iterator[Claimed]:
+def _line(part: list[Token], document: Document, variable: str, number: int, text: str) -> Iterator[Claimed]:
     part, letters, claims = _left(part, variable)
     if not claims:
         line = read_line(part, document.scope)
@@ -66,7 +63,13 @@ def _line(
         if len(line.sides) > 1:
             raise LatexError("an equation between known sides is no claim about the derivative", line.column)
     for piece in _pieces(part):
-        yield _claimed(piece, document, letters, number, text)
+        yield _claimed(piece, document, letters, number, text, _shape(document.scope, variable))
+
+
+def _shape(scope: Scope, variable: str) -> tuple[Axis, ...]:
+    """The axes of the variable, which its gradient has."""
+    declared = scope.names.get(key_of(variable))
+    return () if declared is None or declared.tensor is None else declared.tensor.axes
 
 
 def _left(part: list[Token], variable: str) -> tuple[list[Token], tuple[str, ...], bool]:
@@ -119,14 +122,16 @@ def _define(line: Line, document: Document) -> None:
     document.scope = document.scope.with_(Declared(made.key, tensor.name, "tensor", tensor, flags=made.flags))
 
 
-def _claimed(part: list[Token], document: Document, letters: tuple[str, ...], number: int, text: str) -> Claimed:
+def _claimed(
+    part: list[Token], document: Document, letters: tuple[str, ...], number: int, text: str, like: tuple[Axis, ...]
+) -> Claimed:
     if not part:
         raise LatexError("nothing stands beside =")
     inner = Operands(part, document.scope, letters)
     found = inner.expression()
     inner.end()
     line = Line((found,), part[0].column, letters=letters, tokens=tuple(part))
-    made = evaluated(line, document.scope)
+    made = evaluated(line, document.scope, like)
     (tensor,) = made.tensors
     free = tuple(a.name for a in tensor.axes[: made.free])
     if letters and set(letters) == set(free):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .errors import LatexError, LatexUnsupported
+from .errors import LatexError
 from .grammar import FACTOR, Grammar
 from .scope import stem_of
 from .tokens import STYLES, Token
@@ -10,17 +10,19 @@ from .tree import Binary, Call, Constant, Minus, Name, Node, Number, Power
 
 ELEMENTWISE = frozenset(
     "exp log sin cos tan sinh cosh tanh atan asin acos asinh atanh sech coth csch sqrt erf sigmoid softplus abs sign "
-    "floor".split()
+    "floor Γ loggamma digamma sg".split()
 )
 WHOLE = frozenset(
-    "det logdet tr trace diag vec softmax logsumexp mean var sum expm inner max min relu clip factorial".split()
+    "det logdet tr trace diag vec softmax logsumexp mean var sum expm inner max min relu clip factorial binom".split()
 )
 KNOWN = ELEMENTWISE | WHOLE
 ALIASES = {"ln": "log", "sgn": "sign", "trace": "tr", "Tr": "tr", "ReLU": "relu", "Var": "var", "arctan": "atan",
            "arcsin": "asin", "arccos": "acos", "arsinh": "asinh", "arcsinh": "asinh",
            "artanh": "atanh", "arctanh": "atanh",
            "Softmax": "softmax", "LSE": "logsumexp", "lse": "logsumexp", "Diag": "diag", "sigm": "sigmoid",
-           "Softplus": "softplus", "logistic": "sigmoid", "Sigmoid": "sigmoid"}  # fmt: skip
+           "Softplus": "softplus", "logistic": "sigmoid", "Sigmoid": "sigmoid", "stopgrad": "sg",
+           "stopgradient": "sg", "detach": "sg", "lgamma": "loggamma", "gammaln": "loggamma"}  # fmt: skip
+BRACKETED = ("sigmoid", "softplus", "Γ")  # whose argument is the bracket: a power after it is one of the value
 FUNCTIONAL = ("phi", "psi", "Phi", "Psi", "zeta")  # letters that name functions where an argument follows
 
 
@@ -62,8 +64,6 @@ class Functions(Grammar):
 
     def no_function(self, stem: str, start: Token) -> None:
         """λ(a + b) is a product; Γ(x), φ(…) and λ(x) are functions, which must be declared."""
-        if stem == "Gamma":
-            raise LatexUnsupported("\\Gamma(…): no law differentiates the gamma function", start.column)
         end = self.closing(self.place)
         inner = self.tokens[self.place + 1 : end] if end is not None else []
         alone = stem_of(inner)
@@ -77,7 +77,7 @@ class Functions(Grammar):
         power = self.power_of_function()
         if self.sees("(", "[", "\\{"):
             found: Node = Call(start.column, name, tuple(self.arguments()))
-            if self.sees("^") and name in ELEMENTWISE and name not in ("sigmoid", "softplus") and not self.clear():
+            if self.sees("^") and name in ELEMENTWISE and name not in BRACKETED and not self.clear():
                 raise LatexError(f"two readings: the power of {name}(x), or {name} of a power; write \\{name}^2(x) or "
                                  f"more brackets", self.now.column)  # fmt: skip
         else:

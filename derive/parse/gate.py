@@ -63,7 +63,8 @@ def _converted(text: str, column: int) -> Any:
         from latex2sympy2_extended import latex2sympy
     except ImportError as problem:
         raise LatexUnsupported(
-            "integrals, limits and binomials need the package latex2sympy2_extended: pip install 'derive-math[latex]'",
+            "integrals, limits and binomials of numbers need the package latex2sympy2_extended: "
+            "pip install 'derive-math[latex]'",
             column,
         ) from problem
     try:

@@ -6,16 +6,16 @@ from collections.abc import Iterable, Sequence
 
 from .errors import LatexError
 from .scope import Scope
-from .tokens import Token
+from .tokens import ACCENTS, STYLES, Token
 from .tree import Binary, Indicator, Logic, Minus, Node, Relation
 
-OVER, OR, AND, RELATION, SUM, BODY, PRODUCT, FACTOR = 2, 4, 5, 10, 20, 25, 30, 40
+OVER, OR, AND, RELATION, SUM, BODY, KRONECKER, PRODUCT, FACTOR = 2, 4, 5, 10, 20, 25, 27, 30, 40
 
 # Operator → (binding power, name); all are left-associative.
 INFIX: dict[str, tuple[int, str]] = {
     "+": (SUM, "+"), "-": (SUM, "-"), "cdot": (PRODUCT, "cdot"), "times": (PRODUCT, "times"), "*": (PRODUCT, "star"),
     "/": (PRODUCT, "/"), "mod": (PRODUCT, "mod"),
-    "odot": (PRODUCT, "odot"), "otimes": (PRODUCT, "otimes"), "oslash": (PRODUCT, "oslash"), "over": (OVER, "over"),
+    "odot": (PRODUCT, "odot"), "otimes": (KRONECKER, "otimes"), "oslash": (PRODUCT, "oslash"), "over": (OVER, "over"),
 }  # fmt: skip
 RELATIONS = {"=": "=", "<": "<", ">": ">", "<=": "<=", ">=": ">=", "!=": "!=", "in": "in"}
 OPENING = {"(": ")", "[": "]", "\\{": "\\}", "{": "}", "langle": "rangle", "lfloor": "rfloor", "lceil": "rceil"}
@@ -36,6 +36,7 @@ class Cursor:
         self.bars: list[str] = []
         self.binding = False  # whether these are the letters below a sign
         self.indexing = False  # whether this is an index
+        self.trying = False  # whether an error only says that this is no index: nobody reads its suggestion
         self.depth = 0
 
     @property
@@ -88,7 +89,15 @@ class Cursor:
             raise LatexError(f"expected {what}, given {start.shown}", start.column)
         if start.kind == "number" and len(start.text) > 1:
             return [self._digit(start)]
+        if start.kind == "command" and (start.text in STYLES or start.text in ACCENTS):
+            return [self.next(), *self.group(what)]  # X^\mathsf{T}, x_\mathbf{i}
+        if start.kind == "command" and start.text == "substack":
+            return [self.next(), *self._in_braces(what)]
         return [self.next()]
+
+    def _in_braces(self, what: str) -> list[Token]:
+        opening = self.now
+        return [opening, *self.group(what), Token("symbol", "}", self.now.column)]
 
     def _digit(self, number: Token) -> Token:
         """TeX takes one digit where braces are missing: \\frac12 is ½, and x^10 prints as x¹0."""
@@ -116,7 +125,7 @@ class Grammar(Cursor):
         """The same grammar over other tokens, in the same scope."""
         end = inner[-1].column + 1 if inner else self.now.column
         made = type(self)([*inner, Token("stop", "", end)], self.scope, self.letters)
-        made.depth = self.depth + 1
+        made.depth, made.trying = self.depth + 1, self.trying
         return made
 
     def whole(self, power: int = 0) -> Node:

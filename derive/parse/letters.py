@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from sympy import Expr
 from sympy.core.basic import Basic
@@ -15,7 +16,7 @@ from derive.axes import Axis, Size, Tensor, settled
 from derive.axes import axis as new_axis
 from derive.axes.ranges import in_range, nonnegative
 
-from .binders import used
+from .binders import unbound
 from .errors import LatexError
 from .scope import Scope
 from .tree import At, Big, Binary, Letter, Marked, Name, Node, Number, Range, Relation, children
@@ -45,7 +46,7 @@ class Letters:
     sure: set[str] = field(default_factory=set)  # slots whose value as a number is told by their range
     indexed: int = 0  # within how many subscripts of an expression
     guards: list[Basic] = field(default_factory=list)  # conditions under which alone an entry counts
-    extents: dict[Expr, int] = field(default_factory=dict, repr=False)
+    extents: dict[int, tuple[Expr, int]] = field(default_factory=dict, repr=False)
 
     def guarded(self, given: list[Expr], tensor: Tensor) -> bool:
         """Whether conditions keep every index within the tensor that would not stay there by itself."""
@@ -53,13 +54,15 @@ class Letters:
         return bool(loose) and bool(self.guards) and all(self._kept(e, size) for e, size in loose)
 
     def _kept(self, index: Expr, size: Expr) -> bool:
-        low = high = False
+        """Whether a condition less ≤ more leaves 0 ≤ index < size: index = more + up ≥ less + up, and so above."""
+        low, high = nonnegative(index), nonnegative(size - 1 - index)
         for one in self.guards:
             if isinstance(one, (Ge, Gt, Le, Lt)):
                 less, more = (one.rhs, one.lhs) if isinstance(one, (Ge, Gt)) else (one.lhs, one.rhs)
                 strict = isinstance(one, (Gt, Lt))
-                low |= plain(more - index) == 0 and nonnegative(less + int(strict))
-                high |= plain(less - index) == 0 and nonnegative(size - 1 - more + int(strict))
+                up, down = plain(index - more), plain(index - less)
+                low |= nonnegative(plain(less + int(strict) + up))
+                high |= nonnegative(plain(size - 1 - more + int(strict) - down))
         return low and high
 
     def slot(self, size: Expr, name: str) -> Axis:
@@ -71,9 +74,10 @@ class Letters:
 
     def extent(self, body: Expr) -> int:
         """How many nodes an expression has, written out; shared parts are counted once and added often."""
-        if body not in self.extents:
-            self.extents[body] = 1 + sum(self.extent(part) for part in body.args)
-        return self.extents[body]
+        known = self.extents.get(id(body))
+        if known is None:  # by identity, which is fast, and holds as long as the expression is kept here
+            known = self.extents[id(body)] = body, 1 + sum([self.extent(part) for part in body.args])
+        return known[1]
 
     def shown(self, problem: str) -> str:
         """A problem in the letters of the text."""
@@ -179,7 +183,7 @@ def _indexed(node: At, scope: Scope, bound: frozenset[str]) -> Iterator[Use]:
         if name and name not in bound:
             yield Use(name, letter, shift, padded, index.column)
         elif not name:
-            for other in sorted(used(index) - bound - scope.names.keys()):
+            for other in sorted(unbound(index) - bound - scope.names.keys()):
                 yield Use(other, letter, None, padded, index.column)
 
 
@@ -225,6 +229,7 @@ def size_called(name: str) -> Expr:
     return symbol
 
 
+@lru_cache(maxsize=20_000)
 def plain(expression: Expr) -> Expr:
     """An integer expression, multiplied out."""
     return settled(expression)

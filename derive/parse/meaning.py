@@ -6,15 +6,16 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from sympy import Abs, E, Expr, Float, Integer, Mod, Rational, exp, oo, pi, sqrt
+from sympy import E, Expr, Float, Integer, Mod, Rational, exp, oo, pi
 
-from derive.axes import Axis, Delta, DeriveError, Inverse, MaxOver, Scalar, SumOver, entry, free_axes, rename
+from derive.axes import Axis, Delta, DeriveError, Inverse, Scalar, entry, free_axes, rename
 
 from . import products
 from .build import reached
 from .conditions import Conditions
 from .errors import LatexError, LatexUnsupported
 from .letters import Index, Letters, plain, size_called
+from .matrices import kronecker, normed
 from .nodes import Slope, Unknown
 from .tree import (
     At,
@@ -38,9 +39,10 @@ from .tree import (
     Relation,
     Table,
 )
-from .values import COLUMN, ROW, Value, add, is_open, mul, negative, power, resized
+from .values import COLUMN, ROW, Value, add, mul, negative, power, resized
 
 LARGEST = 4_000  # nodes of an expression, written out
+LEAVES = (Number, Constant, Name, Letter, At)
 DIGITS = 9  # a decimal of more digits is a float, of fewer a fraction
 
 
@@ -56,7 +58,7 @@ class Meaning(Conditions):
         """What a tree is worth. Raises LatexError where shapes do not fit, with the column."""
         try:
             found = READ[type(node)](self, node)
-            if self.letters.extent(found.body) > LARGEST:
+            if type(node) not in LEAVES and self.letters.extent(found.body) > LARGEST:
                 raise LatexError("the formula is too large once it is written out: name parts of it", node.column)
             return found
         except (LatexError, LatexUnsupported):
@@ -204,7 +206,11 @@ class Meaning(Conditions):
                 self.real(made, one)
                 self.real(right, one)
             try:
-                made = OPERATORS[one.operator](made, right, one.column)
+                made = (
+                    kronecker(self, made, right, one.column)
+                    if one.operator == "otimes"
+                    else OPERATORS[one.operator](made, right, one.column)
+                )
             except (LatexError, LatexUnsupported):
                 raise
             except DeriveError as problem:
@@ -275,30 +281,11 @@ class Meaning(Conditions):
         if any(set(delta.args) == set(found.axes) for delta in deltas):
             others = [f for f in (found.body.args if found.body.is_Mul else (found.body,)) if f not in deltas]
             return replace(found, body=mul(*[power(f, -1) for f in others], *deltas))
-        rows, columns = (self.letters.slot(a.size, self.letters.preferred[a.name]) for a in found.axes)
         first, second = (self.letters.slot(a.size, self.letters.preferred[a.name]) for a in found.axes)
-        body = Inverse(found.over((rows, columns)), rows, columns, first, second)
-        return Value(body, (first, second))
+        return Value(Inverse(found.body, *found.axes, first, second), (first, second))
 
     def of_norm(self, node: Norm) -> Value:
-        found = self.value(node.body)
-        order = node.order
-        if found.rank == 0:
-            raise LatexError("the norm of a number; write |x|", node.column)
-        if is_open(found):
-            raise LatexError("the length of the vector is not known", node.column)
-        if found.rank == 2 and order in ("", "2"):
-            raise LatexError(f"two readings: \\|A\\|{'_2' if order else ''} of a matrix may be the Frobenius or "
-                             f"the spectral "
-                             f"norm; write \\|A\\|_F", node.column)  # fmt: skip
-        if found.rank == 2 and order in ("1", "inf"):
-            raise LatexError("two readings: the norm of a matrix with this order; write its entries", node.column)
-        if order == "1":
-            return Value(SumOver(Abs(found.body, evaluate=False), *found.axes))
-        if order == "inf":
-            return Value(MaxOver(Abs(found.body, evaluate=False), *found.axes))
-        squared = products.squared_norm(found)
-        return Value(sqrt(squared, evaluate=False), norm=squared)
+        return normed(self, node)
 
     # The rest.
 
@@ -372,18 +359,12 @@ def _mod(left: Value, right: Value, column: int) -> Value:
     return Value(Mod(left.body, right.body, evaluate=False), whole=True)
 
 
-def _otimes(left: Value, right: Value, column: int) -> Value:
-    if left.rank == right.rank == 1:
-        raise LatexError("two readings of \\otimes between vectors: write x y^\\top for the outer product", column)
-    raise LatexUnsupported("\\otimes, the Kronecker product, is not supported: write its entries", column)
-
-
 OPERATORS: dict[str, Callable[[Value, Value, int], Value]] = {
     "+": lambda a, b, column: products.total(a, b, "+", column),
     "-": lambda a, b, column: products.total(a, b, "-", column),
     "*": products.product, "cdot": products.dot, "star": _star, "times": _times, "/": products.quotient,
     "mod": _mod, "over": products.quotient,
-    "odot": products.entrywise, "otimes": _otimes, "oslash": products.oslash,
+    "odot": products.entrywise, "oslash": products.oslash,
 }  # fmt: skip
 READ: dict[type, Callable[[Any, Any], Value]] = {
     Number: Meaning.of_number,

@@ -186,7 +186,7 @@ class Names(Functions):
         self.next()
         group = self.group("a power")
         self.place = place
-        label = label_of(group) if worded(group) else None
+        label = label_of(group) if worded(group) or [t.text for t in group] in (["-"], ["+"]) else None
         return label is not None and any(key.startswith(f"{stem}_") and label in key for key in self.scope.names)
 
     def is_label(self) -> bool:
@@ -316,6 +316,8 @@ class Names(Functions):
         sub, plain = label_of(attached.sub), ALIASES.get(stem, stem)
         if stem == "sigma" and self.sees("(") and not attached.sub:
             return self.applied("sigmoid", start, attached.primes)
+        if stem == "Gamma" and self.sees("(") and not attached.sub:
+            return self.applied("Γ", start, attached.primes)
         if plain in KNOWN and not attached.sub and (len(stem) > 1 or self.sees("(")):
             return self.applied(plain, start, attached.primes)
         if len(stem) > 1 and stem not in GREEK and not attached.sub and self.scope.formula(stem) is not None:
@@ -326,6 +328,8 @@ class Names(Functions):
             raise self.undeclared(stem, start, attached)
         if sub and self.scope.length(f"{stem}_{sub}") is not None and not attached.sup:
             return Letter(start.column, f"{stem}_{sub}")
+        if stem == "delta" and self.sees("(") and not attached.sub and (pair := self.two_arguments()):
+            return Call(start.column, "kronecker", pair)
         if stem in GREEK and self.sees("("):
             self.no_function(stem, start)
         if len(stem) > 1 and (stem in self.letters or stem in self.scope.axes) and not attached.sub:
@@ -340,13 +344,21 @@ class Names(Functions):
             return Letter(start.column, f"{stem}_{sub}")
         raise self.undeclared(stem, start, attached)
 
+    def two_arguments(self) -> tuple[Node, ...]:
+        """The arguments of \\delta(i, j); nothing, and no step, where there are not two."""
+        place = self.place
+        found = tuple(self.arguments())
+        if len(found) != 2:
+            self.place = place
+        return found if len(found) == 2 else ()
+
     def undeclared(self, stem: str, start: Token, attached: Attached) -> LatexError:
         sub = label_of(attached.sub)
         full = f"{stem}_{sub}" if sub else stem
         known = [one.name for one in self.scope.names.values() if one.name]
         known += [*KNOWN, *self.scope.catalogue] if len(stem) > 2 else []
         kind = f"'{full}: function'" if self.sees("(") else f"'{full}: scalar' or '{stem}: n'"
-        near = did_you_mean(stem, known) or f": declare it, as in where={kind}"
+        near = "" if self.trying else did_you_mean(stem, known) or f": declare it, as in where={kind}"
         return LatexError(f"{full} is not declared{near}", start.column)
 
 

@@ -28,7 +28,10 @@ from .tree import (
     Relation,
 )
 
-ORDERS = {"": "", "1": "1", "2": "2", "F": "F", "infty": "inf", "max": "inf"}
+ORDERS = {
+    "": "", "1": "1", "2": "2", "F": "F", "infty": "inf", "max": "inf",
+    **dict.fromkeys(("*", "star", "nuc"), "nuclear"), **dict.fromkeys(("op", "spec", "2to2"), "spectral"),
+}  # fmt: skip
 LATER = ("int", "lim", "binom")
 DEEPEST = 60
 
@@ -89,7 +92,7 @@ class Operands(Environments):
         if start.text == "binom":
             upper, lower = self.group("the upper number"), self.group("the lower number")
             if any(t.kind != "number" for t in (*upper, *lower)):
-                raise LatexUnsupported("\\binom of letters: no law differentiates the gamma function", start.column)
+                return Call(start.column, "binom", (self.sub(upper).whole(), self.sub(lower).whole()))
         elif start.text == "lim":
             if self.accepts("_"):
                 self.group("where the limit is taken")
@@ -200,8 +203,11 @@ class Operands(Environments):
         if self.accepts("_"):
             group = self.group("the order of the norm")
             order = "".join(t.text for t in group)
+            if order not in ORDERS and order != "0":
+                return Call(column, "pnorm", (inner, self.sub(group).whole()))
             if order not in ORDERS:
-                raise LatexUnsupported(f"the norm of order {order} is not known: expected 1, 2, F or \\infty", column)
+                raise LatexUnsupported(f"the norm of order {order} is not known: expected 1, 2, F, \\infty, *, "
+                                       f"\\text{{op}}, or a positive number", column)  # fmt: skip
         return Norm(column, ORDERS[order], inner)
 
     def inner_product(self) -> Node:
@@ -239,7 +245,7 @@ class Operands(Environments):
         start = self.next()
         above = self.group("the numerator")
         below = self.group("the denominator")
-        if any(t.text == "partial" for t in below) or (
+        if any(t.text == "partial" and t.kind == "command" for t in below) or (
             below and below[0].text == "d" and len(below) > 1 and above[0].text == "d"
         ):
             return self.partial(start, above, below)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -23,8 +23,8 @@ from .products import together
 from .scope import Declared, Scope, declared, identifier_of, label_of
 from .statements import Line, lines_of, read_line
 from .tokens import Token
-from .tree import Big, Cases, Letter, Name, Node, Number, Range
-from .values import Value
+from .tree import Big, Cases, Letter, Name, Node, Number, Range, children
+from .values import Value, fitted, is_open
 
 
 @dataclass(frozen=True)
@@ -154,8 +154,8 @@ class Made:
     free: int = 0  # how many of the axes are index letters
 
 
-def evaluated(line: Line, scope: Scope) -> Made:
-    """The values of all sides, over the free letters of the line."""
+def evaluated(line: Line, scope: Scope, like: Sequence[Axis] = ()) -> Made:
+    """The values of all sides, over the free letters of the line; `like` are axes that fix the length of a lone 𝐈."""
     start, certain = find_start(list(line.sides), scope)
     letters = Letters(scope, start=start, certain=certain)
     key, own, indices = _named(line, scope)
@@ -167,7 +167,7 @@ def evaluated(line: Line, scope: Scope) -> Made:
         letters.inner[letter] = _free_index(letter, line, letters)
         slots.append(letters.inner[letter].axis)
     values = [_checked(meaning, side) for side in line.sides]
-    values = _aligned(values, line)
+    values = [_sized(value, like) for value in _aligned(values, line)]
     name = own or _fresh_name(scope, bool(slots or values[0].axes))
     tensors = tuple(defined(name, value, tuple(slots), letters, "let", line.column) for value in values)
     flags = (
@@ -197,6 +197,16 @@ def _aligned(values: list[Value], line: Line) -> list[Value]:
         made[0] = first
         made.append(replace(other, body=other.over(first.axes), axes=first.axes))
     return made
+
+
+def _sized(value: Value, like: Sequence[Axis]) -> Value:
+    """The value with lengths that nothing fixed as those of these axes; a lone 0 is 0 everywhere."""
+    if like and not value.rank and value.literal and value.body == 0:
+        return replace(value, axes=tuple(like))
+    both = None
+    if is_open(value) and value.rank == len(like):
+        both = fitted(value, Value(Integer(1), tuple(like)), list(zip(value.axes, like, strict=True)))
+    return value if both is None else both[0]
 
 
 def _fresh_name(scope: Scope, array: bool) -> str:
@@ -237,8 +247,10 @@ def _letters_of(group: tuple[Token, ...], scope: Scope) -> list[str]:
     """The letters that stand as indices in a subscript; none where it can only be a label."""
     if not group:
         return []
+    trial = Operands(group, scope)
+    trial.trying = True
     try:
-        found = Operands(group, scope).indices(list(inside(list(group)) or group), len(group))
+        found = trial.indices(list(inside(list(group)) or group), len(group))
     except DeriveError:
         return []
     return [node.name for one in found for node in walk(one) if isinstance(node, Letter)]
@@ -291,18 +303,31 @@ def _free_index(name: str, line: Line, letters: Letters) -> Index:
     found = [use for side in line.sides for use in uses(side, letters.scope)]
     axis = axis_of(name, found, letters.scope, line.column)
     own = [use for use in found if use.letter == name and use.shift is not None and not use.padded]
+    free = [use for side in line.sides for use in _unguarded(side, letters.scope) if use in own]
+    own = free or own  # what stands in cases is proved to exist by their conditions, or is an error
     if axis == letters.scope.axes.get(name) and all(in_range(axis + (u.shift or 0), u.axis.size) for u in own):
         return Index(letters.slot(axis.size, name), Integer(letters.start), letters.certain)
     shifts = [use.shift or 0 for use in own] or [0]
     least, most = min(shifts), max(shifts)
     guarded = [node for side in line.sides for node in walk(side) if isinstance(node, Cases) and name in unbound(node)]
-    if least != most and guarded:
+    if least != most and guarded and not free:
         raise LatexError(f"{name} is moved within cases: say what lies beyond the ends, with 'padded' in where",
                          guarded[0].column)  # fmt: skip
     size = axis.size if least == most else plain(_end(axis, own, line) + least)
     if size.is_Integer and size < 1:
         raise LatexError(f"no value of {name} is left for which every entry exists", line.column)
     return Index(letters.slot(size, name), Integer(letters.start - least), letters.certain)
+
+
+def _unguarded(node: Node, scope: Scope) -> list[Use]:
+    """Where letters stand as indices outside the values of cases."""
+    if isinstance(node, Cases):
+        return []
+    if not any(isinstance(part, Cases) for part in walk(node)):
+        return list(uses(node, scope))
+    inner = [use for part in children(node) for use in _unguarded(part, scope)]
+    bound = {one.letter for one in node.ranges} if isinstance(node, Big) else set()
+    return [use for use in inner if use.letter not in bound]
 
 
 def _end(axis: Axis, own: list[Use], line: Line) -> Expr:

@@ -85,7 +85,7 @@ def _index(meaning: Any, node: Big, one: Range) -> tuple[Index, list[Basic]]:
     letters = meaning.letters
     name = one.letter
     if one.low is None and one.high is None:
-        found = axis_of(name, _found(meaning, node), meaning.scope, one.column)
+        found = _axis(meaning, node, one)
         return Index(letters.slot(found.size, name), Integer(letters.start), letters.certain), []
     low = _limit(meaning, one.low, "lower")
     high = _limit(meaning, one.high, "upper")
@@ -96,7 +96,10 @@ def _index(meaning: Any, node: Big, one: Range) -> tuple[Index, list[Basic]]:
         if not size.is_Integer and size.could_extract_minus_sign():
             raise LatexError(f"the range of {name} is empty: {size} values", one.column)
         return Index(letters.slot(size, name), low, True), []
-    found = axis_of(name, _found(meaning, node), meaning.scope, one.column)
+    among = _found(meaning, node)
+    if low is not None and high is not None and not any(u.letter == name and u.shift is not None for u in among):
+        return _between(meaning, one, low, high)
+    found = axis_of(name, among, meaning.scope, one.column)
     index = Index(letters.slot(found.size, name), Integer(letters.start), letters.certain)
     value = plain(index.axis)
     tests: list[Basic] = []
@@ -105,6 +108,39 @@ def _index(meaning: Any, node: Big, one: Range) -> tuple[Index, list[Basic]]:
     if high is not None and plain(high - letters.start - found.size + 1) != 0:
         tests.append(Le(value, plain(high - letters.start), evaluate=False))
     return index, tests
+
+
+def _between(meaning: Any, one: Range, low: Expr, high: Expr) -> tuple[Index, list[Basic]]:
+    """A letter that only its limits tell of, where they move with other letters: from the least to the greatest."""
+    least, most = _extreme(low, greatest=False), _extreme(high, greatest=True)
+    if least is None or most is None:
+        raise LatexError(f"the limits of {one.letter} are not linear in other letters: write its range", one.column)
+    index = Index(meaning.letters.slot(plain(most - least + 1), one.letter), least, True)
+    value = plain(index.axis + index.offset)
+    return index, [Ge(value, low, evaluate=False)] * (low != least) + [Le(value, high, evaluate=False)] * (high != most)
+
+
+def _extreme(limit: Expr, *, greatest: bool) -> Expr | None:
+    """The least or the greatest value over all letters; None where it is not linear in them."""
+    for letter in free_axes(limit):
+        slope = plain(limit - limit.xreplace({letter: letter - 1}))
+        if not slope.is_Integer:
+            return None
+        limit = plain(limit.xreplace({letter: letter.size - 1 if bool(slope > 0) is greatest else Integer(0)}))
+    return limit
+
+
+def _axis(meaning: Any, node: Big, one: Range) -> Axis:
+    """The axis of a letter without limits; i′ that indexes nothing runs over what i does."""
+    found = _found(meaning, node)
+    bare = one.letter.rstrip("'")
+    if bare != one.letter and not any(use.letter == one.letter and use.shift is not None for use in found):
+        if bare in meaning.letters.inner:
+            inner: Index = meaning.letters.inner[bare]
+            return inner.axis
+        if any(use.letter == bare and use.shift is not None for use in found):
+            return axis_of(bare, found, meaning.scope, one.column)
+    return axis_of(one.letter, found, meaning.scope, one.column)
 
 
 def _limit(meaning: Any, node: Node | None, what: str) -> Expr | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Any
 
 from sympy import Expr
@@ -174,7 +175,13 @@ def _argument(group: list[Token]) -> tuple[list[Token], int] | None:
 
 def declared(where: str, scope: Scope | None = None) -> Scope:
     """The scope of `X: n d, w: d, f: function`. Raises LatexError naming the item that cannot be read."""
-    found = scope or Scope()
+    found = _declared(where)
+    return found if scope is None else replace(scope, names=found.names, axes=found.axes)
+
+
+@lru_cache(maxsize=256)
+def _declared(where: str) -> Scope:
+    found = Scope()
     for names, text in _items(where):
         for name in names:
             found = found.with_(*_declare(name.strip(), text.split(), found))

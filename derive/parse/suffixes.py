@@ -46,6 +46,8 @@ class Suffixes(Binders):
     def raised(self, found: Node, token: Token, already: bool) -> Node:
         group = self.group("a power")
         texts = bare(group)
+        if not texts:
+            raise LatexError("expected a power in the braces", token.column)
         if already:
             raise LatexError("a second superscript; put the powers in one pair of braces", token.column)
         if texts == ["T"] and group[0].kind == "letter" and "T" in self.scope.names:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from derive.axes import did_you_mean
 
@@ -62,20 +62,21 @@ ENVIRONMENTS = frozenset(
     "cases dcases align align* aligned equation equation* gather gather* split eqnarray eqnarray* multline multline* "
     "matrix pmatrix bmatrix vmatrix array smallmatrix".split()
 )
-PLAIN = frozenset("+-*/^_{}()[]|,&=<>!;:'.")
 UNICODE = {"−": "-", "·": "cdot", "×": "times", "≤": "<=", "≥": ">=", "≠": "!=", "⊙": "odot", "⊗": "otimes", "∈": "in",
            "⊤": "top", "∞": "infty", "‖": "norm", "′": "'"}  # fmt: skip
+_PLAIN = re.compile(
+    r"(?P<space>[ \t\n~]+)|(?P<letter>[A-Za-z])|(?P<symbol>[-+*/^_{}()\[\]|,&=<>!;:']|\.(?!\d))", re.ASCII
+).match
 _COMMAND = re.compile(r"\\([A-Za-z]+|.)", re.DOTALL)
 _NUMBER = re.compile(r"\d+(?:\.\d+)?|\.\d+", re.ASCII)
-_BRACED = re.compile(r"\s*\{([A-Za-z0-9 .,;:!_*\\'-]*)\}")
+_BRACED = re.compile(r"\s*\{([A-Za-z0-9 .,;:!_*+\\'-]*)\}")
 _SINGLE = re.compile(r"\s+([A-Za-z])(?![A-Za-z])")
 _SKIP = re.compile(r"\s*\[\s*-?[\d.]+\s*(?:pt|em|ex|mm|cm|in)\s*\]")
 _SPACES = re.compile(r"\\[,;:! ]")
 _ABOVE = re.compile(r"\s*\{(?:[^{}]|\{[^{}]*\})*\}\s*\{?\s*=\s*\}?")  # \overset{\text{def}}{=}
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
+class Token(NamedTuple):
     """kind: "letter", "number", "command", "symbol", "word" (\\text{…}), "begin", "end", "newline", "stop"."""
 
     kind: str
@@ -101,14 +102,20 @@ def tokens(text: str, offset: int = 0) -> tuple[Token, ...]:
     found: list[Token] = []
     place, last = 0, 0
     while place < len(text):
-        if text[place] in " \t\n~":
-            place += 1
+        plain = _PLAIN(text, place)
+        kind = plain.lastgroup if plain is not None else ""
+        if kind == "space":
+            place = plain.end()  # type: ignore[union-attr]
             continue
-        token, end = _next(text, place)
-        if token is not None:
-            found.append(Token(token.kind, token.text, token.column + offset, place == last and bool(found)))
-        place = end
-        last = end
+        tight = place == last and bool(found)
+        if plain is not None and (kind == "letter" or kind == "symbol"):
+            found.append(Token(kind, plain[0], place + offset, tight))
+            place = last = plain.end()
+        else:
+            token, last = _next(text, place)
+            if token is not None:
+                found.append(Token(token.kind, token.text, token.column + offset, tight))
+            place = last
         if len(found) > MOST_TOKENS:
             raise LatexError(f"the text has over {MOST_TOKENS} symbols")
     found.append(Token("stop", "", len(text) + offset))
@@ -153,14 +160,10 @@ def _next(text: str, place: int) -> tuple[Token | None, int]:
     char = text[place]
     if char == "\\":
         return _command(text, place)
-    if char.isascii() and char.isalpha():
-        return Token("letter", char, place), place + 1
     if number := _NUMBER.match(text, place):
         if len(number[0]) > LONGEST_NUMBER:
             raise LatexError(f"a number of {len(number[0])} digits; up to {LONGEST_NUMBER} are read", place)
         return Token("number", number[0], place), number.end()
-    if char in PLAIN:
-        return Token("symbol", char, place), place + 1
     if char in UNICODE:
         return Token("symbol", UNICODE[char], place), place + 1
     if (greek := _greek(char)) is not None:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from fractions import Fraction
 
 from derive.terms import Algebra, Atom, Head, Poly, Power, absolute, number
+from derive.terms.windows import PLAIN
 
 from .rules import Fact
 
@@ -84,7 +85,8 @@ def _over(
 def _support(algebra: Algebra, factors: dict[Atom, Power], statistic: Atom, base: Atom) -> dict[Atom, Power]:
     """What stands beside u, and in its statistic, too: Σ [c] eᶻ makes p = [c] eᶻ/S, Σ π eᵃ eᶻ makes r = π eᵃ eᶻ/S.
 
-    Conditions; exponentials, for apart eᵃ overflows where eᵃ⁺ᶻ does not; weights beside an exponential.
+    Conditions, but for those that pick one entry, [c = y]: a ratio of one entry is none. Exponentials, for apart eᵃ
+    overflows where eᵃ⁺ᶻ does not; weights beside an exponential.
     """
     heads = algebra.heads
     weighted = ("test", "name", "tensor") if heads[base[0]].label == "exp" else ("test",)
@@ -95,6 +97,7 @@ def _support(algebra: Algebra, factors: dict[Atom, Power], statistic: Atom, base
     return {
         a: power for a, power in factors.items()
         if a not in (base, statistic) and set(a[1]) <= set(base[1]) and all(t.get(a[0]) == power for t in terms)
+        and not (heads[a[0]].label == "window" and PLAIN in heads[a[0]].payload.heads)
         and (heads[a[0]].kind in weighted or heads[a[0]].label == "exp")
     }  # fmt: skip
 

@@ -12,8 +12,9 @@ from derive.terms import Factors, Head, Poly, Power, Term, number
 from .collect import collected, summed_up
 from .exponents import merged
 from .matrix import defining, inherited
+from .orders import either_order
 from .rules import Fact, Rules
-from .symmetry import ASSUMED, symmetrised, symmetry
+from .symmetry import ASSUMED, defined, symmetrised, symmetry
 from .triangular import triangular
 from .within import within_once
 
@@ -38,6 +39,7 @@ LAWS: tuple[Law, ...] = (
     Law("sum a bracket", "the sum of what stands in a bracket is known", summed_up),
     Law("triangular", "beyond the diagonal of a triangular factor, and of its inverse, there are zeros", triangular),
     Law("use symmetry", "a symmetry, assumed or found, lets two indices change places", symmetrised),
+    Law("either order", "one index is less than the other, or more: they differ", either_order),
     Law("add exponents", "powers of one base are one power", merged),
     Law("use a fact", "a reduction known from a definition or an assumption", _fact),
 )
@@ -70,6 +72,7 @@ def oriented(rules: Rules, definitions: Iterable[Head], assumptions: Iterable[Po
     _promote(rules)
     equations = [(ASSUMED, poly) for poly in assumptions if not symmetry(rules, poly)]
     equations += [(head.id, _equation(rules, head)) for head in heads if _reduces(head.definition)]
+    defined(rules, heads)
     inherited(rules, heads, lambda poly: normalised(rules, poly))
     equations += defining(rules, heads)
     for source, equation in equations:

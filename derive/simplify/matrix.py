@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import combinations
 
-from derive.terms import Head, Letter, Poly, entries, matrix_function, matrix_of
+from derive.terms import Algebra, Head, Letter, Poly, entries, matrix_function, matrix_of
 
 from .expand import multiplied_out
 from .rules import Fact, Rules
@@ -158,6 +159,9 @@ def defining(rules: Rules, heads: Iterable[Head]) -> Iterator[tuple[int, Poly]]:
 def inherited(rules: Rules, heads: Iterable[Head], normal: Callable[[Poly], Poly]) -> None:
     """The inverse of a matrix that is symmetric, by assumption or by its definition, is symmetric, too."""
     algebra = rules.algebra
+    _asked_for(algebra)
+    for head in heads:
+        _by_definition(rules, head, normal)
     inverses = [(Named(rules, head), head.id) for head in heads if _is_inverse(matrix_of(algebra, head.definition))]
     inverses += [(Inline(rules, head), -1) for head in algebra.heads if _is_inverse(head)]
     for x, source in inverses:
@@ -171,6 +175,26 @@ def inherited(rules: Rules, heads: Iterable[Head], normal: Callable[[Poly], Poly
         rules.symmetric[x.head.id] = (tuple(order), Fact(pattern, (), x.value(j, i), made if source < 0 else source))
 
 
+def _by_definition(rules: Rules, head: Head, normal: Callable[[Poly], Poly]) -> None:
+    """A matrix whose definition, brackets multiplied out, is symmetric: XᵀX + 1."""
+    algebra = rules.algebra
+    alike = [pair for pair in combinations(head.slots, 2) if len({algebra.letter_space[a] for a in pair}) == 1]
+    if len(alike) != 1 or head.id in rules.symmetric or len(head.slots) > 2:
+        return
+    body, exchange = multiplied_out(algebra, head.definition), dict(zip(alike[0], alike[0][::-1], strict=True))
+    turned = algebra.relabelled(body, exchange)
+    if body and not normal(algebra.add(body, algebra.scaled(turned, -1))):
+        value = algebra.relabelled(algebra.atom(head, head.slots), exchange)
+        rules.symmetric[head.id] = ((1, 0), Fact((((head.id, head.slots), 1),), (), value, head.id))
+
+
+def _asked_for(algebra: Algebra) -> None:
+    """The inverses that derivatives of determinants will have."""
+    for head in [h for h in algebra.heads if h.kind == "op" and h.label in ("det", "logdet")]:
+        (body,), over = algebra.unbound(head, head.slots)
+        matrix_function(algebra, "inv", body, over, map(algebra.fresh, over))
+
+
 def _is_inverse(head: Head | None) -> bool:
     return head is not None and head.kind == "op" and head.label == "inv"
 
@@ -179,7 +203,8 @@ def _symmetric(x: Named, i: Letter, j: Letter, normal: Callable[[Poly], Poly]) -
     """The definition (or ASSUMED) by which the matrix of x is symmetric; None where it is not known to be."""
     algebra, entry = x.rules.algebra, x.matrix(i, j)
     if not normal(x.less(entry, x.matrix(j, i))):
-        return ASSUMED
+        known = [x.rules.symmetric[a[0]][1].source for (f, _), _ in entry for a, _ in f if a[0] in x.rules.symmetric]
+        return max(known, default=ASSUMED)
     if len(entry) != 1 or entry[0][1] != 1 or entry[0][0][1] or len(entry[0][0][0]) != 1:
         return None
     (((name, letters), power),) = entry[0][0][0]

@@ -30,8 +30,8 @@ from derive.terms import (
 class Fold:
     """`body` stands for `head` at `letters`, to the power `power`. source: the definition it comes from.
 
-    guard: the conditions under which the definition was made. It folds only in terms that carry them, and takes them
-    with it: [c] eᶻ = p S where p = [c] eᶻ/S.
+    guard: what else the definition was made of, each with its power beside the head. It folds only in terms that carry
+    it, and takes it with it: [c] eᶻ = p S where p = [c] eᶻ/S.
     """
 
     head: int
@@ -39,7 +39,7 @@ class Fold:
     body: Poly
     source: int
     power: int = 1
-    guard: tuple[Atom, ...] = ()
+    guard: tuple[tuple[Atom, Power], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -62,6 +62,7 @@ class Rules:
     affine: dict[int, Fold] = field(default_factory=dict)
     facts: list[Fact] = field(default_factory=list)
     symmetric: dict[int, tuple[tuple[int, ...], Fact]] = field(default_factory=dict)  # head: its letters' other order
+    looked_at: set[int] = field(default_factory=set)  # heads whose symmetry is known, or that have none
     by_head: dict[int, list[Fact]] = field(default_factory=dict)  # facts by the latest head of their pattern
     brackets: list[Head] = field(default_factory=list)  # sums of two terms that the author grouped
     own: set[int] = field(default_factory=set)  # the definitions themselves
@@ -108,7 +109,7 @@ class Rules:
         factors: Factors = {(head.id, head.slots): number(root)}
         guard = self._guard(head, term, (lead, letters), power)
         for atom, p in term[0]:
-            if atom != (lead, letters) and atom not in guard:
+            if atom != (lead, letters) and atom not in dict(guard):
                 factors[atom] = number(-Fraction(p) * root)
         scale = number(Fraction(1) / Fraction(coefficient) ** root.numerator) if coefficient != 1 else 1
         body = self.algebra.term(scale, factors, ())
@@ -130,18 +131,19 @@ class Rules:
         self._product(head, term, coefficient)
         return True
 
-    def _guard(self, head: Head, term: Term, lead: Atom, power: Power) -> tuple[Atom, ...]:
+    def _guard(self, head: Head, term: Term, lead: Atom, power: Power) -> tuple[tuple[Atom, Power], ...]:
         """Conditions, and beside an exponential others: eᵃ eᶻ/S folds as one, or eᵃ alone would be left to overflow.
 
         Weights, too, where discovery put them beside it: r = π eᶻ/S. Nothing tells that π is not 0.
         """
-        return tuple(a for a, p in term[0] if a != lead and self._stays(head, a, p, lead, power))
+        stays = [(a, p) for a, p in term[0] if a != lead and self._stays(head, a, p, lead)]
+        return tuple((a, number(Fraction(p) / Fraction(power))) for a, p in stays)
 
-    def _stays(self, head: Head, atom: Atom, power: Power, lead: Atom, of: Power) -> bool:
+    def _stays(self, head: Head, atom: Atom, power: Power, lead: Atom) -> bool:
         kinds = [self.algebra.heads[a[0]] for a in (atom, lead)]
         weight = head.role == "found" and power == 1 and not self.divisible({atom: power})
         both = all(kind.label == "exp" for kind in kinds)
-        return kinds[0].kind == "test" or (both and power == of) or (weight and kinds[1].label == "exp")
+        return kinds[0].kind == "test" or both or (weight and kinds[1].label == "exp")
 
     def _leads(self, head: Head, factor: tuple[Atom, Power], factors: Factors) -> bool:
         (lead, letters), power = factor
@@ -151,7 +153,7 @@ class Rules:
             return False
         if set(letters) != set(head.slots) or len(set(letters)) < len(letters):
             return False
-        rest = {a: p for a, p in factors.items() if a != factor[0] and not self._stays(head, a, p, *factor)}
+        rest = {a: p for a, p in factors.items() if a != factor[0] and not self._stays(head, a, p, factor[0])}
         statistic = any(self.algebra.heads[a[0]].kind in ("name", "op") for a in rest)
         if kind.kind == "tensor" and not statistic:
             return False  # x/τ is no reason to write x as τ·n
@@ -246,8 +248,8 @@ class Rules:
     def _fits(self, factor: tuple[Atom, Power], fold: Fold, beside: Factors) -> bool:
         """A sum stands only under whole positive powers, a coefficient only under whole ones; the guard is there."""
         heads = self.algebra.heads
-        for atom in self._guarding(fold, factor[0]):
-            if atom not in beside or (heads[atom[0]].label == "exp" and beside[atom] != factor[1]):
+        for atom, ratio in self._guarding(fold, factor[0]).items():
+            if atom not in beside or (heads[atom[0]].label == "exp" and beside[atom] != factor[1] * ratio):
                 return False
             if heads[atom[0]].kind != "test" and heads[atom[0]].label != "exp":  # a weight: once, as in what it is in
                 made = next(p for a, p in fold.body[0][0][0] if a[0] == fold.source)
@@ -271,10 +273,10 @@ class Rules:
         power = factor[1] * fold.power
         return all(p * power + max(beside.get(a, 0), 0) >= 0 for a, p in brought.items() if a[0] == fold.source)
 
-    def _guarding(self, fold: Fold, atom: Atom) -> tuple[Atom, ...]:
+    def _guarding(self, fold: Fold, atom: Atom) -> Factors:
         """The fold's guard at the letters of an atom."""
         names = dict(zip(fold.letters, atom[1], strict=True))
-        return tuple(self.algebra.renamed(dict.fromkeys(fold.guard, 1), names))
+        return self.algebra.renamed(dict(fold.guard), names)
 
     def _exchanged(self, term: tuple[Term, Power], atom: Atom, power: Power, fold: Fold) -> Poly:
         algebra = self.algebra

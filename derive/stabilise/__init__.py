@@ -14,7 +14,7 @@ from sympy.core.basic import Basic
 from derive.rewrite import Law
 from derive.terms import Head, Poly, Power, Reader
 
-from . import conditions, edges, exponentials, logarithms, moments, shifts
+from . import apart, conditions, edges, exponentials, logarithms, moments, remainders, shifts, tails
 from . import differences as d
 from .assumed import intervals
 from .form import Stabiliser
@@ -38,6 +38,7 @@ def _difference(
 
 
 LAWS: tuple[Law, ...] = (
+    _law("value of what is held", "stop_gradient", "sg(u) = u, once derivatives are taken", edges.value_of_held),
     _law("open an exponential", "exp", "a name for an exponential is written out", exponentials.open_exponential),
     # functions that never overflow, for what exponentials spell
     _law("tanh of a quotient", "exp", "(eᵘ − eᵛ)/(eᵘ + eᵛ) = tanh((u − v)/2)", exponentials.tanh_of_quotient),
@@ -55,6 +56,7 @@ LAWS: tuple[Law, ...] = (
     _law("log of cases", "log", "log where(c, a, b) = where(c, log a, log b)", edges.log_of_cases),
     _law("log of an entry", "log", "log Σ_c [c = y] f = Σ_c [c = y] log f: one entry is chosen",
          logarithms.log_of_entry),
+    _law("log through a definition", "log", "log(1 − p) = u where p = 1 − eᵘ", logarithms.log_through_a_definition),
     _law("log of a power", "pow", "log aᵛ = v log a, a > 0", logarithms.log_of_power),
     _law("power by an exponential", "pow", "aᵛ = exp(v log a), a > 0", logarithms.power_by_exponential),
     _law("root of a power", "root", "(uⁿ)ᵖ = uⁿᵖ, u > 0", logarithms.root_of_power),
@@ -73,6 +75,9 @@ LAWS: tuple[Law, ...] = (
     _law("beside an exponential", "exp", "eᶻ stands beside what keeps it finite", edges.beside_exponential),
     _law("beside a sigmoid", "exp", "eᵃ σ(u) = exp(a − softplus(−u))", edges.beside_sigmoid),
     _law("product with its logarithm", "log", "x log x is 0 where x is", edges.product_with_log),
+    _difference("log of a mean of two", "log softplus logcosh",
+                "log(eᵘ + eᵛ) − log 2 = max(u, v) + log1p(expm1(−|u − v|)/2)", d.is_call("log", "softplus", "logcosh"),
+                logarithms.less_log_two),
     # sums of exponentials, beside their largest
     _law("logarithm of two exponentials", "log", "log(eᵘ + eᵛ) = max(u, v) + log1p(exp(−|u − v|))",
          exponentials.log_of_two),
@@ -84,15 +89,25 @@ LAWS: tuple[Law, ...] = (
     _law("exponent beside its largest", "max", "eᶻ e⁻ᵐ as exp((z − m)), where other exponentials stand beside",
          shifts.exponent_beside_largest),
     # differences that cancel
+    _law("near zero", "", "terms of Taylor series that cancel are left out, near 0", remainders.remainder),
     _law("softplus and more", "softplus", "v + softplus(u − v) = max(u, v) + log1p(exp(−|u − v|))",
          logarithms.with_a_part),
+    _difference("less the log of a number", "log", "log(c + w) − log c = log1p(w/c)", d.is_call("log"),
+                d.less_log_of_number),
     _law("log1p", "log", "log(1 + u) where 1 + u would round u away", exponentials.log1p),
     _law("within a definition", "", "1 + y = eᵘ where y = eᵘ − 1", d.through_a_definition),
     _law("expm1", "exp", "eᵘ − 1 where it would cancel", exponentials.expm1),
     _difference("slope of tanh", "tanh", "1 − tanh²(u) = 4σ(2u)σ(−2u)", d.is_exact_tanh, d.slope_of_tanh),
     _difference("one and tanh", "tanh", "1 ± tanh(u) = 2σ(±2u)", d.is_exact_tanh, d.one_and_tanh),
-    _difference("erfc", "erf", "1 ± erf(u) = erfc(∓u)", d.is_call("erf"), d.erfc_of_erf),
+    _law("apart", "sigmoid tanh exp", "eᵘ − eᵛ, σ(u) − σ(v), tanh u − tanh v by u − v", apart.apart),
+    _difference("erfc", "erf", "1 ± erf(u) = erfc(∓u)", d.is_call("erf", "name"), d.erfc_of_erf),
+    _law("tail of erfc", "erfc erf", "erfc(u) = exp(−u²) S(u⁻²)/(√π u) for large u", tails.tail_of_erfc),
+    _law("log of erfc", "erfc erf", "log erfc(u) = −u² + log S(u⁻²) − log(√π u) for large u", tails.log_of_erfc),
+    _law("over a difference", "exp", "1/(eᵘ − 1) by exp(−|u|), which never overflows", tails.over_difference),
+    _law("squashed", "exp", "exp(−k eᵘ) = exp(−k exp(min(u, 80))): 0 before eᵘ overflows", tails.squashed),
     _difference("versine", "cos", "1 − cos(u) = 2 sin²(u/2)", d.is_call("cos"), d.versine),
+    _difference("versine of the hyperbola", "cosh", "cosh(u) − 1 = 2 sinh²(u/2)", d.is_call("cosh"), d.one_and_cosh),
+    _difference("power and one", "pow", "aᵛ − 1 = expm1(v log a), a > 0", d.is_call("pow"), d.one_less_general_power),
     _difference("difference of roots", "root", "√(c² + w) − c = w/(√(c² + w) + c)", d.is_root, d.root_less_root),
     _difference("root and more", "root", "√(u² + w) + u = w/(√(u² + w) − u) for u < 0", d.is_root, d.root_and_more),
     _difference("complement of a share", "", "1 − a/d = (d − a)/d, a a term of d", d.is_below, d.one_less_share),
@@ -107,7 +122,7 @@ EARLY = frozenset({"tanh of a quotient", "log cosh", "softplus", "sigmoid", "tan
                    "two sigmoids", "the other sigmoid", "softplus, both ways", "log of a product", "log of cases",
                    "power of a product", "log of an entry", "log of a power", "power by an exponential",
                    "log of a difference", "log of tanh", "log between sigmoids", "log of a root",
-                   "softplus and its argument", "centre", "within functions"})  # fmt: skip
+                   "softplus and its argument", "log through a definition", "centre", "within functions"})  # fmt: skip
 
 
 def drawn_out(s: Stabiliser, head: Head, poly: Poly) -> bool:

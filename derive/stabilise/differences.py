@@ -48,17 +48,18 @@ def _sums(s: Stabiliser, poly: Poly) -> dict[Term, tuple[Power, Term]]:
         for atom in [a for a, p in term[0] if p == 1]:
             body = s.definition(atom)
             if body is not None and len(body) == 1 and body[0][0][1]:
-                ((shown, value),) = _over(s, atom, s.algebra.mul(((term, coefficient),), body))
+                ((shown, value),) = over(s, atom, s.algebra.mul(((term, coefficient),), body))
                 found[shown] = value, term
     return found
 
 
-def _over(s: Stabiliser, atom: Atom, poly: Poly, power: Power = 1) -> Poly:
+def over(s: Stabiliser, atom: Atom, poly: Poly, power: Power = 1) -> Poly:
     """poly / atomᵖ."""
     return s.algebra.mul(poly, s.algebra.term(1, {atom: -power}, ()))
 
 
-def _scaled(s: Stabiliser, label: str, argument: Poly, by: Power) -> Poly:
+def scaled_call(s: Stabiliser, label: str, argument: Poly, by: Power) -> Poly:
+    """f(c u)."""
     return s.applied(label, s.algebra.scaled(argument, by))
 
 
@@ -104,7 +105,7 @@ def divisor(s: Stabiliser, atom: Atom, power: Power) -> tuple[Poly, Atom, Power]
 
 def is_root(s: Stabiliser, head: Head, power: Power) -> bool:
     """√ of a sum."""
-    return head.kind == "name" and power == HALF
+    return head.kind == "name" and (power in (HALF, -HALF) or (power == 1 and len(head.definition) == 1))
 
 
 def is_below(s: Stabiliser, head: Head, power: Power) -> bool:
@@ -119,36 +120,39 @@ def is_sum_of_one(s: Stabiliser, head: Head, power: Power) -> bool:
 
 def is_exact_tanh(s: Stabiliser, head: Head, power: Power) -> bool:
     """tanh where nothing is summed: elsewhere 1 − y² costs less, and is as near as rounding each operation allows."""
-    return s.exact and power > 0 and (head.kind == "name" or head.label == "tanh")
+    return s.exact and (head.kind == "name" or head.label == "tanh")
 
 
 def tanh_of_sigmoid(s: Stabiliser, atom: Atom, _: Factors) -> Iterator[Identity]:
     """2σ(u) − 1 = tanh(u/2)."""
     u = s.call(atom, "sigmoid")
     if u is not None:
-        yield (_over(s, atom, s.algebra.constant(-HALF)),
-               _over(s, atom, s.algebra.scaled(_scaled(s, "tanh", u, HALF), HALF)))  # fmt: skip
+        yield (over(s, atom, s.algebra.constant(-HALF)),
+               over(s, atom, s.algebra.scaled(scaled_call(s, "tanh", u, HALF), HALF)))  # fmt: skip
 
 
 def less_other_sigmoid(s: Stabiliser, atom: Atom, _: Factors) -> Iterator[Identity]:
     """σ(u) − σ(−u) = tanh(u/2)."""
     u = s.argument(atom)
-    yield (_over(s, atom, s.algebra.scaled(_scaled(s, "sigmoid", u, -1), -1)),
-           _over(s, atom, _scaled(s, "tanh", u, HALF)))  # fmt: skip
+    yield (over(s, atom, s.algebra.scaled(scaled_call(s, "sigmoid", u, -1), -1)),
+           over(s, atom, scaled_call(s, "tanh", u, HALF)))  # fmt: skip
 
 
 def other_sigmoid(s: Stabiliser, atom: Atom, _: Factors) -> Iterator[Identity]:
     """1 − σ(u) = σ(−u)."""
     u = s.call(atom, "sigmoid")
     if u is not None:
-        joint = _over(s, atom, s.algebra.scaled(_scaled(s, "sigmoid", u, -1), -1))
-        yield _over(s, atom, s.algebra.constant(-1)), joint
+        joint = over(s, atom, s.algebra.scaled(scaled_call(s, "sigmoid", u, -1), -1))
+        yield over(s, atom, s.algebra.constant(-1)), joint
 
 
 def less_softplus(s: Stabiliser, atom: Atom, _: Factors) -> Iterator[Identity]:
-    """softplus(u) − softplus(−u) = u."""
+    """softplus(u) − softplus(−u) = u; softplus(u) + softplus(−u) = 2 log cosh(u/2) + 2 log 2."""
     u = s.argument(atom)
-    yield _over(s, atom, s.algebra.scaled(_scaled(s, "softplus", u, -1), -1)), _over(s, atom, u)
+    yield over(s, atom, s.algebra.scaled(scaled_call(s, "softplus", u, -1), -1)), over(s, atom, u)
+    two = s.algebra.scaled(s.reader.log_of(s.algebra.constant(2)), 2)
+    both = s.algebra.add(s.algebra.scaled(scaled_call(s, "logcosh", u, HALF), 2), two)
+    yield over(s, atom, scaled_call(s, "softplus", u, -1)), over(s, atom, both)
 
 
 def one_and_tanh(s: Stabiliser, atom: Atom, _: Factors) -> Iterator[Identity]:
@@ -156,50 +160,94 @@ def one_and_tanh(s: Stabiliser, atom: Atom, _: Factors) -> Iterator[Identity]:
     u = s.call(atom, "tanh")
     for sign in (1, -1) if u is not None else ():
         assert u is not None
-        joint = s.algebra.scaled(_scaled(s, "sigmoid", u, 2 * sign), 2 * sign)
-        yield _over(s, atom, s.algebra.constant(sign)), _over(s, atom, joint)
+        joint = s.algebra.scaled(scaled_call(s, "sigmoid", u, 2 * sign), 2 * sign)
+        yield over(s, atom, s.algebra.constant(sign)), over(s, atom, joint)
 
 
 def slope_of_tanh(s: Stabiliser, atom: Atom, _: Factors) -> Iterator[Identity]:
-    """1 − tanh²(u) = 4 σ(2u) σ(−2u)."""
-    u = s.call(atom, "tanh")
-    if u is not None:
-        both = s.algebra.mul(_scaled(s, "sigmoid", u, 2), _scaled(s, "sigmoid", u, -2))
-        yield _over(s, atom, s.algebra.constant(-1), 2), _over(s, atom, s.algebra.scaled(both, -4), 2)
+    """1 − tanh²(u) = 4 σ(2u) σ(−2u); so is (tanh⁻²(u) − 1) tanh²(u)."""
+    found = s.scaled_call(atom, "tanh")
+    if found is not None:
+        (c, u), less = found, s.algebra.constant(number(-(Fraction(found[0]) ** 2)))
+        both = s.algebra.mul(scaled_call(s, "sigmoid", u, 2), scaled_call(s, "sigmoid", u, -2))
+        yield over(s, atom, less, 2), over(s, atom, s.algebra.mul(both, s.algebra.scaled(less, 4)), 2)
+        if c == 1:
+            yield over(s, atom, less, -2), s.algebra.scaled(both, 4)
 
 
 def erfc_of_erf(s: Stabiliser, atom: Atom, _: Factors) -> Iterator[Identity]:
-    """1 − erf(u) = erfc(u); 1 + erf(u) = erfc(−u)."""
+    """1 − erf(u) = erfc(u); 1 + erf(u) = erfc(−u); 1 − p = erfc(−u)/2 where p = erfc(u)/2."""
+    if s.algebra.heads[atom[0]].kind == "name":
+        found = s.scaled_call(atom, "erfc") if "erf" in s.traits_of(atom[0]) else None
+        if found is not None and found[0] == HALF:
+            joint = s.algebra.scaled(scaled_call(s, "erfc", found[1], -1), -HALF)
+            yield over(s, atom, s.algebra.constant(-1)), over(s, atom, joint)
+        return
     u = s.argument(atom)
     for sign in (1, -1):
-        joint = s.algebra.scaled(_scaled(s, "erfc", u, sign), -sign)
-        yield _over(s, atom, s.algebra.constant(-sign)), _over(s, atom, joint)
+        joint = s.algebra.scaled(scaled_call(s, "erfc", u, sign), -sign)
+        yield over(s, atom, s.algebra.constant(-sign)), over(s, atom, joint)
 
 
 def versine(s: Stabiliser, atom: Atom, _: Factors) -> Iterator[Identity]:
     """1 − cos(u) = 2 sin²(u/2)."""
-    square = s.reader.raised(_scaled(s, "sin", s.argument(atom), HALF), 2)
-    yield _over(s, atom, s.algebra.constant(-1)), _over(s, atom, s.algebra.scaled(square, -2))
+    square = s.reader.raised(scaled_call(s, "sin", s.argument(atom), HALF), 2)
+    yield over(s, atom, s.algebra.constant(-1)), over(s, atom, s.algebra.scaled(square, -2))
+
+
+def one_and_cosh(s: Stabiliser, atom: Atom, _: Factors) -> Iterator[Identity]:
+    """cosh(u) − 1 = 2 sinh²(u/2), sinh = tanh·cosh."""
+    parts = (scaled_call(s, name, s.argument(atom), HALF) for name in ("tanh", "cosh"))
+    half = s.reader.raised(s.algebra.mul(*parts), 2)
+    yield over(s, atom, s.algebra.constant(-1)), over(s, atom, s.algebra.scaled(half, 2))
+
+
+def one_less_general_power(s: Stabiliser, atom: Atom, _: Factors) -> Iterator[Identity]:
+    """aᵛ − 1 = expm1(v log a), a > 0."""
+    base, exponent = s.algebra.arguments(s.algebra.heads[atom[0]], atom[1])
+    if s.is_positive(base):
+        grown = s.reader.apply("expm1", s.algebra.mul(exponent, s.reader.log_of(base)))
+        yield over(s, atom, s.algebra.constant(-1)), over(s, atom, grown)
+
+
+def less_log_of_number(s: Stabiliser, atom: Atom, _: Factors) -> Iterator[Identity]:
+    """log(c + w) − log c = log1p(w/c), c > 0 a number."""
+    inner = s.logged(atom)
+    body = s.definition(inner) or ZERO if inner is not None else ZERO
+    c = Fraction(dict(body).get(UNIT, 0))
+    if len(body) > 1 and c > 0:
+        rest = s.algebra.scaled(tuple(t for t in body if t[0] != UNIT), number(1 / c))
+        joint = over(s, atom, s.reader.apply("log1p", rest))
+        for times, base in ((1, c), (-1, 1 / c)):  # log(1/n) is −log n
+            if base != 1:
+                yield over(s, atom, s.algebra.scaled(s.reader.log_of(s.algebra.constant(number(base))), -times)), joint
 
 
 def root_less_root(s: Stabiliser, atom: Atom, _: Factors) -> Iterator[Identity]:
-    """√(c² + w) − c = w/(√(c² + w) + c)."""
+    """√(c² + w) − c = w/(√(c² + w) + c); and of a name for c/√(c² + w), less 1."""
     body = s.definition(atom) or ZERO
+    for inner in [a for a, p in body[0][0][0] if p == -HALF] if len(body) == 1 and not body[0][0][1] else ():
+        for ratio, joint in root_less_root(s, inner, ()):
+            if s.algebra.mul(ratio, body) == s.algebra.constant(-1):
+                yield over(s, atom, s.algebra.constant(-1)), over(s, atom, s.algebra.mul(joint, body))
     for term, coefficient in body:
         root = _root(s, term, coefficient)
         if root is not None and len(body) > 1:
             rest = tuple(t for t in body if t[0] != term)
             under = s.algebra.add(s.algebra.term(1, {atom: HALF}, ()), root)
             joint = s.algebra.mul(rest, s.reader.raised(under, -1))
-            yield _over(s, atom, s.algebra.scaled(root, -1), HALF), _over(s, atom, joint, HALF)
+            yield over(s, atom, s.algebra.scaled(root, -1), HALF), over(s, atom, joint, HALF)
+            share = s.reader.raised(root, -1)  # c/√(c² + w) − 1 is the same over the root
+            yield (s.algebra.scaled(over(s, atom, share, -HALF), -1),
+                   s.algebra.scaled(s.algebra.mul(joint, share), -1))  # fmt: skip
 
 
 def root_and_more(s: Stabiliser, atom: Atom, beside: Factors) -> Iterator[Identity]:
     """√(u² + w) ± u = where(±u > 0, q, w/q), q = √(u² + w) + |u|, w > 0."""
     algebra, body, root = s.algebra, s.definition(atom) or ZERO, s.algebra.term(1, {atom: HALF}, ())
-    for (factors, bound), coefficient in body if len(beside) == 1 else ():
+    for (factors, bound), coefficient in body if len(beside) == 1 and beside[0][1] == HALF else ():
         scale = _rational_root(coefficient)
-        if bound or scale is None or any(not isinstance(p, int) or p % 2 for _, p in factors):
+        if bound or scale is None or not factors or any(not isinstance(p, int) or p % 2 for _, p in factors):
             continue
         u = algebra.term(scale, {a: int(p) // 2 for a, p in factors}, ())
         w = algebra.add(body, (((factors, bound), -coefficient),))
@@ -209,7 +257,7 @@ def root_and_more(s: Stabiliser, atom: Atom, beside: Factors) -> Iterator[Identi
         for sign in (1, -1):
             yes, no = s.exceeds(algebra.scaled(u, sign), ZERO)
             joint = algebra.add(algebra.mul(yes, q), algebra.mul(no, w, s.reader.raised(q, -1)))
-            yield _over(s, atom, algebra.scaled(u, sign), HALF), _over(s, atom, joint, HALF)
+            yield over(s, atom, algebra.scaled(u, sign), HALF), over(s, atom, joint, HALF)
 
 
 def _rational_root(value: Power) -> Power | None:
@@ -226,7 +274,7 @@ def one_less_share(s: Stabiliser, atom: Atom, beside: Factors) -> Iterator[Ident
         rest = tuple(t for t in s.definition(atom) or ZERO if t[0] != term)
         if rest and not term[1] and (len(rest) == 1 or s.is_positive(rest)):
             share = s.reader.raised(((term, coefficient),), -1)
-            yield _over(s, atom, algebra.scaled(share, -1), -1), algebra.scaled(algebra.mul(share, rest), -1)
+            yield over(s, atom, algebra.scaled(share, -1), -1), algebra.scaled(algebra.mul(share, rest), -1)
 
 
 def one_less_power(s: Stabiliser, atom: Atom, beside: Factors) -> Iterator[Identity]:
@@ -236,16 +284,16 @@ def one_less_power(s: Stabiliser, atom: Atom, beside: Factors) -> Iterator[Ident
         less = algebra.scaled(tuple(t for t in body if t[0] != UNIT), -1)
         powers = s.reader.grouped(algebra.add(*(algebra.term(1, {atom: k}, ()) for k in range(order))))
         joint = algebra.mul(less, powers)
-        yield _over(s, atom, algebra.constant(-1), order), _over(s, atom, algebra.scaled(joint, -1), order)
+        yield over(s, atom, algebra.constant(-1), order), over(s, atom, algebra.scaled(joint, -1), order)
 
 
 def _root(s: Stabiliser, term: tuple[Factors, tuple[Letter, ...]], coefficient: Power) -> Poly | None:
     """c of c², c > 0."""
     roots = _rational_root(coefficient)
-    even = all(s.is_positive_atom(a) and p % 2 == 0 for a, p in term[0])
+    even = all(s.is_positive_atom(a) for a, _ in term[0])
     if term[1] or not even or roots is None:
         return None
-    return s.algebra.term(roots, {a: p // 2 for a, p in term[0]}, ())
+    return s.algebra.term(roots, {a: number(Fraction(p) / 2) for a, p in term[0]}, ())
 
 
 def one_less_quotient(s: Stabiliser, atom: Atom, beside: Factors) -> Iterator[Identity]:
@@ -260,10 +308,10 @@ def one_less_quotient(s: Stabiliser, atom: Atom, beside: Factors) -> Iterator[Id
         under = algebra.term(1, {a: -p for a, p in unit.items()}, ())
         for divisor, order in value[0][0][0] if value else ():
             whole = s.definition(divisor) if order == -1 else None
-            top = algebra.add(whole or ZERO, algebra.scaled(_over(s, divisor, value, -1), -1))
+            top = algebra.add(whole or ZERO, algebra.scaled(over(s, divisor, value, -1), -1))
             if whole and 0 < len(top) < len(whole) and (len(top) == 1 or algebra.is_positive(top)):
                 yield (algebra.scaled(under, -1),
-                       algebra.mul(algebra.scaled(_over(s, divisor, top), -1), under))  # fmt: skip
+                       algebra.mul(algebra.scaled(over(s, divisor, top), -1), under))  # fmt: skip
 
 
 def _absolute(s: Stabiliser, product: Poly, factor: Poly) -> Poly:
@@ -279,7 +327,7 @@ def one_less_product(s: Stabiliser, atom: Atom, _: Factors) -> Iterator[Identity
     """1 − Π f = −expm1(Σ log f), f > 0."""
     total = log_of_product(s, atom)
     if total is not None:
-        yield _over(s, atom, s.algebra.constant(-1)), _over(s, atom, s.reader.apply("expm1", total))
+        yield over(s, atom, s.algebra.constant(-1)), over(s, atom, s.reader.apply("expm1", total))
 
 
 def log_of_product(s: Stabiliser, atom: Atom) -> Poly | None:
@@ -306,4 +354,4 @@ def _written_out(s: Stabiliser, poly: Poly, among: Poly) -> Iterator[Poly]:
             body = s.definition(atom) or ZERO
             if body and not any(bound for (_, bound), _ in body) and len(body) < MOST:
                 rest = tuple(t for t in poly if t[0] != term)
-                yield s.algebra.add(rest, _over(s, atom, s.algebra.mul(((term, coefficient),), body)))
+                yield s.algebra.add(rest, over(s, atom, s.algebra.mul(((term, coefficient),), body)))

@@ -190,6 +190,15 @@ def others_of_softmax(s: Stabiliser, poly: Poly) -> Poly:
     return s.each(poly, wanted, change)
 
 
+def value_of_held(s: Stabiliser, poly: Poly) -> Poly:
+    """sg(u) = u: after differentiation it is but a value."""
+    return s.each(
+        poly,
+        lambda head, _: head.kind == "op" and head.label == "stop_gradient",
+        lambda atom, power, _: s.reader.raised(s.argument(atom), power),
+    )
+
+
 def _others(s: Stabiliser, atom: Atom) -> Poly | None:
     """1 − p as a name for: where(p > ½, Σ [p ≤ ½] p, 1 − p)."""
     body, algebra = s.definition(atom), s.algebra

@@ -62,7 +62,7 @@ def sigmoid(s: Stabiliser, poly: Poly) -> Poly:
             count = (
                 (0 if _shares(rest, s.reader.exp_of(other)) else left)
                 if mine == ZERO
-                else _taken(rest, s.reader.exp_of(mine), left)
+                else taken(rest, s.reader.exp_of(mine), left)
             )
             apart = s.algebra.add(mine, s.algebra.scaled(other, -1))
             parts.append(s.reader.raised(s.reader.apply("sigmoid", apart), count) if count else parts[0])
@@ -82,7 +82,7 @@ def over_cosh(s: Stabiliser, poly: Poly) -> Poly:
         u, left, parts = s.argument(atom), -int(power), [s.algebra.constant(2 ** -int(power))]
         shares = [s.reader.apply("sigmoid", s.algebra.scaled(u, sign)) for sign in (2, -2)]
         for sign, share in zip((1, -1), shares, strict=True):
-            count = _taken(rest, s.reader.exp_of(s.algebra.scaled(u, sign)), left)
+            count = taken(rest, s.reader.exp_of(s.algebra.scaled(u, sign)), left)
             parts += [share] * count
             left -= count
         if left and s.early:
@@ -97,7 +97,7 @@ def over_cosh(s: Stabiliser, poly: Poly) -> Poly:
     return s.each(poly, lambda head, power: head.label == "cosh" and isinstance(power, int) and power < 0, change)
 
 
-def _taken(rest: dict[Atom, Power], grown: Poly, most: int) -> int:
+def taken(rest: dict[Atom, Power], grown: Poly, most: int) -> int:
     """How often eᵘ can be taken out of the rest of a term, at most so many times."""
     ((factors, _), _), count = grown[0], 0
     while factors and count < most and all(_covers(rest.get(a, 0), p) for a, p in factors):

@@ -31,6 +31,7 @@ class Stabiliser:
     divided: frozenset[int] = frozenset()
     shifted: dict[int, tuple[Poly, Head] | None] = field(default_factory=dict)  # S: (m, S′), S = exp(m)·S′
     scaled: set[int] = field(default_factory=set)  # these S′, of which no exp(−m) may be drawn out
+    near: set[int] = field(default_factory=set)  # tests of what is near 0, beside which nothing is looked for
     safe: dict[int, Poly] = field(default_factory=dict)  # definitions that were looked into
     entered: dict[int, tuple[Poly, ...] | None] = field(default_factory=dict)  # functions: safe arguments
     known: dict[int, frozenset[str]] = field(default_factory=dict)  # heads: their traits
@@ -157,6 +158,15 @@ class Stabiliser:
         only = self.lone(body) if body is not None else None
         return self.call(only, label) if only is not None and only != atom else None
 
+    def scaled_call(self, atom: Atom, label: str) -> tuple[Power, Poly] | None:
+        """(c, u) where the atom is a name for c f(u), c a number; (1, u) where it is f(u)."""
+        if self.is_call(atom, label):
+            return 1, self.argument(atom)
+        body = self.safe_definition(atom) or ZERO
+        only = self.lone(((body[0][0], 1),)) if len(body) == 1 else None
+        u = self.call(only, label) if only is not None and only != atom else None
+        return None if u is None else (body[0][1], u)
+
     def lone(self, poly: Poly) -> Atom | None:
         """The atom that is all of the poly."""
         if len(poly) != 1 or poly[0][1] != 1 or poly[0][0][1] or len(poly[0][0][0]) != 1:
@@ -178,6 +188,10 @@ class Stabiliser:
         """The sum of the exponents of the exponentials among the factors; None where there are none."""
         polys = [self.algebra.scaled(self.argument(a), p) for a, p in factors if self.is_call(a, "exp")]
         return self.algebra.add(*polys) if polys else None
+
+    @staticmethod
+    def is_number(poly: Poly) -> bool:
+        return all(term == UNIT for term, _ in poly)
 
     def all_exp(self, factors: Factors) -> bool:
         return all(self.is_call(atom, "exp") for atom, _ in factors)

@@ -7,10 +7,10 @@ from fractions import Fraction
 
 from derive.terms import UNIT, ZERO, Atom, Letter, Poly, Power, is_window, solutions
 
-from .differences import HALF, Identity, log_of_product
+from .differences import HALF, Identity, log_of_product, over, through_a_definition
 from .exponentials import log_of_both
-from .form import Stabiliser
-from .shifts import is_log, raised
+from .form import Factors, Stabiliser
+from .shifts import is_log, larger, raised
 
 
 def log_of_entry(s: Stabiliser, poly: Poly) -> Poly:
@@ -35,6 +35,19 @@ def _chosen(s: Stabiliser, windows: dict[Atom, Power], bound: frozenset[Letter])
     """Whether each bound letter is given by a window of its own."""
     given = [{letter for letter, _, _ in solutions(s.algebra, atom)} & bound for atom in windows]
     return len(windows) == len(bound) and all(len(g) == 1 for g in given) and set().union(*given) == bound
+
+
+def log_through_a_definition(s: Stabiliser, poly: Poly) -> Poly:
+    """log(1 − p) = u where p = 1 − eᵘ: what is left of a sum is one product."""
+
+    def change(atom: Atom, power: Power, _: dict[Atom, Power]) -> Poly | None:
+        inner = s.logged(atom)
+        body = s.definition(inner) or ZERO if inner is not None else ZERO
+        left = through_a_definition(s, body) if len(body) == 2 else body
+        positive = len(left) == 1 < len(body) and not left[0][0][1] and s.is_positive(left)
+        return raised(s, s.reader.log_of(left), power) if positive else None
+
+    return s.each(poly, is_log, change)
 
 
 def log_of_power(s: Stabiliser, poly: Poly) -> Poly:
@@ -162,6 +175,26 @@ def log_of_root(s: Stabiliser, poly: Poly) -> Poly:
         return None
 
     return s.each(poly, is_log, change)
+
+
+def less_log_two(s: Stabiliser, atom: Atom, _: Factors) -> Iterator[Identity]:
+    """log(eᵘ + eᵛ) − log 2 = max(u, v) + log1p(expm1(−|u − v|)/2); log cosh(u) − u is that of 0 and −2u."""
+    inner, two = s.logged(atom), s.reader.log_of(s.algebra.constant(2))
+    found = s.two_exponentials(inner) if inner is not None else None
+    if found is not None and found[0] == 1:
+        yield over(s, atom, s.algebra.scaled(two, -1)), over(s, atom, _log_of_mean(s, *found[1:]))
+    if s.is_call(atom, "softplus"):
+        yield over(s, atom, s.algebra.scaled(two, -1)), over(s, atom, _log_of_mean(s, s.argument(atom), ZERO))
+    for sign in (1, -1) if s.is_call(atom, "logcosh") else ():
+        u = s.algebra.scaled(s.argument(atom), sign)
+        twice = s.algebra.scaled(u, -2)
+        yield over(s, atom, s.algebra.scaled(u, -1)), over(s, atom, _log_of_mean(s, twice, ZERO))
+
+
+def _log_of_mean(s: Stabiliser, u: Poly, v: Poly) -> Poly:
+    apart = s.reader.apply("abs", s.algebra.add(u, s.algebra.scaled(v, -1)))
+    near = s.algebra.scaled(s.reader.apply("expm1", s.algebra.scaled(apart, -1)), HALF)
+    return s.algebra.add(larger(s, s.reader.flat(u), s.reader.flat(v)), s.reader.apply("log1p", near))
 
 
 # Several terms at once: what stands beside f(u) makes f(−u), or another function, of it.

@@ -121,7 +121,8 @@ def _candidates(algebra: Algebra, raws: list[Raw], first: int) -> Iterator[tuple
     for second in range(first + 1, len(raws)):
         for names in _alignments(algebra, base, raws[second]):
             other = _aligned(algebra, raws[second], names)
-            shared = _admissible(_common(base[1], other[1]), [base, other])
+            shared = _safe(algebra, _common(base[1], other[1]), [base, other])
+            shared = _admissible(shared, [base, other])
             if not shared:
                 continue
             aligned: list[Raw | None] = [None] * len(raws)
@@ -186,6 +187,35 @@ def _admissible(shared: Factors, terms: list[Raw]) -> Factors:
             return {}
         shared = kept
     return {}
+
+
+def _safe(algebra: Algebra, shared: Factors, terms: list[Raw]) -> Factors:
+    """The shared factors but for those that each term has under a condition of its own, and may be infinite beside it.
+
+    [i < j]/r_ij + [j < i]/r_ij is 0 where i is j: outside of the bracket, 1/r_ij is not under any condition.
+    """
+    rests = [_without(t[1], shared) for t in terms]
+    tests = [
+        [set(letters) for head, letters in rest if head != MEAN and algebra.heads[head].kind == "test"]
+        for rest in rests
+    ]
+    return {
+        (head, letters): power
+        for (head, letters), power in shared.items()
+        if _finite(algebra, head, power) or not all(any(own <= set(letters) for own in each) for each in tests)
+    }
+
+
+def _finite(algebra: Algebra, head: int, power: Power) -> bool:
+    """Whether a power of a head is a number wherever its arguments are."""
+    if head == MEAN:
+        return True
+    found = algebra.heads[head]
+    if (power < 0 or power.denominator != 1) and not found.positive:
+        return False
+    inner = found.args if found.kind in ("name", "op") else ()
+    defined = all(_finite(algebra, a[0], p) for poly in inner for (factors, _), _ in poly for a, p in factors)
+    return defined and (found.kind != "op" or found.label not in ("log", "pow"))
 
 
 def _without(factors: Factors, shared: Factors) -> Factors:

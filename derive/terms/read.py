@@ -30,6 +30,7 @@ from derive.axes import (
     Scalar,
     Sigmoid,
     Softplus,
+    StopGradient,
     SumOver,
     Tensor,
     Tetragamma,
@@ -59,12 +60,20 @@ FUNCTIONS: dict[Any, str] = {
     Logcosh: "logcosh",
     sympy.atan: "atan",
     sympy.asin: "asin",
+    sympy.acos: "acos",
     sympy.asinh: "asinh",
+    sympy.atanh: "atanh",
     sympy.gamma: "gamma",
     sympy.loggamma: "loggamma",
     Digamma: "digamma",
     Trigamma: "trigamma",
     Tetragamma: "tetragamma",
+    StopGradient: "stop_gradient",
+}
+# Functions of one argument that are read as what they are made of, right near the ends of their ranges, too.
+SPELLED: dict[Any, Callable[[Expr], Expr]] = {
+    sympy.acosh: lambda u: 2 * sympy.asinh(sympy.sqrt((u - 1) / 2)),
+    sympy.erfc: lambda u: 1 - sympy.erf(u),
 }
 
 
@@ -244,6 +253,8 @@ class Reader(Conditions):
             return self.algebra.mul(self.apply("sin", argument), self.raised(self.apply("cos", argument), -1))
         if isinstance(node, sympy.polygamma) and node.args[0] in (0, 1, 2):  # SymPy's own ψ
             return self.apply(("digamma", "trigamma", "tetragamma")[int(node.args[0])], self.read(node.args[1], env))
+        if node.func in SPELLED:
+            return self.read(SPELLED[node.func](node.args[0]), env)
         label = FUNCTIONS.get(node.func)
         if label is None or len(node.args) != 1:
             raise Unsupported(f"no law for the function {node.func.__name__}: {node}")

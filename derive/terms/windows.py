@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 from sympy import Dummy, Expr, Integer, evaluate, expand
 
-from derive.axes import Axis, in_range, nonnegative
+from derive.axes import ArgMaxOver, Axis, Tensor, in_range, nonnegative
 from derive.axes.ranges import text
 
 from .data import Atom, Factors, Head, Letter, Poly, Power
@@ -184,9 +184,9 @@ def _stand_in(owner: Owner, number: int, head: int, at: tuple[Letter, ...]) -> E
 
 def integer_bound(owner: Owner, head: Head) -> Expr | None:
     """Integers of a head lie in 0 … bound − 1."""
-    if head.kind == "tensor":
-        bound: Expr | None = head.payload.bound
-        return bound
+    if isinstance(head.payload, Tensor):
+        body, bound = head.payload.body, head.payload.bound
+        return body.integer_bound() if isinstance(body, ArgMaxOver) else bound
     return owner.spaces[owner.letter_space[head.over[head.payload]]]
 
 

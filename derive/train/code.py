@@ -13,7 +13,7 @@ from derive.lower import Task, lower
 def loss_code(loss: Formula, names: tuple[str, ...]) -> Module:
     """`value_and_grad` of a scalar formula for the inputs `names`."""
     traced = loss.trace()
-    view = CodeView(gradient_of(traced, names))
+    view = CodeView(gradient_of(traced, names, staged=True))
     return Module(lower(_task(traced, loss.doc, view.outputs, view.gradients)))
 
 

@@ -26,6 +26,7 @@ from .schedules import Plateau, Rate
 from .weights import ascended, averaged
 
 Array = np.ndarray[Any, np.dtype[Any]]
+Loss = Callable[[Mapping[str, Array]], tuple[Any, dict[str, Array]]]
 EXPLODED = 1e4  # times the first loss (and more than that of chance)
 CHECK = 512  # samples that are evaluated at once
 
@@ -134,9 +135,10 @@ class Training:
     def step(self) -> float:
         """One minibatch; the loss before the step. Raises Diverged."""
         rows = self.order[self.place : self.place + self.settings.batch]
-        given = {name: array[rows] for name, array in self._given.items()}
-        given |= self._masks(len(rows), kept=False)
-        loss = self._descended(lambda params: self.net.code.value_and_grad(**given, **params))
+        given = {name: array.take(rows, axis=0) for name, array in self._given.items()}
+        if self.net.masks:
+            given |= self._masks(len(rows), kept=False)
+        loss = self._descended(self.net.valued(given))
         if self.settings.ema:
             first = self.step_number == 1
             self.average = dict(self.params) if first else averaged(self.average, self.params, self.settings.ema)
@@ -144,26 +146,34 @@ class Training:
         self.place += len(rows)
         return loss
 
-    def _descended(self, at: Callable[[Mapping[str, Array]], tuple[Any, dict[str, Array]]]) -> float:
+    def _descended(self, at: Loss) -> float:
         """The loss that `at` gives for the weights now; then they take a step."""
         changed = {} if self.rate is None else {"lr": self._rate()}
-        first: list[float] = []
-
-        def watched(params: Mapping[str, Array]) -> tuple[Any, dict[str, Array]]:
-            value, grads = at(params)
-            if not first:  # what a line search finds further on may be as large as it likes
-                self._sound(float(value), grads)
-                first.append(float(value))
-            return value, grads
-
         if isinstance(self.optimiser, LBFGS):
+            watched = self._watched(at)
             loss, self.params, self.state = self.optimiser.step(watched, self.params, self.state, **changed)
             return loss
-        value, grads = watched(self.params)
+        value, grads = at(self.params)
+        loss = float(value)
+        self._sound(loss, grads)
         if self.settings.sam:
             _, grads = at(ascended(self.params, grads, self.settings.sam))
         self.params, self.state = self.optimiser.update(self.params, grads, self.state, **changed)
-        return float(value)
+        return loss
+
+    def _watched(self, at: Loss) -> Loss:
+        """`at`, whose first loss must be sound: what a line search finds further on may be as large as it likes."""
+        looked = False
+
+        def watched(params: Mapping[str, Array]) -> tuple[Any, dict[str, Array]]:
+            nonlocal looked
+            value, grads = at(params)
+            if not looked:
+                self._sound(float(value), grads)
+                looked = True
+            return value, grads
+
+        return watched
 
     @property
     def weights(self) -> dict[str, Array]:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import importlib
 import inspect
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, SupportsFloat
+from typing import Any
 
 import numpy as np
 
@@ -18,6 +17,7 @@ from derive.formula import Formula, build, let
 from derive.lower import Task, lower
 
 from . import stepping
+from .ranges import OPTIMISERS, number
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Arrays = Mapping[str, Array]
@@ -110,13 +110,6 @@ def composed(formula: Formula, before: Before) -> Formula:
     return build(step, formula.name, {})
 
 
-def _number(name: str, option: str, value: Any) -> float:
-    """An option as a number; raises DeriveError for anything else."""
-    if isinstance(value, (bool, str)) or not isinstance(value, SupportsFloat) or not math.isfinite(value):
-        raise DeriveError(f"{name}: {option}: expected a number, given {value!r}")
-    return float(value)
-
-
 def _plan(traced: Any, starts: Mapping[str, Any], norms: str | None) -> tuple[Any, ...]:
     """The plan of `stepping`, from the inputs of a step."""
     theta, states = traced.inputs[0], [t for t in traced.inputs[1:] if t.name != "g"]
@@ -156,8 +149,9 @@ class Optimiser:
                 raise NameProblem(
                     f"{name}: no option {option!r}; it has {', '.join(known)}{did_you_mean(option, known)}"
                 )
-        self.options = {k: _number(name, k, v) for k, v in options.items() if k in self.defaults}
-        self.starts = {named[k][0]: _number(name, k, v) for k, v in options.items() if k in named}
+        ranges = OPTIMISERS if name in NAMES else {}
+        self.options = {k: number(name, k, v, ranges) for k, v in options.items() if k in self.defaults}
+        self.starts = {named[k][0]: number(name, k, v, ranges) for k, v in options.items() if k in named}
         self.plan = _plan(traced, starts, {"norm": "own", "global": "all"}.get(before.clip or ""))
         self._module = Module(lower(Task(
             name=traced.name, doc=self.formula.doc, inputs=traced.inputs, scalars=traced.scalars,
@@ -184,10 +178,10 @@ class Optimiser:
         """The step on arrays in order, without tests of what is given: those are made once, before."""
         forward = self._module.compiled("forward")
         defaults = {p.name: p.default for p in self.formula.parameters if p.kind == "scalar"}
-        names = [name for name, _ in self._module.program.parameters]
+        known = [(name, defaults[name]) for name, _ in self._module.program.parameters]
 
         def call(arrays: Any, given: Mapping[str, Any]) -> Any:
-            return forward(*arrays, *[given[name] if name in given else defaults[name] for name in names])[0]
+            return forward(*arrays, *[given.get(name, default) for name, default in known])[0]
 
         return call
 
@@ -201,7 +195,7 @@ class Optimiser:
     @cached_property
     def source(self) -> str:
         """A standalone module: NumPy only."""
-        helpers = (stepping.seen, stepping.begun, stepping.stepped, stepping.joined)
+        helpers = (stepping.seen, stepping.grouped, stepping.joined, stepping.begun, stepping.stepped)
         parts = [
             emit(self._module.program).rstrip(),
             EMITTED.format(plan=self.plan, options=self.options, starts=self.starts),
@@ -239,14 +233,14 @@ class ByShape:
     def init(self, params: Arrays) -> State:
         """The state before the first step."""
         begun = [one.init(part)["states"] for one, part in self._parts(params)]
-        return {"t": 0, "states": {**begun[0], **begun[1]}}
+        return {"t": 0, "states": begun[0] | begun[1]}
 
     def update(self, params: Arrays, grads: Arrays, state: State, **changed: Any) -> tuple[dict[str, Array], State]:
         """One step for every parameter: new parameters, new state."""
         made = [one.update(part, grads, state, **changed) for one, part in self._parts(params)]
         new = {**made[0][0], **made[1][0]}
-        states = {**made[0][1]["states"], **made[1][1]["states"]}
-        return {n: new[n] for n in params}, {"t": state["t"] + 1, "states": {n: states[n] for n in params}}
+        states = made[0][1]["states"] | made[1][1]["states"]
+        return {n: new[n] for n in params}, {"t": state["t"] + 1, "states": states}
 
     @property
     def source(self) -> str:

@@ -11,6 +11,9 @@ import numpy as np
 
 from derive.api import to_numpy
 from derive.axes import DeriveError, NameProblem, did_you_mean
+from derive.formula import Formula
+
+from .ranges import PLATEAU, SCHEDULES, number
 
 Rate = Callable[[int], float]
 
@@ -32,11 +35,14 @@ class Schedule:
     def __init__(self, name: str, formula: Any, options: Mapping[str, Any]) -> None:
         self.name, self.formula = name, formula
         static = {p.name for p in formula.parameters if p.kind == "static"}
+        for p in formula.parameters:
+            if p.kind == "scalar" and p.name in options:
+                number(f"schedule {name}", p.name, options[p.name], SCHEDULES)
         self._forward = to_numpy(formula, **{k: v for k, v in options.items() if k in static}).forward
         self.options = {k: v for k, v in options.items() if k not in static}
         for k, v in self.options.items():
             if k in {p.name for p in formula.tensors}:
-                self.options[k] = np.atleast_1d(np.asarray(v, dtype=np.int64))
+                self.options[k] = _milestones(name, k, v)
 
     def over(self, steps: int) -> Any:
         """The rates of the first steps."""
@@ -46,14 +52,37 @@ class Schedule:
         return float(self._forward(t=np.array([t]), **self.options)[0][0])
 
 
-def schedule(name: str, *, steps: int | None = None, **options: Any) -> Schedule:
+def _rates_of(formula: Formula) -> Formula:
+    """A formula that is a schedule: a rate for each step."""
+    traced = formula.trace()
+    first = traced.inputs[0] if traced.inputs else None
+    fits = first is not None and (first.name, first.dtype, first.ndim) == ("t", "int", 1) and len(traced.outputs) == 1
+    if not fits or first is None or traced.outputs[0].axes != first.axes:
+        had = ", ".join(f"{tensor.name}: {tensor.declared()}" for tensor in traced.inputs)
+        raise DeriveError(f"{formula.name}: expected a schedule, from the steps t: Int[n] to T[n]: it has inputs {had}")
+    return formula
+
+
+def _milestones(name: str, option: str, value: Any) -> Any:
+    """Whole numbers of steps; raises DeriveError for anything else."""
+    found = np.atleast_1d(np.asarray(value))
+    if found.dtype.kind not in "iu" or found.ndim != 1 or not found.size or found.min() < 0:
+        raise DeriveError(f"schedule {name}: {option}: expected steps such as 30 60, given {value!r}")
+    return found.astype(np.int64)
+
+
+def schedule(name: str | Formula, *, steps: int | None = None, **options: Any) -> Schedule:
     """The schedule of that name; options are those of its formula, and `steps` fills in how long the whole lasts.
 
-    Raises NameProblem for a name or an option that there is not.
+    Or one of your own: a formula of the steps t: Int[n], to a rate for each. Raises NameProblem for a name or an option
+    that there is not.
     """
-    if name not in NAMES:
+    if isinstance(name, Formula):
+        formula, name = _rates_of(name), name.name
+    elif name in NAMES:
+        formula = getattr(importlib.import_module("formulas"), NAMES[name])
+    else:
         raise NameProblem(f"no schedule {name!r}; there are {', '.join(NAMES)}{did_you_mean(name, NAMES)}")
-    formula = getattr(importlib.import_module("formulas"), NAMES[name])
     known = [p.name for p in formula.parameters if p.name != "t"]
     for option in options:
         if option not in known:
@@ -68,7 +97,9 @@ def schedule(name: str, *, steps: int | None = None, **options: Any) -> Schedule
     if name == "constant":
         steps = None  # its first steps are a few of all
     lasting = {word: steps for word in WHOLE if steps is not None and word in known and word not in options}
-    return Schedule(name, formula, {**lasting, **options})
+    made = Schedule(name, formula, {**lasting, **options})
+    made(0)  # a length that is none is an error here, not at the first step
+    return made
 
 
 @dataclass(frozen=True)
@@ -129,6 +160,13 @@ class Plateau:
     def __post_init__(self) -> None:
         chapter = importlib.import_module("formulas.schedules")
         static = {k: v for k, v in self.options.items() if k in ("mode", "threshold_mode")}
+        known = [p.name for p in chapter.reduce_on_plateau.parameters if p.kind != "tensor"]
+        for k, v in {"lr": self.lr, **self.options}.items():
+            if k not in ("lr", *known):
+                had = ", ".join(known)
+                raise NameProblem(f"schedule plateau: no option {k!r}; it has {had}{did_you_mean(k, known)}")
+            if k not in static:
+                number("schedule plateau", k, v, PLATEAU)
         self._forward = to_numpy(chapter.reduce_on_plateau, **static).forward
         self._numbers = {k: float(v) for k, v in self.options.items() if k not in static}
         self.state = [chapter.START[static.get("mode", "min")], 0.0, 0.0, float(self.lr)]

@@ -25,9 +25,9 @@ DTYPES = ("float32", "float64")
 class Wish:
     """What is asked for beside model and data. Options of optimiser and schedule by name."""
 
-    optimiser: str = "adam"
+    optimiser: str | Formula = "adam"
     options: Mapping[str, Any] = field(default_factory=dict)
-    schedule: str | None = None
+    schedule: str | Formula | None = None
     schedule_options: Mapping[str, Any] = field(default_factory=dict)
     lr: float | None = None
     decay: str | None = None
@@ -104,7 +104,9 @@ def _rate(wish: Wish, lr: float | None, steps: int) -> Rate | Plateau | None:
     if wish.schedule is None:
         return None
     if lr is None:
-        raise DeriveError(f"--schedule {wish.schedule}: {wish.optimiser} has no rate lr")
+        raise DeriveError(f"--schedule {_name(wish.schedule)}: {_name(wish.optimiser)} has no rate lr")
+    if isinstance(wish.schedule, Formula):
+        return schedule(wish.schedule, steps=steps, **_taken(wish.schedule, lr), **wish.schedule_options)
     if wish.schedule == "plateau":
         return Plateau(lr, wish.schedule_options)
     rates = ["plateau", *(name for name in NAMES if not name.endswith("_momentum"))]
@@ -112,3 +114,12 @@ def _rate(wish: Wish, lr: float | None, steps: int) -> Rate | Plateau | None:
         meant = did_you_mean(wish.schedule, rates)
         raise NameProblem(f"--schedule {wish.schedule}: there are {', '.join(rates)}{meant}")
     return schedule(wish.schedule, steps=steps, **{"lr": lr, **wish.schedule_options})
+
+
+def _name(given: str | Formula) -> str:
+    return given if isinstance(given, str) else given.name
+
+
+def _taken(formula: Formula, lr: float) -> dict[str, float]:
+    """The rate, where a schedule takes one."""
+    return {"lr": lr} if any(p.name == "lr" for p in formula.parameters) else {}

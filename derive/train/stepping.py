@@ -25,65 +25,63 @@ def seen(shape: Any, rank: Any) -> Any:
     return (merged, *shape[len(shape) - rank + 1 :])
 
 
+def grouped(plan: Any, params: Any) -> dict[str, list[str]]:
+    """Names of parameters that take a step together, and a name for each group.
+
+    Where each entry is stepped by itself, small parameters are joined: one call costs as much as each of theirs would.
+    """
+    rank, _, normed, _ = plan
+    entrywise = rank is None and normed != "own"
+    found: dict[Any, list[str]] = {}
+    for name, theta in params.items():
+        found.setdefault(theta.dtype if entrywise and theta.size <= 1 << 14 else name, []).append(name)
+    return {", ".join(names): names for names in found.values()}
+
+
+def joined(arrays: Any, rank: Any) -> Any:
+    """Several arrays as one vector of all entries; one alone over `rank` axes."""
+    return np.concatenate(arrays, axis=None) if len(arrays) > 1 else arrays[0].reshape(seen(arrays[0].shape, rank))
+
+
 def begun(plan: Any, params: Any, starts: Any) -> dict[str, Any]:
-    """The state before the first step: {"t": 0, "states": name → arrays}."""
+    """The state before the first step: {"t": 0, "states": group → arrays}."""
     rank, _, _, states = plan
     begins: dict[str, Any] = {}
-    for name, theta in params.items():
-        shape = seen(theta.shape, rank)
-        begins[name] = tuple(
-            np.full(shape if places is None else [shape[k] for k in places], starts.get(state, start), theta.dtype)
+    for group, names in grouped(plan, params).items():
+        theta = joined([params[name] for name in names], rank)
+        begins[group] = tuple(
+            np.full(
+                theta.shape if places is None else [theta.shape[k] for k in places],
+                starts.get(state, start),
+                theta.dtype,
+            )
             for state, places, start in states
         )
     return {"t": 0, "states": begins}
 
 
 def stepped(call: Any, plan: Any, params: Any, grads: Any, state: Any, options: Any) -> tuple[Any, Any]:
-    """One step: new parameters and a new state; what is given is not written to. `call(arrays, options)` steps one.
-
-    Where each entry is stepped by itself, small parameters are joined: one call costs as much as each of theirs would.
-    """
+    """One step: new parameters, a new state; what is given is not written to. `call(arrays, options)` steps a group."""
     rank, counted, normed, _ = plan
     given = {**options, "t": float(state["t"] + 1)} if counted else dict(options)
     if normed == "all":
         given["norm"] = sum(float(np.vdot(g, g)) for g in grads.values()) ** 0.5
-    rows: Any = {}
-    small: Any = {}
-    entrywise = rank is None and normed != "own"
-    for name, theta in params.items():
-        g = grads[name]
-        if g.shape != theta.shape or g.dtype != theta.dtype:
-            raise ValueError(f"gradient of {name}: expected {theta.dtype} {theta.shape}, given {g.dtype} {g.shape}")
-        where = small.setdefault(theta.dtype, {}) if entrywise and theta.size <= 1 << 14 else rows
-        where[name] = (theta, g, *state["states"][name])
-    found: Any = {}
-    for together in small.values():
-        found.update(joined(call, together, given))
-    for name, row in rows.items():
+    new: dict[str, Any] = dict(params)
+    states: dict[str, Any] = {}
+    for group, names in grouped(plan, params).items():
+        thetas, slopes = [params[name] for name in names], [grads[name] for name in names]
+        for name, theta, g in zip(names, thetas, slopes, strict=True):
+            if g.shape != theta.shape or g.dtype != theta.dtype:
+                raise ValueError(f"gradient of {name}: expected {theta.dtype} {theta.shape}, given {g.dtype} {g.shape}")
         if normed == "own":
-            given["norm"] = float(np.linalg.norm(row[1]))
-        shape = seen(row[0].shape, rank)
-        made = call((row[0].reshape(shape), row[1].reshape(shape), *row[2:]), given)
-        first, *rest = made if isinstance(made, tuple) else (made,)
-        found[name] = (first.reshape(row[0].shape), *rest)
-    kept = {name: found[name][1:] for name in params}
-    return {name: found[name][0] for name in params}, {"t": state["t"] + 1, "states": kept}
-
-
-def joined(call: Any, rows: Any, given: Any) -> dict[str, Any]:
-    """Parameters, gradients and states by name, stepped as one vector of all entries, and parted again."""
-    if len(rows) == 1:
-        flat = next(iter(rows.values()))
-    else:
-        flat = [np.concatenate(column, axis=None) for column in zip(*rows.values(), strict=True)]
-    made = call(tuple(flat), given)
-    made = made if isinstance(made, tuple) else (made,)
-    if len(rows) == 1:
-        return dict.fromkeys(rows, made)
-    found: Any = {}
-    start = 0
-    for name, (theta, *_) in rows.items():
-        stop = start + theta.size
-        found[name] = tuple([part[start:stop].reshape(theta.shape) for part in made])
-        start = stop
-    return found
+            given["norm"] = float(np.linalg.norm(slopes[0]))
+        made = call((joined(thetas, rank), joined(slopes, rank), *state["states"][group]), given)
+        whole, *kept = made if isinstance(made, tuple) else (made,)
+        states[group], start = tuple(kept), 0
+        if len(names) > 1:
+            for name, theta in zip(names, thetas, strict=True):
+                new[name] = whole[start : start + theta.size].reshape(theta.shape)
+                start += theta.size
+        else:
+            new[names[0]] = whole.reshape(thetas[0].shape)
+    return new, {"t": state["t"] + 1, "states": states}

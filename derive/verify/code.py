@@ -15,7 +15,7 @@ from derive.steps import Subject
 from .gradient import checked_results
 from .measure import EXACT, value_of
 from .report import Ledger, Report, scaled_error
-from .sample import Sampler, shape_of
+from .sample import sampler_of
 from .subject import checked_upstreams, place_of, real_inputs, whole, widened
 
 FLOAT_TYPES: dict[type[np.floating[Any]], float] = {
@@ -161,9 +161,9 @@ def check_code(
         results = dict(zip(results, wide.others[len(upstreams) :], strict=True))
         subject = wide
     code = _Code(subject, forward, backward, value_and_grad, results, upstreams)
-    sampler = Sampler(subject, tuple(whole(tensor) for tensor in (*upstreams, *results.values())))
+    sampler = sampler_of(subject, tuple(whole(tensor) for tensor in (*upstreams, *results.values())))
     for trial in range(trials):
-        point = sampler.point(np.random.default_rng([seed, trial]), shape_of(trial))
+        point, _ = sampler.trial(seed, trial)
         for kind in FLOAT_TYPES if code.given_floats else (np.float64,):
             code.run(point, kind, trial, seed)
     return code.ledger.report()

@@ -33,6 +33,7 @@ from derive.axes import (
     Scalar,
     Sigmoid,
     Softplus,
+    StopGradient,
     SumOver,
     Tensor,
     Tetragamma,
@@ -222,6 +223,11 @@ def _selected(dual: Dual, node: Basic, scope: Scope) -> Pair:
     return np.where(condition, a, b), 0.0 if constant else np.where(condition, da, db)
 
 
+def _stopped(dual: Dual, node: Basic, scope: Scope) -> Pair:
+    """sg(x)′ = 0, by definition."""
+    return dual.value(node, scope), 0.0
+
+
 def _matrix(dual: Dual, node: Any, scope: Scope) -> Pair:
     """f(A)′, by what defines f, linearised."""
     ranges = dual.ranges(node.axes)
@@ -241,6 +247,7 @@ PAIRS: dict[type, Callable[[Dual, Any, Scope], Pair]] = {
     sympy.Mul: _product,
     sympy.Pow: _power,
     Where: _selected,
+    StopGradient: _stopped,
     **dict.fromkeys(TANGENTS, _matrix),
 }
 

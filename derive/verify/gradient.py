@@ -27,7 +27,7 @@ from .measure import (
     value_of,
 )
 from .report import Ledger, Place, Report, scaled_error
-from .sample import Sampler, shape_of
+from .sample import sampler_of
 from .subject import checked_upstreams, loss, place_of, real_inputs, roots_of, whole
 
 KINK_TRIALS = 8
@@ -130,11 +130,10 @@ def check_gradient(
     """
     gradients = checked_results(subject, results)
     witnesses = _Witnesses(subject, checked_upstreams(subject, upstreams), Ledger())
-    sampler = Sampler(subject, tuple(whole(tensor) for tensor in (*upstreams, *results.values())))
+    sampler = sampler_of(subject, tuple(whole(tensor) for tensor in (*upstreams, *results.values())))
     analytic = is_analytic(roots_of(subject))
     for trial in range(trials if results else 0):
-        rng = np.random.default_rng([seed, trial])
-        point = sampler.point(rng, shape_of(trial))
+        point, rng = sampler.trial(seed, trial)
         found = _found(gradients, point, trial, seed, witnesses.ledger)
         if not found:
             continue
@@ -142,7 +141,7 @@ def check_gradient(
         witnesses.dual(found, point, "by dual numbers")
         if analytic:
             witnesses.complex_step(found, point, rng)
-    point = sampler.point(np.random.default_rng([seed, trials]), "small")
+    point, _ = sampler.trial(seed, trials, "small")
     witnesses.entry_by_entry(_found(gradients, point, trials, seed, witnesses.ledger), point)
     for trial in range(trials + 1, trials + 1 + (KINK_TRIALS if sampler.kinks else 0)):
         on_kink = sampler.on_kinks(np.random.default_rng([seed, trial]))

@@ -21,6 +21,7 @@ from derive.axes import (
     Sigmoid,
     Size,
     Softplus,
+    StopGradient,
     SumOver,
     Tensor,
     Where,
@@ -42,7 +43,8 @@ IMAGINARY = 1e-20
 
 # f(x + ih) = f(x) + ih f′(x) holds for these, as they are evaluated.
 ANALYTIC = (
-    *(Entry, Tensor, Axis, Size, Scalar, Delta, Where, Sigmoid, Softplus, Log1p, Expm1, SumOver, MeanOver, ProdOver),
+    *(Entry, Tensor, Axis, Size, Scalar, Delta, Where, Sigmoid, Softplus, Log1p, Expm1, StopGradient),
+    *(SumOver, MeanOver, ProdOver),
     *(sympy.Number, sympy.NumberSymbol, sympy.Add, sympy.Mul, sympy.Pow, sympy.exp, sympy.log),
     *(sympy.sin, sympy.cos, sympy.tan, sympy.sinh, sympy.cosh, sympy.tanh, sympy.atan, sympy.asinh),
 )
@@ -69,7 +71,7 @@ def value_of(tensor: Tensor, point: Point) -> Array:
 
 def moved(point: Point, tensor: Tensor, array: Array) -> Point:
     """The point with another value for an input, or for an intermediate in place of its definition."""
-    return point.with_(arrays={tensor.name: array}) if tensor.body is None else point.with_(held={tensor: array})
+    return point.moved(arrays={tensor.name: array}) if tensor.body is None else point.moved(held={tensor: array})
 
 
 def basis(shape: tuple[int, ...]) -> Array:
@@ -108,7 +110,7 @@ def slopes_along(
 ) -> Array:
     """The same, with all inputs moved at once along one direction: axes are step, then those of f."""
     points = [
-        point.with_(arrays={name: point.arrays[name] + sign * h * d for name, d in direction.items()})
+        point.moved(arrays={name: point.arrays[name] + sign * h * d for name, d in direction.items()})
         for h in steps
         for sign in (1, -1)
     ]

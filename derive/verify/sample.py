@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 import sympy
@@ -221,10 +222,24 @@ class Sampler:
         words = " ".join(map(str, why))
         raise DeriveError(f"{self.subject.name}: found no point in {TRIES} tries: at the last, {words}")
 
+    @cached_property
+    def _trials(self) -> dict[tuple[int, int, str], tuple[Point, Random]]:
+        return {}
+
+    def trial(self, seed: int, trial: int, shape: str = "") -> tuple[Point, Random]:
+        """The point of a trial, in its pattern, and the generator as it was left; drawn once for all who ask."""
+        key = (seed, trial, shape or shape_of(trial))
+        if key not in self._trials:
+            rng = np.random.default_rng([seed, trial])
+            self._trials[key] = self.point(rng, key[-1]), rng
+        point, rng = self._trials[key]
+        return point, copy.deepcopy(rng)
+
     def on_kinks(self, rng: Random, shape: str = "random") -> Point | None:
         """A point whose free inputs lie on a coarse grid, so that many comparisons are ties; None if none is found.
 
-        Every output is finite there, and a comparison is an exact tie or no tie: rounding decides nothing.
+        Every output is finite there, no definition is 0/0, though nothing may select it, and a comparison is an exact
+        tie or no tie: rounding decides nothing.
         """
         for _ in range(TRIES // 10):
             point = self.draw(rng, self.sizes(rng, shape))
@@ -234,9 +249,20 @@ class Sampler:
             point = point.with_(arrays=coarse)
             outputs: Iterable[Array] = (evaluate(whole(o), point, o.axes) for o in self.subject.outputs)
             clear = all(np.all((gap <= TIES) | (gap > MARGIN)) for _, gap in self.gaps(point, rng))
-            if clear and all(np.all(np.isfinite(y)) for y in outputs) and not self.unanswered(point):
+            finite = clear and all(np.all(np.isfinite(y)) for y in outputs)
+            inner = definitions(o[o.axes] for o in self.subject.outputs)
+            named: Iterable[Array] = (evaluate(whole(t), point, t.axes) for t in inner)
+            if finite and not any(np.any(np.isnan(y)) for y in named) and not self.unanswered(point):
                 return point
         return None
+
+
+def sampler_of(subject: Subject, also: tuple[Basic, ...]) -> Sampler:
+    """One for the code and the gradients of a formula: they are checked at the same points."""
+    return _sampler(subject, also)  # type: ignore[arg-type]  # the protocol is silent on hashes; all that keep it have one
+
+
+_sampler = lru_cache(maxsize=2)(Sampler)
 
 
 def _reduced(node: Reduction) -> tuple[Axis, ...]:

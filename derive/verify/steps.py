@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property, partial
 
 import numpy as np
 from sympy.core.basic import Basic
@@ -59,6 +59,7 @@ def _holds(equation: Equation) -> bool:
     )
 
 
+Value = Callable[[Basic, tuple[Axis, ...]], Array]
 Named = tuple[str, tuple[Axis, ...]]  # by what a tensor of the derivation is known as one of the formula's own
 
 
@@ -102,8 +103,9 @@ def check_steps(
         read = point.with_(readings=readings)
         values = meter.values(measured, read)
         point = replace(point, derivatives=values, of=meter.letters)
+        value = cache(partial(_value, point))  # what is after one step is before the next
         for claim in claims:
-            _compare(claim, point, ledger, trial, seed)
+            _compare(claim, point, value, ledger, trial, seed)
     return ledger.report()
 
 
@@ -168,14 +170,18 @@ def _replayed(derivation: Derivation, ledger: Ledger) -> None:
         ledger.enter("replay", False, np.inf, str(problem))
 
 
-def _compare(claim: Claim, point: Point, ledger: Ledger, trial: int, seed: int) -> None:
+def _value(point: Point, side: Basic, letters: tuple[Axis, ...]) -> Array:
+    return evaluate(side, point, letters)
+
+
+def _compare(claim: Claim, point: Point, value: Value, ledger: Ledger, trial: int, seed: int) -> None:
     unknown = [node.entry.tensor.name for node in claim.derivatives if node not in point.derivatives]
     if unknown:
         names = ", ".join(unknown)
         what = f"{claim.where}: {names} is no input and no intermediate of the formula, nor defined as part of it"
         return ledger.enter(claim.what, False, np.inf, what)
     letters = tuple(dict.fromkeys((*point.of, *claim.letters))) if claim.derivatives else claim.letters
-    left, right = (evaluate(side, point, letters) for side in (claim.left, claim.right))
+    left, right = (value(side, letters) for side in (claim.left, claim.right))
     error = scaled_error(left, right)
     place = place_of("", point, trial, seed)
 

@@ -68,6 +68,18 @@ def test_sequence(name, sizes):
     compared(name, state | weights(layer, cell=False), (outputs,), 1)
 
 
+@pytest.mark.parametrize("name", ["rnn", "lstm"])
+@pytest.mark.parametrize("every", [1, 3, 20])
+def test_truncated_backpropagation_is_detach_between_pieces(name, every):
+    layer, state = getattr(torch.nn, LAYERS[name])(2, 3, dtype=torch.float64), state_of(name, RNG(17), (7, 2, 2, 3))
+    carried, pieces = started(state), []
+    for piece in state["x"].split(every):
+        flow, carried = layer(piece, carried)
+        carried = tuple(part.detach() for part in carried) if name == "lstm" else carried.detach()
+        pieces.append(flow)
+    compared(f"truncated_{name}", state | weights(layer, cell=False), (torch.cat(pieces),), 18, every=every)
+
+
 SLOTS = {"w_ih": "weight_ih", "w_hh": "weight_hh", "b_ih": "bias_ih", "b_hh": "bias_hh"}
 
 
@@ -121,6 +133,24 @@ def test_several_layers_are_a_chain():
         for n, s in SLOTS.items():
             expected = getattr(layer, f"{s}_l{k}").grad.numpy()
             np.testing.assert_allclose(gradients[f"{n}_{k + 1}"], expected, rtol=1e-9, atol=1e-12, err_msg=n)
+
+
+@pytest.mark.parametrize("name", LAYERS)
+@pytest.mark.parametrize("layers", [2, 4])
+def test_any_number_of_layers_is_a_recurrence_over_layers(name, layers):
+    net = getattr(torch.nn, LAYERS[name])(2, 3, num_layers=layers, dtype=torch.float64)
+    state = state_of(name, RNG(20), (5, 3, 2, 3), layers)
+    ours = {n: [getattr(net, f"{s}_l{k}") for k in range(layers)] for n, s in SLOTS.items()}
+    given = {"w_ih_first": ours["w_ih"].pop(0)} | {n: torch.stack(parts) for n, parts in ours.items()}
+    given = {n: a.detach().clone().requires_grad_() for n, a in given.items()}
+    slices = {
+        f"{SLOTS[n]}_l{k + (n == 'w_ih')}": a[k]
+        for n in SLOTS
+        for k, a in [(k, given[n]) for k in range(len(given[n]))]
+    }
+    slices["weight_ih_l0"] = given["w_ih_first"]
+    flow, last = torch.func.functional_call(net, slices, (state["x"], started(state)))
+    compared(f"stacked_{name}", state | given, (flow, *(last if name == "lstm" else (last,))), 21)
 
 
 def test_a_projected_state():
@@ -190,3 +220,33 @@ def test_ctc_gradient_is_pytorchs_without_the_part_that_log_softmax_takes_away()
     np.testing.assert_allclose(
         module.backward(1.0, saved)["log_probs"] + np.exp(given), normal.grad.numpy(), atol=1e-12
     )
+
+
+def held(name, inputs, loss, **fixed):
+    """The formula's value and gradients with PyTorch's; what is detached there has gradient 0 here."""
+    loss.backward()
+    module = to_numpy(getattr(formulas, name))
+    value, saved = module.forward(**{n: a.detach().numpy() for n, a in inputs.items()}, **fixed)
+    value, g = (value[1], (None, 1.0)) if isinstance(value, tuple) else (value, 1.0)
+    np.testing.assert_allclose(value, loss.detach().numpy(), rtol=1e-12)
+    for each, found in module.backward(g, saved).items():
+        expected = torch.zeros_like(inputs[each]) if inputs[each].grad is None else inputs[each].grad
+        np.testing.assert_allclose(found, expected.numpy(), rtol=1e-10, atol=1e-13, err_msg=each)
+
+
+def test_targets_that_are_detached():
+    rng, cosine = RNG(19), torch.nn.functional.cosine_similarity
+    a = {name: drawn((4, 3), rng) for name in ("p_1", "p_2", "z_1", "z_2")}
+    loss = -(cosine(a["p_1"], a["z_2"].detach()).mean() + cosine(a["p_2"], a["z_1"].detach()).mean()) / 2
+    held("simsiam_loss", a, loss)
+    a = {name: drawn((4, 3), rng) for name in "pz"}
+    held("byol_loss", a, (2 - 2 * cosine(a["p"], a["z"].detach())).mean())
+    a = {"z": drawn((6, 3), rng), "codebook": drawn((4, 3), rng)}
+    nearest = a["codebook"][torch.cdist(a["z"], a["codebook"]).argmin(-1)]
+    mse = torch.nn.functional.mse_loss
+    held("vq_vae_loss", a, mse(nearest, a["z"].detach()) + 0.25 * mse(a["z"], nearest.detach()))
+    a = {name: drawn(shape, rng) for name, shape in {"q": (5, 3), "following": (5, 3), "reward": (5,)}.items()}
+    done, action = torch.tensor([0.0, 1, 0, 0, 1], dtype=torch.float64), np.array([0, 2, 1, 1, 0])
+    target = (a["reward"] + 0.99 * (1 - done) * a["following"].max(-1).values).detach()
+    loss = mse(a["q"][range(5), action], target) / 2
+    held("deep_q_loss", a | {"done": done.requires_grad_()}, loss, action=action)
