@@ -302,9 +302,11 @@ def entry(tensor: Tensor, *indices: Any, padded: bool = False) -> Expr | BoolEnt
     if outside and not padded:
         (declared, index), given = outside[0], _written(indices)
         if isinstance(index, Axis):
+            named = tensor.role == "let" and set(found) == set(tensor.axes)
+            hint = " (the letters of a let stand as the inputs declare them)" if named else ""
             raise ShapeError(
                 f"tensor {tensor.name}: expected {tensor.declared()}, given [{given}]: axis {index.name} has length "
-                f"{index.size}, not {declared.size}"
+                f"{index.size}, not {declared.size}{hint}"
             )
         raise ShapeError(
             f"tensor {tensor.name}: index {index} is not provably within 0 … {declared.size - 1} in "

@@ -102,6 +102,11 @@ def kalman(x, P, z, F, H, Q, R):
     return ahead + gain @ (z - H @ ahead), spread - gain @ seen.mT
 
 
+def leave_one_out(X, y, strength):
+    H = X @ torch.linalg.inv(X.mT @ X + strength * torch.eye(X.shape[1])) @ X.mT
+    return (((y - H @ y) / (1 - H.diagonal())) ** 2).sum()
+
+
 def kalman_likelihood(x, P, z, F, H, Q, R):
     return gaussian(z, H @ (F @ x), H @ (F @ P @ F.mT + Q) @ H.mT + R)
 
@@ -165,6 +170,9 @@ REFERENCES = {
     ),
     "kalman_step": kalman,
     "kalman_log_likelihood": kalman_likelihood,
+    "rts_smoother": lambda x, P, ahead, F, Q: x + P @ F.mT @ torch.linalg.solve(F @ P @ F.mT + Q, ahead - F @ x),
+    "lqr_gain": lambda A, B, P, R: torch.linalg.inv(R + B.mT @ P @ B) @ (A.mT @ P @ B).mT,
+    "ridge_leave_one_out": leave_one_out,
     "linear_fixed_point": lambda A, b: torch.linalg.solve(torch.eye(len(b)) - A, b),
     "quadratic_minimiser": lambda Q, c: -torch.linalg.solve(Q, c),
 }
