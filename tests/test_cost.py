@@ -64,7 +64,7 @@ class Counted(np.ndarray):
         return result
 
     def __array_function__(self, function, types_, args, kwargs):
-        result = function(*plain(args), **kwargs)
+        result = function(*plain(args), **{name: plain(value) for name, value in kwargs.items()})
         if not isinstance(result, (np.ndarray, np.generic)):
             return result  # a shape, a number of axes
         count = FUNCTIONS[function.__name__]  # a KeyError is a call that nobody counts

@@ -80,7 +80,7 @@ from .matrix import (
 )
 from .matrix_forms import diag, kron, matrix_power, norm, pinv, slogdet, tril, triu
 from .padding import At, Padded, padded
-from .ranges import in_range, nonnegative, proved, settled, whole
+from .ranges import holds_at, in_range, nonnegative, proved, settled, whole
 from .reduce import (
     ArgMaxOver,
     ArgMinOver,
@@ -229,6 +229,7 @@ __all__ = [
     "padded",
     "pinv",
     "prod_over",
+    "holds_at",
     "proved",
     "qr",
     "real_spectrum",

@@ -14,18 +14,24 @@ from sympy import (
     Add,
     Dummy,
     Expr,
+    GreaterThan,
     Integer,
+    LessThan,
     Max,
     Min,
     Mod,
     Mul,
     Pow,
+    StrictGreaterThan,
+    StrictLessThan,
     ceiling,
     evaluate,
     expand,
+    false,
     floor,
     fraction,
     together,
+    true,
 )
 from sympy.core.basic import Basic
 
@@ -47,6 +53,25 @@ def proved(left: Basic, right: Basic) -> bool | None:
     if nonnegative(difference - 1):
         return True
     return False if nonnegative(-difference) else None
+
+
+# Relations as a > b or a ≥ b: (whether strict, sides exchanged).
+_GREATER = {
+    StrictGreaterThan: (True, False),
+    StrictLessThan: (True, True),
+    GreaterThan: (False, False),
+    LessThan: (False, True),
+}
+
+
+def holds_at(condition: Basic) -> bool | None:
+    """Whether a relation between integers holds: True or False where that is certain, else None."""
+    if type(condition) not in _GREATER:
+        return True if condition is true else False if condition is false else None
+    strict, turned = _GREATER[type(condition)]
+    large, small = condition.args[::-1] if turned else condition.args
+    found = proved(large, small) if strict else proved(small, large)
+    return found if strict or found is None else not found
 
 
 def in_range(index: Expr, size: Expr) -> bool:

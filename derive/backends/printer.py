@@ -268,7 +268,8 @@ class NumpyPrinter(PythonCodePrinter):
 
     def into(self, value: Op, out: Code) -> str:
         """The call that writes op(args) into `out`."""
-        return self._call(value.name, [*self._all(value), f"out={self.bound(out, 0)}"])
+        made = self._op_concatenate(value) if value.name == "concatenate" else self._call(value.name, self._all(value))
+        return f"{made[:-1]}, out={self.bound(out, 0)})"
 
     # Windows, gathers, and sums by place
 

@@ -15,15 +15,12 @@ from sympy import (
     Expr,
     GreaterThan,
     Integer,
-    LessThan,
     Mod,
     Mul,
     S,
-    StrictGreaterThan,
     StrictLessThan,
     expand,
     floor,
-    true,
 )
 from sympy.core.basic import Basic
 
@@ -39,8 +36,8 @@ from derive.axes import (
     SumOver,
     Where,
     free_axes,
+    holds_at,
     in_range,
-    proved,
     rebuilt,
     rename,
 )
@@ -56,8 +53,8 @@ def solved(node: Basic, *, letters: bool = True) -> Basic:
         body = solved(node.body, letters=letters)
         node = node if body is node.body else node.rebound(body, node.axes)
         return _summed(node, letters) if isinstance(node, SumOver) else node
-    if isinstance(node, Where) and _holds(node.args[0]):
-        return solved(node.args[1], letters=letters)
+    if isinstance(node, Where) and holds_at(node.args[0]) is not None:
+        return solved(node.args[1 if holds_at(node.args[0]) else 2], letters=letters)
     return rebuilt(node, [solved(child, letters=letters) for child in node.args])
 
 
@@ -73,9 +70,11 @@ def _summed(node: SumOver, plain: bool) -> Basic:
         letters = [a for a in letters if a not in values]
         factors = [_read(f, values, inside) for f in factors if f is not window]
         kept = [_read(f, values, inside) for f in kept]
-        conditions = [c for c in (rename(c, values) for c in conditions) if not _holds(c)]
+        conditions = [c for c in (rename(c, values) for c in conditions) if holds_at(c) is not True]
     if len(letters) == len(node.axes):
         return node
+    if any(holds_at(c) is False for c in conditions):
+        return Integer(0)
     factors += kept
     bound = set(letters)
     outside = [f for f in factors if bound and not conditions and not bound & set(free_axes(f))]  # no longer summed
@@ -92,24 +91,6 @@ def _product(factors: list[Any]) -> Any:
 def _of_letters(delta: Delta) -> bool:
     one, two = delta.args
     return isinstance(one, Axis) and isinstance(two, Axis) and one.size == two.size
-
-
-def _holds(condition: Basic) -> bool:
-    """Whether a relation between integers holds, now that letters are solved for: 0 ≤ y is no condition."""
-    if type(condition) not in _GREATER:
-        return condition is true
-    strict, turned = _GREATER[type(condition)]
-    large, small = condition.args[::-1] if turned else condition.args
-    return proved(large, small) is True if strict else proved(small, large) is False
-
-
-# Relations as a > b or a ≥ b: (whether strict, sides exchanged).
-_GREATER = {
-    StrictGreaterThan: (True, False),
-    StrictLessThan: (True, True),
-    GreaterThan: (False, False),
-    LessThan: (False, True),
-}
 
 
 def _opened(body: Expr) -> tuple[list[Basic], list[Expr]]:
@@ -181,8 +162,11 @@ def _digits(letters: list[Axis], factors: list[Expr]) -> Solution | None:
 
 
 def _reads(factors: list[Expr], letter: Axis) -> bool:
-    """Whether some factor is itself an entry at the letter: padded, it makes the product 0 outside."""
-    return any(isinstance(f, Entry) and letter in f.indices for f in factors)
+    """Whether some factor is itself an entry at the letter, of an axis as long as it: padded, it makes the product 0
+    outside. A slice of a longer axis goes on beyond the letter's end.
+    """
+    entries = (zip(f.indices, f.tensor.axes, strict=True) for f in factors if isinstance(f, Entry))
+    return any(index is letter and axis.size == letter.size for pairs in entries for index, axis in pairs)
 
 
 def _plainly(value: Expr) -> bool:

@@ -20,13 +20,12 @@ def written(body: Body, node: Node) -> None:
     assert isinstance(step, Step)
     kept = {n.attr: n for n in body.plan.place if n.op == "kept" and n.args[0][0] is node}
     index = body.names.fresh("step")
-    starts = node.args[: len(step.carries)]
     carried = [body.names.fresh(f"{name.attr[1]}_held") for name, _ in step.carries]
     for own in kept.values():
         name = body._name(own)
         new = Op("no_entries") if body.straight else Op("empty", tuple(map(body.sizes, own.dims)), own.kind)
         body.statements.append(Assign((Var(name),), new))
-    for name, (start, labels) in zip(carried, starts, strict=True):
+    for name, (start, labels) in zip(carried, node.args, strict=False):  # first come the starts
         body.statements.append(Assign((Var(name),), body._operand(start, labels)))
     order, around = inside(step)
     known = {name_: held for (name_, _), held in zip(step.carries, carried, strict=True)}
@@ -37,23 +36,30 @@ def written(body: Body, node: Node) -> None:
         known[own] = body.names.fresh(f"{whole}_now")
         rest = own.args[0][0].rank - own.attr[1] - 1 if body.straight else 0  # not every library lets axes go unsaid
         first.append(Assign((Var(known[own]),), _entry(Var(whole), own.attr[1], index, rest)))
+    arrays = {k: Var(body._name(own)) for k, own in kept.items()}
+    homes = {step.values[k]: _entry(array, 0, index) for k, array in arrays.items()}
     inner = replace(
-        body, known=known, statements=first, rowless=True, notes={},
+        body, known=known, statements=first, rowless=True, notes={}, homes={} if body.straight else homes,
         labels={value: f"{label}_now" for value, label in zip(step.values, step.labels, strict=True)},
     )  # fmt: skip
     wanted = list(dict.fromkeys([*(step.values[k] for k in kept), *(value for _, value in step.carries)]))
     codes = inner.write(wanted)
-    for number, own in kept.items():
-        code, kept_as = codes[step.values[number]], Var(body._name(own))
-        if body.straight:
-            inner.statements.append(Assign((kept_as,), Op("with_entry", (kept_as, code))))
-        else:
-            inner.statements.append(Assign((_entry(kept_as, 0, index),), code))
+    filled = set(inner.home.values())
+    inner.statements += [
+        _stored(array, index, codes[step.values[k]], body.straight)
+        for k, array in arrays.items()
+        if _entry(array, 0, index) not in filled
+    ]
     inner.statements.append(_passed_on(carried, [codes[value] for _, value in step.carries]))
     body.statements.append(Loop(index, body.sizes(length), step.backwards, tuple(inner.statements)))
     for own in kept.values() if body.straight else ():
         every = Op("stacked_back" if step.backwards else "stacked", (Var(body._name(own)),))
         body.statements.append(Assign((Var(body._name(own)),), every))
+
+
+def _stored(array: Var, index: str, value: Code, straight: bool) -> Statement:
+    """A value becomes an array's entry at this step."""
+    return Assign((array,), Op("with_entry", (array, value))) if straight else Assign((_entry(array, 0, index),), value)
 
 
 def _named(body: Body, node: Node) -> str:

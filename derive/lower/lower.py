@@ -11,6 +11,7 @@ from sympy import Expr, preorder_traversal
 
 from derive.axes import Axis, Size, Tensor, definitions
 
+from .cycles import cycles
 from .definite import Definite
 from .factors import several
 from .keywords import defaults, least, required
@@ -20,11 +21,12 @@ from .parts import needs_dtype
 from .plan import SOURCES, VIEWS, is_host
 from .program import Array, Assign, Code, Function, Op, Program, Statement, Var
 from .read import Reader
-from .recur import cycles, lowered
+from .recur import lowered
 from .saved import DEEPEST, REPEATED, bases, by_blocks, cheap, early, made_again
 from .seed import seeded
 from .symmetric import summed_once
 from .task import Task
+from .together import together
 from .write import Body, Names
 
 # Names that emitted code uses for itself; the printer renames its modules where an input is called so.
@@ -43,7 +45,7 @@ MOST_NOTED = 100  # nodes: to print more takes long
 
 def lower(task: Task) -> Program:
     """The array program of a task. Raises Unsupported, naming the node, where no law applies."""
-    return _Lowering(task).program()
+    return _Lowering(task if task.straight else together(task)).program()
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from .node import Node
 from .plan import VIEWS, Plan, Segment, reads, row_of
+from .program import Code
 
 # Operations that can write into memory they are given, entry by entry.
 ENTRYWISE = frozenset(
@@ -21,6 +22,7 @@ ENTRYWISE = frozenset(
     "special.erf special.erfc special.erfinv special.gamma special.gammaln special.digamma special.zeta".split()
 )
 IN_PLACE = ENTRYWISE | {"spike"}
+HOUSED = ENTRYWISE | {"matmul", "concatenate"}  # ... or as they please
 NOT_OURS = VIEWS | {"pad", "merge"}  # padding by nothing is the operand itself
 FOREVER = 1 << 60
 
@@ -47,6 +49,19 @@ class Memory:
     chain: Mapping[Node, Chain] = field(default_factory=dict)
     leaves: Mapping[Node, tuple[Node, ...]] = field(default_factory=dict)
     outside: set[Node] = field(default_factory=set)
+
+    def housed(self, homes: Mapping[Node, Code]) -> dict[Chain, Code]:
+        """The chains that are written to memory at hand: those that end in a value for which there is some."""
+        found: dict[Chain, Code] = {}
+        for node, code in homes.items():
+            own = self.chain.get(node)
+            if own is None or own.members[-1] is not node or own.members[0].op not in HOUSED or own in found:
+                continue
+            if own.lender is not None:
+                own.lender.lent_to.remove(own)
+            own.lender = own.before = None
+            found[own] = code
+        return found
 
 
 def leaves_of(node: Node, inline: frozenset[Node]) -> tuple[Node, ...]:
@@ -75,6 +90,9 @@ def memory(plan: Plan, targets: Sequence[Node], notes: Mapping[Node, str]) -> Me
                 outside.add(leaf)
     for target in targets:
         last[target] = FOREVER
+    for node in reversed(items):
+        if node.op in NOT_OURS:  # whoever reads it reads what it is a view of
+            last.update((leaf, max(last[leaf], last.get(node, 0))) for leaf in leaves[node])
     whole = {(s, leaf) for s, group in plan.segments if s[1] is not None for leaf in _read_whole(group, plan)}
     chain: dict[Node, Chain] = {}
     open_: list[Chain] = []

@@ -57,6 +57,8 @@ class Plan:
 
 def mode(node: Node) -> str:
     """How a node depends on rows: "map", "sum", or "" for neither."""
+    if node.op == "window":  # slices of rows
+        return "map" if node.rank and node.attr[0] is None and _only_first(node, 0) else ""
     if node.op in SOURCES or node.op in BARRIERS or is_host(node):
         return ""
     if node.kind == "int" or (

@@ -118,6 +118,10 @@ class Reader:
         clash = {a: fresh_letter(a, {t.name for t in taken | letters_of(term)}) for a in term.axes if a in taken}
         return term.rebound(rename(term.body, clash), [clash.get(a, a) for a in term.axes]) if clash else term
 
+    def steady(self, parts: list[Any]) -> tuple[list[Any], list[Any]]:
+        """The summands or factors to be taken by themselves, and those to be taken together: see `StepReader`."""
+        return parts, []
+
     def fallible(self, tensor: Tensor) -> bool:
         """Whether a definition divides, or calls a function that is not finite everywhere."""
         if tensor not in self._fallible:
@@ -192,9 +196,11 @@ def _add(r: Reader, total: Any, hint: Hint) -> View:
 
 def _terms(r: Reader, total: Any, hint: Hint) -> list[Term]:
     """The summands with their signs. What reduces is read last: it finds the products that others have made."""
-    order = sorted(range(len(total.args)), key=lambda k: _reduces(total.args[k]))
-    signed = {k: _signed(r, total.args[k], hint) for k in order}
-    return [term for k in range(len(total.args)) for term in signed[k]]
+    args, steady = r.steady(list(total.args))
+    order = sorted(range(len(args)), key=lambda k: _reduces(args[k]))
+    signed = {k: _signed(r, args[k], hint) for k in order}
+    terms = [term for k in range(len(args)) for term in signed[k]]
+    return terms if not steady else [*terms, (1, r.read(Add(*steady, evaluate=False), hint))]
 
 
 def _signed(r: Reader, term: Any, hint: Hint) -> list[Term]:
@@ -242,8 +248,11 @@ def _factors(r: Reader, term: Any, hint: Hint) -> Product:
         _times(whole, _sum_of(r, rest[0], parts, hint))
         whole.coefficient *= sign
         return whole
+    rest, steady = r.steady(rest)
     for factor in sorted(rest, key=_reduces):
         _factor(r, parts, factor, ONE, hint)
+    if steady:
+        _times(parts, r.read(Mul(*steady, evaluate=False), hint))
     return parts
 
 

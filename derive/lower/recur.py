@@ -6,11 +6,11 @@ input projections are one matrix product. What others read of the loop is kept, 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import lru_cache, partial
+from functools import partial
 from typing import Any
 
 from sympy import Add, Integer, Mul
@@ -22,62 +22,19 @@ from derive.axes import (
     Delta,
     Entry,
     PaddedEntry,
-    SumOver,
     Tensor,
     Unsupported,
     free_axes,
-    mapped,
     rename,
     tensors_of,
 )
 
 from .algebra import Hint, real
+from .cycles import Cycle, Key, body_of, cycles, target_of
 from .node import Node, View
+from .plan import VIEWS
 from .read import Reader
 from .standing import standing
-
-Key = tuple[str, ...]
-
-
-@dataclass(frozen=True, eq=False)
-class Cycle:
-    """Definitions that rest on each other; `places` says which axis of each is the letter that is scanned over.
-
-    `own` is what this loop carries. What is left of the recurrence at one step of it, along another letter, is a loop
-    within; `around` is the loop that this one stands in.
-    """
-
-    members: tuple[Tensor, ...]
-    places: Mapping[Tensor, int]
-    backwards: bool
-    own: frozenset[Carried]
-    around: Cycle | None = None
-
-    @property
-    def key(self) -> Key:
-        """Its name, and how deep it stands."""
-        return (*(tensor.name for tensor in self.members), *("within" for _ in self.outer))
-
-    @property
-    def outer(self) -> tuple[Cycle, ...]:
-        return () if self.around is None else (self.around, *self.around.outer)
-
-    @property
-    def passed(self) -> frozenset[Carried]:
-        """What this loop and those around it carry: known at one step."""
-        return self.own.union(*(cycle.own for cycle in self.outer))
-
-    def letter(self, tensor: Tensor) -> Axis:
-        return tensor.axes[self.places[tensor]]
-
-    def rest(self, tensor: Tensor) -> tuple[Axis, ...]:
-        """The letters of one step."""
-        return self.at_step(tensor, tensor.axes)
-
-    def at_step(self, tensor: Tensor, indices: Sequence[Any]) -> tuple[Any, ...]:
-        """Those of the tensor's indices that are left at one step."""
-        taken = {cycle.places[tensor] for cycle in (self, *self.outer)}
-        return tuple(index for k, index in enumerate(indices) if k not in taken)
 
 
 @dataclass(frozen=True)
@@ -89,124 +46,6 @@ class Step:
     values: tuple[Node, ...]
     carries: tuple[tuple[Node, Node], ...]  # what stands for the value before; the value that it becomes
     labels: tuple[str, ...]
-
-
-def cycles(where: str, definitions: Sequence[Tensor], around: Cycle | None = None) -> dict[Tensor, Cycle]:
-    """Each definition that a recurrence carries along, with its cycle; within one, what is left at one step of it."""
-    if not any(isinstance(part, Carried) for t in definitions for part in tensors_of(t.body)):
-        return {}
-    passed = around.passed if around else frozenset()
-    uses = {tensor: _uses(tensor, passed) for tensor in definitions}
-    reach = {tensor: _reached(tensor, uses) for tensor in definitions}
-    found: dict[Tensor, Cycle] = {}
-    for tensor in definitions:
-        if tensor in found or tensor not in reach[tensor]:
-            continue
-        members = tuple(t for t in definitions if t in reach[tensor] and tensor in reach[t])
-        cycle = _cycle(where, members, around)
-        found.update(dict.fromkeys(members, cycle))
-    return found
-
-
-@lru_cache(maxsize=1024)
-def body_of(tensor: Tensor) -> Any:
-    """The body, what is carried read at its place: Σ_s [t = s − 1](c_s + f_s) = c_{t+1} + Σ_s [t = s − 1] f_s."""
-    body: Any = tensor.body
-    return mapped(body, _read_on) if any(isinstance(part, Carried) for part in tensors_of(body)) else body
-
-
-def _read_on(node: Basic) -> Basic | None:
-    """Terms of a sum that are carried entries, where a delta says at which: c is 0 beyond its ends."""
-    if not isinstance(node, SumOver) or len(node.axes) != 1 or not isinstance(node.body, Mul):
-        return None
-    (letter,) = node.axes
-    deltas = [f for f in node.body.args if isinstance(f, Delta) and letter in free_axes(f)]
-    others = [f for f in node.body.args if f not in deltas]
-    if len(deltas) != 1 or len(others) != 1:
-        return None
-    gap = deltas[0].args[0] - deltas[0].args[1]
-    index = letter - gap / gap.coeff(letter) if gap.coeff(letter) in (1, -1) else letter
-    if letter in free_axes(index):
-        return None
-    terms = Add.make_args(others[0])
-    carried = [c for c in terms if isinstance(c, Entry) and isinstance(c.tensor, Carried)]
-    read = [PaddedEntry(c.tensor, *(rename(i, {letter: index}) for i in c.indices)) for c in carried]
-    rest = Add(*(c for c in terms if c not in carried), evaluate=False)
-    left = [SumOver(Mul(rest, *deltas, evaluate=False), letter)] if rest != 0 else []
-    return Add(*read, *left, evaluate=False) if carried else None
-
-
-def _uses(tensor: Tensor, passed: frozenset[Carried]) -> list[Tensor]:
-    """What a body refers to; through what it carries, the target, if that is not `passed` on by a loop around."""
-    parts = (_target(p) for p in tensors_of(body_of(tensor)) if p not in passed)
-    return [part for part in parts if part is not None and part.body is not None]
-
-
-def _target(tensor: Tensor) -> Tensor | None:
-    return tensor.target if isinstance(tensor, Carried) else tensor
-
-
-def _reached(tensor: Tensor, uses: Mapping[Tensor, list[Tensor]]) -> set[Tensor]:
-    seen: set[Tensor] = set()
-    stack = list(uses[tensor])
-    while stack:
-        part = stack.pop()
-        if part not in seen:
-            seen.add(part)
-            stack.extend(uses.get(part, ()))
-    return seen
-
-
-def _cycle(where: str, members: tuple[Tensor, ...], around: Cycle | None) -> Cycle:
-    """The cycle along the first letter that serves: one that all members have, each at this step or the one before."""
-    passed = around.passed if around else frozenset()
-    carried = [(t, e) for t in members for e in _entries(t, members) if isinstance(e.tensor, Carried)]
-    steps = [(t, e, _step(t, e)) for t, e in carried if e.tensor not in passed]
-    moves = [(t, e, place) for t, e, place in steps if place is not None]
-    for tensor, entry, place in sorted(moves, key=lambda move: move[2]):
-        places = _places(members, {entry.tensor.target: place, tensor: _place(tensor, entry.indices[place])})
-        if len(places) < len(members):
-            continue
-        along = [(e.tensor, int(e.indices[k] - t.axes[places[t]])) for t, e, k in moves if k == places[e.tensor.target]]
-        if {step for _, step in along} in ({1}, {-1}):
-            return Cycle(members, places, along[0][1] == 1, frozenset(c for c, _ in along), around)
-    read = ", ".join(dict.fromkeys(f"{e} in {t.name}" for t, e, _ in steps))
-    raise Unsupported(f"{where}: no loop for {read}: expected a letter of {', '.join(t.name for t in members)} along "
-                      f"which each rests on the step before, or each on the next")  # fmt: skip
-
-
-def _step(tensor: Tensor, entry: Any) -> int | None:
-    """Which index of what is carried is one before or after a letter of the tensor; None where it is read elsewhere."""
-    places = [k for k, index in enumerate(entry.indices) if not isinstance(index, Axis)]
-    letters = [free_axes(entry.indices[k]) for k in places]
-    if len(places) != 1 or len(letters[0]) != 1 or letters[0][0] not in tensor.axes:
-        return None
-    return places[0] if abs(entry.indices[places[0]] - letters[0][0]) == 1 else None
-
-
-def _place(tensor: Tensor, index: Any) -> int:
-    return tensor.axes.index(free_axes(index)[0])
-
-
-def _places(members: tuple[Tensor, ...], places: dict[Tensor, int]) -> dict[Tensor, int]:
-    """Which axis of each member is one letter, found along what reads what."""
-    reads = [(t, e, _target(e.tensor)) for t in members for e in _entries(t, members)]
-    known = 0
-    while len(places) > known:
-        known = len(places)
-        for tensor, entry, read in reads:
-            if read in places and tensor not in places:
-                letters = free_axes(entry.indices[places[read]])
-                places.update((tensor, tensor.axes.index(a)) for a in letters if a in tensor.axes)
-            elif tensor in places and read is not None and read not in places:
-                letter = tensor.axes[places[tensor]]
-                places.update((read, k) for k, index in enumerate(entry.indices) if letter in free_axes(index))
-    return places
-
-
-def _entries(tensor: Tensor, members: tuple[Tensor, ...]) -> list[Any]:
-    """The entries of a cycle's members that a definition reads, in an order of their own."""
-    return sorted((e for e in body_of(tensor).atoms(Entry) if _target(e.tensor) in members), key=str)
 
 
 class StepReader(Reader):
@@ -242,9 +81,17 @@ class StepReader(Reader):
         if expression not in self._own:
             around = self.cycle.passed - self.cycle.own
             self._own[expression] = any(
-                _target(p) in self.cycle.places for p in tensors_of(expression) if p not in around
+                target_of(p) in self.cycle.places for p in tensors_of(expression) if p not in around
             )
         return self._own[expression]
+
+    def steady(self, parts: list[Any]) -> tuple[list[Any], list[Any]]:
+        """What does not depend on the carry is added or multiplied before the loop, if that makes no larger array."""
+        free = {p: frozenset(free_axes(p)) for p in parts if not isinstance(p, Delta) and not self._depends(p)}
+        every = frozenset().union(*free.values())
+        if len(free) < 2 or self.letters[-1] not in every or every not in free.values():
+            return parts, []
+        return [p for p in parts if p not in free], list(free)
 
     def define(self, tensor: Tensor) -> View:
         if isinstance(tensor, Carried):
@@ -285,7 +132,7 @@ class StepReader(Reader):
 
     def entry(self, entry: Any) -> None:
         """Refuse an entry of the recurrence at another step than this one, or the one before."""
-        target: Any = _target(entry.tensor)
+        target: Any = target_of(entry.tensor)
         for reader in (self, *self.around()):
             if target not in reader.cycle.places:
                 continue
@@ -340,10 +187,20 @@ def lowered(outer: Reader, cycle: Cycle) -> None:
     lengths = tuple(dict.fromkeys([*(length for node in order for length in node.dims), *within]))
     attr = (step, g.length(cycle.letter(cycle.members[0])), lengths)
     loop = g.make("scan", arguments, (), attr, "tuple")
+    parts = [t for t in cycle.members if cycle.around is None and views[t].node.op in VIEWS and _read_off(t, cycle)]
     for number, tensor in enumerate(cycle.members):
         letters = (cycle.letter(tensor), *cycle.rest(tensor))
         kept = g.make("kept", [loop], letters, number)
         outer.defined[tensor] = kept if letters == tensor.axes else View(kept.node, letters)
+    for tensor in parts:
+        del outer.defined[tensor]
+    for tensor in parts:  # what is a part of what is kept is not kept itself
+        outer.defined[tensor] = outer.read(tensor.body, tensor.axes)
+
+
+def _read_off(tensor: Tensor, cycle: Cycle) -> bool:
+    """Whether a definition reads nothing but other members, at this step."""
+    return all(not isinstance(p, Carried) and p in cycle.places for p in tensors_of(body_of(tensor)))
 
 
 def _start(reader: StepReader, carried: Carried, given: Any) -> View:

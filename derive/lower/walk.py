@@ -198,7 +198,7 @@ class Walk:
     def into(self, value: Op, out: Value) -> Value:
         """An operation that writes into memory at hand."""
         assert isinstance(out, Array)
-        if value.name == "matmul":  # as if it made the array
+        if value.name in ("matmul", "concatenate"):  # as if it made the array
             self.value(value)
             return out
         if value.name not in ENTRYWISE:

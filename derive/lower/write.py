@@ -67,6 +67,7 @@ class Body:
     sizes: Callable[[Expr], Code]
     rowless: bool = False  # without loops over rows
     straight: bool = False  # without loops, and without writing to any array
+    homes: Mapping[Node, Code] = field(default_factory=dict)  # memory that waits for targets
     statements: list[Statement] = field(default_factory=list)
 
     def write(self, targets: Sequence[Node]) -> dict[Node, Code]:
@@ -74,6 +75,7 @@ class Body:
         nodes = reachable(targets, self.known)
         self.plan: Plan = plan(nodes, targets, self.labels, self.straight or self.rowless)
         self.memory: Memory = Memory() if self.straight else memory(self.plan, targets, self.labels)
+        self.home = self.memory.housed(self.homes)
         self.variable: dict[Node, str] = dict(self.known)
         self.chains: dict[Chain, str] = {}
         self.coder = Coder(self._operand, self.sizes, casting=self.straight)
@@ -153,6 +155,9 @@ class Body:
         chain = self.memory.chain.get(node)
         note = self.notes.get(node, "")
         name = self._name(node)
+        if chain is not None and node is chain.members[0] and chain in self.home:
+            self._renamed(node, self.home[chain], Var(name), note)
+            return
         if chain is not None and chain.before is not None and node is chain.members[0]:
             self._renamed(node, Var(self._chain_name(chain.before)), Var(name), note)
             return
@@ -205,7 +210,7 @@ class Body:
             return
         if node.op == "terms":
             terms = self.coder.terms(node)
-            place = next(k for k, (_, code) in enumerate(terms) if code == old)
+            place = next((k for k, (_, code) in enumerate(terms) if code == old), None)
             (_, first), (sign, second), *rest = [terms[k] for k in steps(node, place)]
             value = Op("add" if sign > 0 else "subtract", (first, second))
         else:

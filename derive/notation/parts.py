@@ -8,7 +8,7 @@ from dataclasses import replace
 from sympy import Add, Expr, Integer, Mul, Pow, S, Symbol, expand
 from sympy.core.basic import Basic
 
-from derive.axes import Axis, Delta, Entry, MeanOver, PaddedEntry, SumOver, in_range, rename
+from derive.axes import Axis, Delta, Entry, MeanOver, PaddedEntry, SumOver, Where, holds_at, in_range, rename
 from derive.axes import rebuilt as remade
 
 from .blocks import Chain, Line
@@ -78,11 +78,22 @@ def _cleaned(node: Basic) -> Basic:
         return _product(Add, parts, S.Zero)
     if isinstance(node, Pow) and parts[0] == 0:
         return Pow(S.Zero, parts[1])
+    if isinstance(node, Where):
+        return _chosen(node, parts)
     if isinstance(node, (SumOver, MeanOver)) and parts[0] == 0:
         return S.Zero
     if isinstance(node, SumOver):
         return _contracted(node.rebound(parts[0], node.axes))
     return remade(node, parts)
+
+
+def _chosen(node: Basic, parts: list[Basic]) -> Basic:
+    """The case of a place that is known: at h + H it is not below H."""
+    condition, then, otherwise = parts
+    holds = holds_at(condition)
+    if holds is None:
+        return then if then == otherwise else remade(node, parts)
+    return then if holds else otherwise
 
 
 def _product(kind: type, parts: list[Basic], neutral: Basic) -> Basic:
@@ -132,7 +143,7 @@ def _pairs(factors: tuple[Basic, ...], axes: tuple[Axis, ...]) -> Iterator[tuple
     for factor in factors:
         if isinstance(factor, Delta) and all(isinstance(index, Axis) for index in factor.args):
             for letter, other in (factor.args, factor.args[::-1]):
-                if letter in axes and other not in axes:
+                if letter in axes and other not in axes and letter.size == other.size:
                     yield factor, letter, other
 
 

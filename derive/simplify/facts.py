@@ -136,7 +136,7 @@ def _solved(rules: Rules, source: int, equation: Poly, term: Term, coefficient: 
     inner = {a: p for a, p in factors.items() if set(a[1]) & bound}
     outer = {a: p for a, p in factors.items() if a not in inner}
     letters = {a for _, ls in inner for a in ls}
-    if not inner or not rules.nonzero(outer) or _connected(inner, bound) > 1:
+    if not inner or not rules.nonzero(outer) or _connected(inner, bound) > 1 or _only_reads(rules, inner, bound):
         return None
     rest = tuple((t, c) for t, c in equation if t != term)
     inverse = algebra.term(number(Fraction(-1) / Fraction(coefficient)), {a: -p for a, p in outer.items()}, ())
@@ -146,6 +146,13 @@ def _solved(rules: Rules, source: int, equation: Poly, term: Term, coefficient: 
     if any({h for (h, _), _ in t[0]} >= {h for h, _ in inner} and t[1] for t, _ in value):
         return None
     return Fact(tuple(sorted(inner.items())), tuple(sorted(bound)), value, source)
+
+
+def _only_reads(rules: Rules, inner: Factors, bound: frozenset[int]) -> bool:
+    """Whether every summed letter has its place: Σ_k [k = h + H] z_k is an entry, no reduction."""
+    heads = rules.algebra.heads
+    places = [ls for head, ls in inner if heads[head].kind == "delta" or heads[head].label == "window"]
+    return sum(bool(bound & {*ls}) for ls in places) >= len(bound)
 
 
 def _connected(inner: Factors, bound: frozenset[int]) -> int:

@@ -122,7 +122,7 @@ def _candidates(algebra: Algebra, raws: list[Raw], first: int) -> Iterator[tuple
         for names in _alignments(algebra, base, raws[second]):
             other = _aligned(algebra, raws[second], names)
             shared = _safe(algebra, _common(base[1], other[1]), [base, other])
-            shared = _admissible(shared, [base, other])
+            shared = _admissible(algebra, shared, [base, other])
             if not shared:
                 continue
             aligned: list[Raw | None] = [None] * len(raws)
@@ -136,7 +136,7 @@ def _joining(algebra: Algebra, base: Raw, raw: Raw, shared: Factors) -> Raw | No
     for names in _alignments(algebra, base, raw):
         other = _aligned(algebra, raw, names)
         common = _common(shared, other[1])
-        if common == shared and _admissible(shared, [base, other]) == shared:
+        if common == shared and _admissible(algebra, shared, [base, other]) == shared:
             return other
     return None
 
@@ -167,8 +167,9 @@ def _common(one: Factors, two: Factors) -> Factors:
     return found
 
 
-def _admissible(shared: Factors, terms: list[Raw]) -> Factors:
-    """Drop shared factors with bound letters where a summand's scope would grow (mean ĝ(1 + x̂x̂′) costs D²)."""
+def _admissible(algebra: Algebra, shared: Factors, terms: list[Raw]) -> Factors:
+    """Drop shared factors with bound letters where a summand's scope would grow (mean ĝ(1 + x̂x̂′) costs D²), or where
+    each term reads at a place of its own (z[h] + z[h + H])."""
     while shared:
         bound = {a for _, letters in shared for a in letters if all(a in t[2] for t in terms)}
         if all(head == MEAN for head, _ in shared):
@@ -179,6 +180,7 @@ def _admissible(shared: Factors, terms: list[Raw]) -> Factors:
         inner = [{a for _, ls in rest if set(ls) & bound for a in ls} for rest in rests]
         merged = inside.union(*(set(ls) for rest in rests for _, ls in rest))
         grows = any(inner) and any(inside | own != merged for own in inner)
+        grows = grows or any(bound & set(ls) and _places(algebra, head) for rest in rests for head, ls in rest)
         grows = grows or any(head == MEAN and letters[0] in bound for rest in rests for head, letters in rest)
         if not loose and not grows:
             return shared
@@ -187,6 +189,11 @@ def _admissible(shared: Factors, terms: list[Raw]) -> Factors:
             return {}
         shared = kept
     return {}
+
+
+def _places(algebra: Algebra, head: int) -> bool:
+    """Whether a factor says where a letter is: [i = j], [y = h + r]."""
+    return head != MEAN and (algebra.heads[head].kind == "delta" or algebra.heads[head].label == "window")
 
 
 def _safe(algebra: Algebra, shared: Factors, terms: list[Raw]) -> Factors:
