@@ -1,22 +1,43 @@
 """Optimisers that look at a layer as a whole: its norms, its rows and columns, its singular values, its curvature.
 
-Adafactor and Muon are made of parts, each of which is derived and verified; `adafactor`, `adafactor_of_vector` and
-`muon` put them together, and `derive.train.optimiser` makes code of the whole.
+Adafactor, Muon and Shampoo are made of parts, each of which is derived and verified; `adafactor`, `muon`, `shampoo` and
+`adafactor_of_vector` put them together, and `derive.train.optimiser` makes code of the whole.
 """
 
 from typing import Literal
 
-from derive import Scalar, T, assume, axes, formula, let, maximum, minimum, one_hot, solve, sqrt, sum_over, where
+from derive import (
+    Scalar,
+    T,
+    assume,
+    axes,
+    clip,
+    definite,
+    formula,
+    inv,
+    let,
+    maximum,
+    minimum,
+    one_hot,
+    solve,
+    sqrt,
+    sqrtm,
+    sum_over,
+    where,
+)
 
 from .optimisers import _average
 
 i, n, p, r, c = axes("i n p r c")
 j = i.alias("j")
 k, l = r.alias("k"), r.alias("l")
+d = c.alias("d")
 
 __all__ = """
     adafactor_direction adafactor_direction_of_vector relative_step
     lamb newton_schulz muon_direction muon_descent
+    shampoo_statistics inverse_fourth_root shampoo_descent
+    sophia sophia_curvature
     newton gauss_newton_step natural_gradient lbfgs_first_loop lbfgs_second_loop
 """.split()
 
@@ -227,6 +248,84 @@ def muon(
     for _ in range(ns_steps):
         x = newton_schulz(x, a=a, b=b, c_=c_)
     return muon_descent(theta, x, adjust=adjust, lr=lr, weight_decay=weight_decay)[r, c], m[r, c]
+
+
+@formula
+def shampoo_statistics(g: T[r, c], left: T[r, k], right: T[c, d]) -> tuple[T[r, k], T[c, d]]:
+    """L′ = L + G Gᵀ, R′ = R + Gᵀ G: how rows of the gradients go with each other, and columns.
+
+    Source: Gupta, Koren, Singer, Shampoo: Preconditioned Stochastic Tensor Optimization (2018), algorithm 1.
+    """
+    return left[r, k] + sum_over(c, g[r, c] * g[k, c]), right[c, d] + sum_over(r, g[r, c] * g[r, d])
+
+
+@formula
+def inverse_fourth_root(A: T[r, k]) -> T[r, k]:
+    """A^{−1/4}, for positive definite A: the inverse of the root of the root.
+
+    Source: Gupta, Koren, Singer, Shampoo: Preconditioned Stochastic Tensor Optimization (2018), algorithm 1.
+    """
+    assume(definite(A))
+    return inv(sqrtm(sqrtm(A)))[r, k]
+
+
+@formula
+def shampoo_descent(theta: T[r, c], g: T[r, c], P: T[r, k], Q: T[c, d], *, lr: Scalar = 0.1) -> T[r, c]:
+    """θ′ = θ − η P G Q.
+
+    Source: Gupta, Koren, Singer, Shampoo: Preconditioned Stochastic Tensor Optimization (2018), algorithm 1.
+    """
+    return theta[r, c] - lr * sum_over((k, d), P[r, k] * g[k, d] * Q[d, c])
+
+
+def shampoo(
+    theta: T[r, c], g: T[r, c], left: T[r, k], right: T[c, d], *, lr: Scalar = 0.1, eps: Scalar = 1e-4
+) -> tuple[T[r, c], T[r, k], T[c, d]]:
+    """L′ = L + G Gᵀ, R′ = R + Gᵀ G, θ′ = θ − η (L′ + εI)^{−1/4} G (R′ + εI)^{−1/4}; for matrices.
+
+    L and R begin with zeros, where the paper's begin with εI.
+    Source: Gupta, Koren, Singer, Shampoo: Preconditioned Stochastic Tensor Optimization (2018), algorithm 1.
+    """
+    rows, columns = shampoo_statistics(g, left, right)
+    P = inverse_fourth_root(let("L", rows[r, k] + eps * one_hot(r, k)))
+    Q = inverse_fourth_root(let("R", columns[c, d] + eps * one_hot(c, d)))
+    return shampoo_descent(theta, g, P, Q, lr=lr)[r, c], rows[r, k], columns[c, d]
+
+
+# Curvature, entry by entry.
+
+
+@formula
+def sophia_curvature(curvature: T[...], estimate: T[...], *, beta2: Scalar = 0.99) -> T[...]:
+    """h′ = β₂h + (1 − β₂)ĥ: a mean of estimates of the Hessian's diagonal, such as u ⊙ (H u) for u ~ N(0, I).
+
+    Source: Liu, Li, Hall, Liang, Ma, Sophia: A Scalable Stochastic Second-order Optimizer (2023), algorithm 3.
+    """
+    return _average(curvature, estimate, beta2)
+
+
+@formula
+def sophia(
+    theta: T[...],
+    g: T[...],
+    mean: T[...],
+    curvature: T[...],
+    *,
+    lr: Scalar = 1e-3,
+    beta1: Scalar = 0.96,
+    gamma: Scalar = 0.01,
+    eps: Scalar = 1e-12,
+    weight_decay: Scalar = 0.2,
+) -> tuple[T[...], T[...]]:
+    """m′ = β₁m + (1 − β₁)g, θ′ = (1 − ηλ)θ − η clip(m′/max(γh, ε), ±1): Newton's step, which no entry outruns.
+
+    The curvature h is kept between its estimates (`sophia_curvature`), which the paper makes every ten steps.
+    Source: Liu, Li, Hall, Liang, Ma, Sophia: A Scalable Stochastic Second-order Optimizer (2023), algorithm 3.
+    """
+    assume(gamma > 0)
+    assume(eps > 0)
+    m = let("m", _average(mean, g, beta1))[()]
+    return (1 - lr * weight_decay) * theta - lr * clip(m / maximum(gamma * curvature, eps), -1, 1), m
 
 
 # A metric: the step that the curvature asks for.

@@ -219,7 +219,7 @@ def one_cycle_rate(
 
     Source: Smith, Topin, Super-Convergence (2018); torch.optim.lr_scheduler.OneCycleLR, where lr is max_lr.
     """
-    assume(total_steps > 12)
+    assume(total_steps > 5)
     assume(pct_start > 0.2)
     assume(pct_start < 0.45)
     low = lr / div_factor
@@ -241,7 +241,7 @@ def one_cycle_momentum(
 
     Source: Smith, Topin, Super-Convergence (2018); torch.optim.lr_scheduler.OneCycleLR.
     """
-    assume(total_steps > 12)
+    assume(total_steps > 5)
     assume(pct_start > 0.2)
     assume(pct_start < 0.45)
     phases = _phases(total_steps, pct_start, max_momentum, base_momentum, max_momentum, three_phase)

@@ -21,6 +21,7 @@ from derive import (
 
 __all__ = """
     packed_rnn packed_lstm packed_gru
+    batch_first_rnn batch_first_lstm batch_first_gru
     bidirectional_lstm bidirectional_gru projected_lstm
     bahdanau_attention luong_attention attention_decoder_step
     character_language_model
@@ -104,6 +105,64 @@ def packed_gru(
 
     s = scan(t, step, h0)
     return where(t < lengths[b], s[t, b, h], 0), s[t.size - 1, b, h]
+
+
+# With the batch as the first axis of what goes in and comes out
+
+
+@formula
+def batch_first_rnn(
+    x: T[b, t, i], h0: T[b, h], w_ih: T[h, i], w_hh: T[h, k], b_ih: T[h], b_hh: T[h]
+) -> T[b, t, h]:  # fmt: skip
+    """rnn of x_bt: the same recurrence, the axes of its input and output in another order.
+
+    Source: Elman, Finding Structure in Time (1990); torch.nn.RNN with batch_first=True.
+    """
+
+    def step(s):
+        taken = sum_over(i, x[b, t, i] * w_ih[h, i]) + b_ih[h]
+        return tanh(taken + sum_over(k, s[b, k] * w_hh[h, k]) + b_hh[h])
+
+    s = scan(t, step, h0)
+    return s[t, b, h]
+
+
+@formula
+def batch_first_lstm(
+    x: T[b, t, i], h0: T[b, h], c0: T[b, h], w_ih: T[four, i], w_hh: T[four, k], b_ih: T[four], b_hh: T[four]
+) -> T[b, t, h]:
+    """lstm of x_bt: the same recurrence, the axes of its input and output in another order.
+
+    Source: Hochreiter and Schmidhuber, Long Short-Term Memory (1997); torch.nn.LSTM with batch_first=True.
+    """
+
+    def step(s, m):
+        taken = sum_over(i, x[b, t, i] * w_ih[four, i]) + b_ih[four]
+        return lstm_step((b, t, h), taken + sum_over(k, s[b, k] * w_hh[four, k]) + b_hh[four], m[b, h])
+
+    s, _ = scan(t, step, h0, c0)
+    return s[t, b, h]
+
+
+@formula
+def batch_first_gru(
+    x: T[b, t, i], h0: T[b, h], w_ih: T[three, i], w_hh: T[three, k], b_ih: T[three], b_hh: T[three]
+) -> T[b, t, h]:
+    """gru of x_bt: the same recurrence, the axes of its input and output in another order.
+
+    Source: Cho et al., Learning Phrase Representations (2014); torch.nn.GRU with batch_first=True.
+    """
+
+    def step(s):
+        a = let("a", sum_over(i, x[b, t, i] * w_ih[three, i]) + b_ih[three])
+        q = let("q", sum_over(k, s[b, k] * w_hh[three, k]) + b_hh[three])
+        reset = let("reset", sigmoid(a[b, t, h] + q[b, t, h]))
+        z = let("z", sigmoid(a[b, t, h.size + h] + q[b, t, h.size + h]))
+        new = let("new", tanh(a[b, t, 2 * h.size + h] + reset[b, t, h] * q[b, t, 2 * h.size + h]))
+        return (1 - z[b, t, h]) * new[b, t, h] + z[b, t, h] * s[b, h]
+
+    s = scan(t, step, h0)
+    return s[t, b, h]
 
 
 # In both directions: one recurrence, in which a second axis of weights reads the sequence from its end

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from derive import T, axes, axis, formula, let, padded, scan, sigmoid, sum_over, tanh, where
 
-__all__ = "stacked_rnn stacked_lstm stacked_gru".split()
+__all__ = "stacked_rnn stacked_lstm stacked_gru stacked_bidirectional_lstm".split()
 
 t, b, i, h = axes("t b i h")
 k = h.alias("k")
 (l,) = axes("l", min=2)
 m = axis("m", l.size - 1)
+r = axis("r", 2)  # directions: onwards and back
+q = r.alias("q")
+both = axis("both", 2 * h.size)  # what both directions put out, side by side
 four, three = axis("four", 4 * h.size), axis("three", 3 * h.size)
 
 
@@ -117,3 +120,46 @@ def stacked_gru(
 
     y = scan(m, layer, first)
     return y[m.size - 1, t, b, h], _lasts(first, y)
+
+
+@formula
+def stacked_bidirectional_lstm(
+    x: T[t, b, i], h0: T[l, r, b, h], c0: T[l, r, b, h], w_ih_first: T[r, four, i], w_ih: T[m, r, four, both],
+    w_hh: T[l, r, four, k], b_ih: T[l, r, four], b_hh: T[l, r, four],
+) -> T[t, b, r, h]:  # fmt: skip
+    """bidirectional_lstm, layer upon layer, each of which reads what both directions below it put out.
+
+    Source: Graves, Jaitly and Mohamed, Hybrid Speech Recognition with Deep Bidirectional LSTM (2013), section 2;
+    torch.nn.LSTM with num_layers and bidirectional=True, whose outputs stand side by side.
+    """
+
+    def moved(taken, state, memory, layer, place, names):
+        held = sum_over(k, state[b, r, k] * w_hh[layer, r, four, k])
+        gates = let(names[0], taken + b_ih[layer, r, four] + held + b_hh[layer, r, four])
+        I, F, G, O = (gates[(*place[:2], place[2], number * h.size + h, *place[4:])] for number in range(4))
+        c = let(names[1], sigmoid(F) * memory[b, r, h] + sigmoid(I) * tanh(G))
+        return sigmoid(O) * tanh(c[place]), c[place]
+
+    def turned(s):
+        return where(r < 1, s[t, b, r, h], s[t.size - 1 - t, b, r, h])
+
+    onto = let("onto", where(r < 1, x[t, b, i], x[t.size - 1 - t, b, i]))
+
+    def lowest(s_first, u_first):
+        taken = sum_over(i, onto[t, b, i, r] * w_ih_first[r, four, i])
+        return moved(taken, s_first, u_first, 0, (t, b, r, h), ("gates_first", "c_first"))
+
+    first, _ = scan(t, lowest, let("bottom", h0[0, r, b, h]), let("bottom_memory", c0[0, r, b, h]))
+
+    def layer(y):
+        read = let("read", where(r < 1, y[t, b, q, k], y[t.size - 1 - t, b, q, k]))
+
+        def step(s, u):
+            taken = sum_over((q, k), read[t, b, r, m, k, q] * w_ih[m, r, four, q * h.size + k])
+            return moved(taken, s, u, m + 1, (t, b, r, h, m), ("gates", "c"))
+
+        s, _ = scan(t, step, let("start", h0[m + 1, r, b, h]), let("start_memory", c0[m + 1, r, b, h]))
+        return turned(s)
+
+    y = scan(m, layer, let("bottom_out", turned(first)))
+    return y[m.size - 1, t, b, r, h]

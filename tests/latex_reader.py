@@ -523,7 +523,7 @@ class Values:
         self.arrays, self.numbers, self.lengths, self.padded = {}, {}, {}, {}
         self.targets = {}  # the lengths of the letters of the equation at hand
         self.steps, self.outer, self.tensors = {}, set(), {}  # what stands below matrices: its letters and lengths
-        self.begins = {}  # of a state: the places before its first step, and what stands there
+        self.begins = {}  # of a state: (which index, its place before the first step), and what stands there
         self.counts = set()  # how many steps recurrences have: nothing else may be left without a tilde
         self.origin = 0  # where indices start
 
@@ -603,10 +603,10 @@ class Values:
             return found
         outside = 0 if node[1] in self.padded else np.where(beside, self.beyond(name), np.nan)
         found = np.where(inside, found, outside)
-        for first, start in self.begins.get(name, {}).items():
-            place = np.asarray(self.value(node[2][0], scope, depth)) - self.origin
-            begun = start[tuple(indices[1:])] if len(indices) > 1 else start
-            found = np.where((place == first) & beside, begun, found)
+        for (along, first), start in self.begins.get(name, {}).items():
+            place = np.asarray(self.value(node[2][along], scope, depth)) - self.origin
+            rest = (*indices[:along], *indices[along + 1 :])
+            found = np.where((place == first) & beside, start[rest] if rest else start, found)
         return found
 
     def beyond(self, name):

@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from latex_claims import CLAIMS as OTHERS
+from latex_claims import DERIVATIONS
 from sympy import Integer, Rational
 
 from derive.api import catalogue, gradient
@@ -179,6 +181,30 @@ def test_mistakes_of_students_are_named(claim, of, wrt, where, kind):
         return
     verdict = check_claim(claim, of=of, wrt=wrt, where=where)
     assert (verdict.holds, verdict.kind) == (kind == "", kind), str(verdict)
+
+
+@pytest.mark.parametrize("claim, formula, kind", OTHERS)
+def test_other_forms_are_accepted_and_mistakes_named(claim, formula, kind):
+    of, wrt, where = formula
+    verdict = check_claim(claim, of=of, wrt=wrt, where=where)
+    assert (verdict.holds, verdict.kind) == (kind == "", kind), str(verdict)
+
+
+@pytest.mark.parametrize("lines, formula, wrong", DERIVATIONS)
+def test_derivations_are_marked_line_by_line(lines, formula, wrong):
+    of, wrt, where = formula
+    verdict = check_claim(lines, of=of, wrt=wrt, where=where)
+    assert (verdict.holds, verdict.line) == (wrong == 0, wrong or verdict.line), str(verdict)
+
+
+@pytest.mark.parametrize("back, kind", [
+    (lambda X, w, y: np.einsum("nd,n->d", X, X @ w - y) / len(y), ""),
+    (lambda w, X, y: (X * (X @ w - y)[:, None]).mean(0), ""),
+    (lambda X, w, y: X.T @ (X @ w - y) / X.shape[1], "constant factor"),
+    (lambda X, w, y: (X.T @ (X @ w - y) / len(y))[:, None], "shape"),
+])  # fmt: skip
+def test_functions_that_broadcast_otherwise(back, kind):
+    assert check_claim(back, of=LEAST, wrt="w", where=WHERE).kind == kind
 
 
 def test_a_wrong_line_amid_a_derivation():

@@ -635,6 +635,28 @@ def test_triangular_factors_have_zeros():
 
 
 @unregistered
+def log_determinant_by_named_factor(A: T[n, m]) -> T[()]:
+    assume(definite(A))
+    L = let("L", cholesky(A)[n, m])
+    return sum_over(n, log(L[n, n]))
+
+
+def test_a_name_of_a_triangular_factor_is_triangular():
+    """`let` gives the factor another name: its zeros stay."""
+    assert "= (sym A)⁻¹ / 2\n" in gradient(log_determinant_by_named_factor).explain(notation="matrix")
+
+
+@unregistered
+def squeezed_determinant(X: T[n, d], A: T[n, m]) -> T[()]:
+    return det(let("M", sum_over((n, m), X[n, d] * A[n, m] * X[m, e])))
+
+
+def test_a_determinant_is_a_number_in_matrix_notation():
+    """L itself stands in its gradient: an entry without indices."""
+    assert "M" in gradient(squeezed_determinant).explain(notation="matrix")
+
+
+@unregistered
 def below_the_diagonal(A: T[n, m]) -> T[()]:
     assume(definite(A))
     factor = cholesky(A)

@@ -5,8 +5,23 @@ import importlib.util
 import numpy as np
 import pytest
 
-from derive import DeriveError, Scalar, T, axes, floor, formula, let, maximum, minimum, sqrt, sum_over, where
+from derive import (
+    DeriveError,
+    Scalar,
+    T,
+    axes,
+    floor,
+    formula,
+    let,
+    maximum,
+    minimum,
+    sqrt,
+    sum_over,
+    to_numpy,
+    where,
+)
 from derive.train import optimiser
+from formulas import sophia, sophia_curvature
 
 STEPS = 200
 norm, sqrt_, sign = np.linalg.norm, np.sqrt, np.sign
@@ -223,6 +238,46 @@ def test_two_hundred_steps(name, tmp_path):
     for n, a in expected.items():
         np.testing.assert_allclose(params[n], a, rtol=1e-9, atol=1e-11)
         np.testing.assert_array_equal(params[n], twin[n])
+
+
+def test_shampoo():
+    """Against fractional powers of matrices by SciPy, which go by another way: Schur's form and Padé's approximants."""
+    linalg = pytest.importorskip("scipy.linalg")
+    rng, step = np.random.default_rng(0), optimiser("shampoo", lr=0.1, eps=1e-4)
+    w = rng.normal(size=(3, 4))
+    params, left, right = {"w": w}, 1e-4 * np.eye(3), 1e-4 * np.eye(4)
+    state = step.init(params)
+    for _ in range(STEPS):
+        g = A * w + 0.3 * rng.normal(size=w.shape)
+        left, right = left + g @ g.T, right + g.T @ g
+        power = linalg.fractional_matrix_power
+        w = w - 0.1 * power(left, -0.25) @ g @ power(right, -0.25)
+        params, state = step.update(params, {"w": g}, state)
+    np.testing.assert_allclose(params["w"], w, rtol=1e-9, atol=1e-11)
+    with pytest.raises(DeriveError, match=r"shampoo: parameter b has shape \(4,\): expected a matrix"):
+        step.init({"b": np.zeros(4)})
+
+
+def test_sophia():
+    """Algorithm 3 with k = 10 and Hutchinson's estimate, on a bowl whose Hessian is A: θ, m and h step by step."""
+    rng, x, m, h = np.random.default_rng(0), np.array([3.0, -2.0, 1.0, 0.5]), np.zeros(4), np.zeros(4)
+    theta, mean, curvature = x, m, h
+    step, estimates = to_numpy(sophia).forward, to_numpy(sophia_curvature).forward
+    clipped = 0
+    for t in range(1, STEPS + 1):
+        g, u = A * x + 0.01 * rng.normal(size=4), rng.normal(size=4)
+        m = 0.96 * m + 0.04 * g
+        if t % 10 == 1:
+            h = 0.99 * h + 0.01 * u * (A * u)
+            curvature = estimates(curvature=curvature, estimate=u * (A * u), beta2=0.99)[0]
+        x = x - 0.03 * 0.2 * x
+        newton = m / np.maximum(0.05 * h, 1e-12)
+        clipped += int(np.sum(np.abs(newton) > 1))
+        x = x - 0.03 * np.clip(newton, -1, 1)
+        given = {"theta": theta, "g": g, "mean": mean, "curvature": curvature}
+        (theta, mean), _ = step(**given, lr=0.03, gamma=0.05, weight_decay=0.2)
+        np.testing.assert_allclose(theta, x, rtol=1e-9, atol=1e-12)
+    assert 0 < clipped < 4 * STEPS
 
 
 def test_a_step_of_ones_own_is_named_where_it_is_none():

@@ -308,6 +308,17 @@ def distances(x: T[n]) -> T[()]:
 
 
 @unregistered
+def lengths_of_differences(x: T[n, d], w: T[n, m]) -> T[()]:
+    r = let("r", sqrt(sum_over(d, (x[n, d] - x[m, d]) ** 2)))
+    return sum_over((n, m), w[n, m] * r[n, m])
+
+
+@unregistered
+def packed_scores(q: T[n, axis("triple", 3 * d.size)]) -> T[n, m]:
+    return sum_over(d, q[n, d] * q[m, d + d.size])
+
+
+@unregistered
 def pairs(x: T[n], w: T[n]) -> T[()]:
     return sum_over((n, m), where(n < m, x[n] * x[m] * (w[n] - w[m]) ** 2, 0))
 
@@ -582,6 +593,27 @@ def everything_in_range(patch, spoil):
         return True
 
     patch.setattr(solving, "in_range", broken)
+    return acts
+
+
+def nothing_apart(monkeypatch, spoil):
+    """‖x_n − x_m‖ is differentiated for n = m, too."""
+    acts, law = Acts(), partial.apart
+    monkeypatch.setattr(partial, "apart", lambda *given: acts.on(law(*given), lambda found: []))
+    return acts
+
+
+def slices_without_end(monkeypatch, spoil):
+    """An entry is taken to be 0 beyond a letter's end, though its axis goes on."""
+    acts, law = Acts(), solving._reads
+
+    def wrong(factors, letter):
+        return acts.on(
+            law(factors, letter),
+            lambda found: found or any(letter in getattr(f, "indices", ()) for f in factors),
+        )
+
+    monkeypatch.setattr(solving, "_reads", wrong)
     return acts
 
 
@@ -866,6 +898,8 @@ ROWS = [
     Row("use symmetry", law_of(facts, "use symmetry"), quadratic_form),
     Row("a definition that is symmetric", law_of(facts, "use symmetry"), gram),
     Row("an odd function of what changes its sign", law_of(facts, "use symmetry"), distances),
+    Row("√0 of what is always 0 is constant", nothing_apart, lengths_of_differences, (minus,)),
+    Row("a slice ends where its letter does", slices_without_end, packed_scores, (minus,)),
     Row("either order", law_of(facts, "either order"), pairs),
     Row("use what is assumed", giving_pairs(Rules, "fact_once", lambda found: found[1][0].source == ASSUMED),
         softmax_cross_entropy, (minus, double, missing)),

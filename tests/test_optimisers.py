@@ -224,6 +224,6 @@ VECTOR = {"b": np.ones(3)}
 
 
 def test_optimisers_are_in_the_catalogue():
-    together = {"adafactor", "muon"}  # made of parts that are
+    together = {"adafactor", "muon", "shampoo"}  # made of parts that are
     assert set(NAMES) - together <= set(catalogue)
     assert "formulas.optimisers" in sys.modules

@@ -8,8 +8,10 @@ import pytest
 from derive import (
     DeriveError,
     NameProblem,
+    Size,
     T,
     axes,
+    axis,
     chain,
     exp,
     formula,
@@ -21,9 +23,21 @@ from derive import (
     to_numpy,
     verify,
 )
-from formulas import dense, logistic_regression, mlp, softmax, softmax_cross_entropy, tanh
+from formulas import (
+    conv2d,
+    ctc_loss,
+    dense,
+    kron,
+    largest_singular_value,
+    logistic_regression,
+    mlp,
+    softmax,
+    softmax_cross_entropy,
+    tanh,
+)
 
-b, n, d, c = axes("b n d c")
+b, n, d, c, h, v = axes("b n d c h v")
+length = Size("length")
 
 
 def point(f, seed=0, **lengths):
@@ -152,6 +166,76 @@ def test_a_product_is_a_formula(product):
     d_ = gradient(product)
     assert d_.verify(trials=2)
     assert "Expr" not in str(d_)
+
+
+@formula
+def half_squares(y: T[n, c, h, v]) -> T[()]:
+    """½ Σ y²."""
+    return sum_over((n, c, h, v), y[n, c, h, v] ** 2) / 2
+
+
+@formula
+def half_squares_of_a_matrix(y: T[h, v]) -> T[()]:
+    """½ Σ y²."""
+    return sum_over((h, v), y[h, v] ** 2) / 2
+
+
+def test_gauss_newton_keeps_the_models_sizes():
+    rng, sizes = np.random.default_rng(4), {"stride": 2, "padding": 1}
+    x, weight = rng.normal(size=(2, 2, 6, 5)), rng.normal(size=(3, 2, 3, 3))
+    way = rng.normal(size=weight.shape)
+    product = gauss_newton(conv2d, half_squares, "weight", bias=False)
+    found, _ = to_numpy(product).forward(input=x, weight=weight, weight_dot=way, **sizes)
+    code = to_numpy(conv2d, bias=False)
+    pushed, saved = code.forward(input=x, weight=way, **sizes)  # it is linear in its weights
+    np.testing.assert_allclose(found, code.backward(pushed, saved)["weight"], rtol=1e-12)
+
+
+@pytest.mark.parametrize("lengths", [(2, 3, 2, 2), (1, 1, 1, 1), (3, 1, 1, 2)])
+def test_an_array_that_may_be_a_view_is_not_written_over(lengths):
+    """Merged axes are a copy, or a view where lengths are 1: what they are a view of is still read."""
+    rng, (i, j, k, l) = np.random.default_rng(5), lengths
+    a, b_, da, db = (rng.normal(size=shape) for shape in ((i, j), (k, l), (i, j), (k, l)))
+    made, _ = to_numpy(gauss_newton(kron, half_squares_of_a_matrix)).forward(
+        input=a, other=b_, input_dot=da, other_dot=db
+    )
+    pushed = (np.kron(a, db) + np.kron(da, b_)).reshape(i, k, j, l)
+    np.testing.assert_allclose(made[0], np.einsum("ikjl,kl->ij", pushed, b_), rtol=1e-12)
+    np.testing.assert_allclose(made[1], np.einsum("ikjl,ij->kl", pushed, a), rtol=1e-12)
+
+
+def test_an_assumption_may_have_definitions_of_its_own():
+    """Of CTC: how long an input must be for its label."""
+    assert "needed" in str(ctc_loss.trace().assumptions)
+    assert gauss_newton(ctc_loss, half_squares_of_numbers, "log_probs", reduction="none").trace().outputs
+
+
+@formula
+def half_squares_of_numbers(y: T[n]) -> T[()]:
+    """½ Σ y²."""
+    return sum_over(n, y[n] ** 2) / 2
+
+
+@formula
+def of_a_length(x: T[n], w: T[axis("part", length)], *, length: Size) -> T[()]:
+    """Σ x Σ w, of `length` weights."""
+    return sum_over(n, x[n]) * sum_over(w.axes[0], w[w.axes[0]])
+
+
+def test_a_keyword_may_be_the_length_of_an_input():
+    given = {"x": np.ones(2), "w": np.ones(3)}
+    assert to_numpy(of_a_length).forward(**given, length=3)[0] == 6
+    with pytest.raises(DeriveError, match="w of length length along part, given length=2, given=3"):
+        to_numpy(of_a_length).forward(**given, length=2)
+
+
+def test_the_largest_singular_value_has_a_hessian():
+    """Of σ_k with k the place of the largest: u and v are read at a place that is found."""
+    rng = np.random.default_rng(6)
+    A, V = rng.normal(size=(4, 3)), rng.normal(size=(4, 3))
+    found, _ = to_numpy(hvp(largest_singular_value, "A")).forward(A=A, A_dot=V)
+    sides = [slope(largest_singular_value, {"A": A + sign * 1e-5 * V}, ["A"])["A"] for sign in (1, -1)]
+    np.testing.assert_allclose(found, (sides[0] - sides[1]) / 2e-5, rtol=1e-6, atol=1e-8)
 
 
 @formula

@@ -9,6 +9,7 @@ import formulas
 from derive import (
     DeriveError,
     NameProblem,
+    Scalar,
     ShapeError,
     T,
     axes,
@@ -20,8 +21,10 @@ from derive import (
     hvp,
     jvp,
     let,
+    maximum,
     padded,
     scan,
+    sqrt,
     sum_over,
     tanh,
     to_numpy,
@@ -87,7 +90,8 @@ def test_what_does_not_depend_on_the_carry_is_made_before_the_loop():
     source = to_numpy(elman).source
     loop = source.index("for step in range(T)")
     assert "tensordot(x, w" in source[:loop], "one product for all steps: with the inputs"
-    assert source[loop : source.index("saved = ")].count("@") == 1, "one product a step: with what is carried"
+    inside = source[loop : source.index("saved = ")]
+    assert inside.count("@") + inside.count("matmul") == 1, "one product a step: with what is carried"
 
 
 def test_reversed_in_time_equals_the_scan_of_the_reversed():
@@ -281,7 +285,38 @@ def there_and_back(x: T[t, h]) -> T[t, h]:
     return s[t, h] * r[t, h]
 
 
-@pytest.mark.parametrize("each", [looking_back, clockwork, matrix_memory, there_and_back], ids=lambda f: f.name)
+@formula
+def stepped(y: T[t, b], w0: T[h], a: T[b, h], rate: T[()], *, beta: Scalar = 0.9, eps: Scalar = 1e-3) -> T[()]:
+    """Adam without its first moment, on least squares; β may be above 1, where v and 1 − βᵗ are both negative."""
+
+    def step(w, v):
+        g = let("g", sum_over(b, a[b, h] * (sum_over(k, a[b, k] * w[k]) - y[t, b])))
+        new = let("new", beta * v[h] + (1 - beta) * g[t, h] ** 2)
+        return w[h] - rate[()] * g[t, h] / (sqrt(new[t, h] / (1 - beta ** (t + 1))) + eps), new[t, h]
+
+    w, _ = scan(t, step, w0, zeros(h))
+    return sum_over(h, w[t.size - 1, h] ** 2)
+
+
+@formula
+def weighted_keys(key: T[t, h], value: T[t, h], w: T[h], u: T[h]) -> T[t, h]:
+    """RWKV's average, with the running maximum that its authors carry; read one step back."""
+
+    def step(a, q, p):
+        top = let("top", maximum(p[h] - exp(w[h]), key[t, h]))
+        keep, add = exp(p[h] - exp(w[h]) - top[t, h]), exp(key[t, h] - top[t, h])
+        return keep * a[h] + add * value[t, h], keep * q[h] + add, top[t, h]
+
+    a, q, p = (padded(x) for x in scan(t, step, zeros(h), zeros(h), zeros(h)))
+    now = let("now", maximum(p[t - 1, h], u[h] + key[t, h]))
+    old, new = exp(p[t - 1, h] - now[t, h]), exp(u[h] + key[t, h] - now[t, h])
+    return (old * a[t - 1, h] + new * value[t, h]) / (old * q[t - 1, h] + new)
+
+
+OTHERS = [looking_back, clockwork, matrix_memory, there_and_back, stepped, weighted_keys]
+
+
+@pytest.mark.parametrize("each", OTHERS, ids=lambda f: f.name)
 def test_recurrences_of_other_kinds(each):
     assert gradient(each).verify(trials=2)
     assert to_numpy(each).verify(trials=3)

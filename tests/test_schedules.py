@@ -68,6 +68,7 @@ def test_every_schedule_is_in_the_catalogue():
     [
         (NameProblem, "did you mean 'cosine'", lambda: schedule("cosin")),
         (NameProblem, "did you mean 'gamma'", lambda: schedule("step", gama=0.1)),
+        (DeriveError, "expected steps that rise, given 60 30", lambda: schedule("multistep", milestones=[60, 30])),
         (DeriveError, "milestones is missing", lambda: schedule("multistep")),
         (DeriveError, "expected 1 rising milestones for 2 rates", lambda: Sequential([abs, abs], [3, 2])),
     ],

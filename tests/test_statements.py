@@ -20,15 +20,19 @@ from derive.statements import (
     he,
     heavy_ball,
     minibatch,
+    nesterov,
     rmsprop_step,
     step_sizes,
     vanishing,
     vanishing_recurrence,
+    writing,
 )  # fmt: skip
 from derive.statements.core import solved, solved_recurrence
 from derive.steps import Step
 from derive.train import optimiser
 from formulas.recurrence import lstm, minimal_gated_unit, rnn
+
+ETA, LAMBDA = sympy.symbols("eta lambda", positive=True)
 
 
 def value(expression, **given):
@@ -160,6 +164,62 @@ def test_the_heavy_ball_has_its_rate(seed):
     measured = (errors[400] / 400 / (errors[200] / 200)) ** (1 / 200)
     assert measured == pytest.approx(value(best["rate"], kappa=100.0), rel=0.01)
     assert value(best["rate"], kappa=100.0) < value(best_step().results["rate"], kappa=100.0)
+
+
+@pytest.mark.parametrize("which", ["", "best "])
+@pytest.mark.parametrize("seed", range(3))
+def test_nesterovs_descent_has_its_rate(seed, which):
+    a, theta = bowl(seed, low=0.1, high=10.0)
+    found = nesterov().results
+    lr = value(found[which + "step"], lambda_min=0.1, lambda_max=10.0)
+    errors = descended(a, theta, "nesterov", 400, lr=lr, momentum=value(found[which + "momentum"], kappa=100.0))
+    measured = (errors[400] / 400 / (errors[200] / 200)) ** (1 / 200)  # a double root, as of the heavy ball
+    assert measured == pytest.approx(value(found[which + "rate"], kappa=100.0), rel=0.01)
+    assert value(heavy_ball().results["rate"], kappa=100.0) < value(found["best rate"], kappa=100.0)
+    assert value(found["best rate"], kappa=100.0) < value(found["rate"], kappa=100.0)
+
+
+@pytest.mark.parametrize("size, factor", [("lr", 0.8), ("lr", 1.2), ("momentum", 0.97), ("momentum", 1.03)])
+@pytest.mark.parametrize("name", ["momentum", "nesterov"])
+def test_no_other_parameters_are_better(name, size, factor):
+    a, theta = bowl(0, low=0.1, high=10.0)
+    results, which = (heavy_ball().results, "") if name == "momentum" else (nesterov().results, "best ")
+    options = {"lr": value(results[which + "step"], lambda_min=0.1, lambda_max=10.0)}
+    options["momentum"] = value(results[which + "momentum"], kappa=100.0)
+    errors = descended(a, theta, name, 400, **{**options, size: factor * options[size]})
+    late = np.log(errors[200:])  # which goes up and down where roots are complex: a line through it has its slope
+    measured = np.exp(np.polyfit(np.arange(len(late)), late, 1)[0])
+    assert not measured < value(results[which + "rate"], kappa=100.0)
+
+
+def test_a_wrong_equivalence_is_found():
+    made = step_sizes()
+    shrinks, edge = made.claim
+    with pytest.raises(Unproved, match=r"⇔ .* is false at"):
+        replace(made, claim=(shrinks, edge.lhs < edge.rhs / 2)).verify(points=20)
+
+
+@pytest.mark.parametrize("statement", STATEMENTS, ids=lambda s: s.__name__)
+def test_a_statement_is_written_as_it_is_read(statement):
+    """Letters, not their names; no function of SymPy; nothing in LaTeX that stands for a word in letters of its own."""
+    made = statement()
+    for name in ("sqrt", "lambda", "kappa", "eta", "Eq(", "Sum(", "Product(", "**", "*", "<=", "oo"):
+        assert name not in str(made).split("[")[0], name
+    for name in ("norm_{", "{max}", "{in}", "()", "DiagMatrix"):
+        assert name not in made.latex().replace(r"\mathrm{max}", "").replace(r"\mathrm{in}", ""), name
+
+
+@pytest.mark.parametrize("expression, text", [
+    ((ETA * LAMBDA - 2) / (1 - ETA), "(η λ − 2)/(1 − η)"),
+    (sympy.sqrt(LAMBDA) / (1 + sympy.sqrt(LAMBDA)) ** 2, "√λ/(√λ + 1)²"),
+    (-(ETA + 1) * LAMBDA**-3, "(−η − 1)/λ³"),
+    (sympy.exp(-ETA * LAMBDA) - sympy.Rational(3, 2), "e^(−η λ) − 3/2"),
+    (LAMBDA - (ETA - 1), "λ + 1 − η"),
+    (ETA ** (LAMBDA - 1), "η^(λ − 1)"),
+    (2 / LAMBDA > ETA, "2/λ > η"),
+])  # fmt: skip
+def test_expressions_in_text(expression, text):
+    assert writing.text(expression) == text
 
 
 @pytest.mark.parametrize("share, grows", [(0.98, False), (1.02, True)])

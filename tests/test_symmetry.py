@@ -134,3 +134,24 @@ def test_inverse_functions(function, slope, low, high):
     x = np.linspace(low, high, 7)[1:-1]
     found = to_numpy(total).value_and_grad(x=x, w=np.arange(5.0))[1]["x"]
     assert np.allclose(found, np.arange(5.0) * slope(x), rtol=1e-12)
+
+
+def test_a_distance_from_itself_is_constant():
+    """‖x_i − x_i‖ is 0 whatever x is: its slope is 0 there, not 0/0; where two points meet it has none."""
+    b, d = axes("b d")
+    c = b.alias("c")
+
+    @formula
+    def energy_distance(x: T[b, d], w: T[b, c]) -> T[()]:
+        r = let("r", sqrt(sum_over(d, (x[b, d] - x[c, d]) ** 2)))
+        return sum_over((b, c), w[b, c] * r[b, c])
+
+    found = gradient(energy_distance)
+    assert found.verify(trials=4)
+    assert "≠" in found.explain("brief")
+    assert to_numpy(energy_distance).verify(trials=3)
+    x, w = np.random.default_rng(0).normal(size=(3, 2)), np.ones((3, 3))
+    apart = x[:, None] - x
+    length = np.sqrt((apart**2).sum(-1)) + np.eye(3)
+    _, gradients = to_numpy(energy_distance).value_and_grad(x=x, w=w)
+    np.testing.assert_allclose(gradients["x"], 2 * (apart / length[..., None]).sum(1), rtol=1e-12)

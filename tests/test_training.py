@@ -38,6 +38,7 @@ from derive.train.cells import cells
 from derive.train.checkpoint import flat, grown, read, save
 from derive.train.data import Data
 from derive.train.optimisers import NAMES
+from derive.train.owned import Owned
 from formulas import conv2d, dense, dropout, mse_loss, relu, tanh
 
 ROOT = Path(__file__).parent.parent
@@ -154,12 +155,54 @@ def test_the_average_of_weights_is_what_is_measured():
     for _ in range(5):
         made.step()
         plain.step()
-        average = plain.params if average is None else {k: 0.8 * average[k] + 0.2 * a for k, a in plain.params.items()}
+        now = {k: a.copy() for k, a in plain.params.items()}
+        average = now if average is None else {k: 0.8 * average[k] + 0.2 * a for k, a in now.items()}
     assert all(np.array_equal(made.params[k], plain.params[k]) for k in made.params)
     for k, a in average.items():
         np.testing.assert_allclose(made.average[k], a, rtol=1e-5, atol=1e-7)
     made.run()
     assert made.curve.held[-1] == made.measured(made.average)[0] != made.measured(made.params)[0]
+
+
+@pytest.mark.parametrize("name, options", [
+    ("sgd", {}), ("adam", {}), ("adam", {"clip": "global", "most": 0.1}), ("adamw", {"clip": "norm", "most": 0.1}),
+    ("lamb", {}), ("novograd", {}), ("rprop", {}),
+])  # fmt: skip
+def test_what_a_training_writes_into_is_what_update_makes(name, options):
+    """Bit for bit; also where a large parameter stands alone, and where somebody puts another one in its place."""
+    rng = np.random.default_rng(0)
+    shapes = {"w": (30, 4), "b": (4,), "large": (130, 130)}
+    params = {n: rng.normal(size=shape).astype("f4") for n, shape in shapes.items()}
+    step = optimiser(name, **options)
+    owned, state, states = Owned(step, params), step.init(params), step.init(params)
+    kept = {n: a.copy() for n, a in params.items()}
+    expected = params
+    for t in range(5):
+        grads = {n: rng.normal(size=shape).astype("f4") for n, shape in shapes.items()}
+        changed = {"lr": 0.01 / (t + 1)} if "lr" in step.defaults else {}
+        expected, states = step.update(expected, grads, states, **changed)
+        state = owned.step(grads, state, changed)
+        for n, a in expected.items():
+            np.testing.assert_array_equal(owned.params[n], a)
+    for n, a in kept.items():
+        np.testing.assert_array_equal(params[n], a)
+    assert owned.holds(owned.params) and not owned.holds(dict(owned.params))
+    if owned.views:
+        owned.params["b"] = owned.params["b"].copy()
+        assert not owned.holds(owned.params)
+
+
+def test_weights_put_in_place_of_others_are_trained_on():
+    one, two = training(), training()
+    for made in (one, two):
+        made.step()
+    one.params = {k: 0.5 * a for k, a in one.params.items()}
+    for k in two.params:
+        two.params[k] = 0.5 * two.params[k]
+    for made in (one, two):
+        made.step()
+        made.step()
+    assert all(np.array_equal(one.params[k], a) for k, a in two.params.items())
 
 
 def test_a_sharp_step_takes_its_gradient_at_the_worst_place_nearby():
@@ -374,6 +417,15 @@ def test_what_a_csv_must_not_be(text, words, tmp_path):
     path.write_text(text, encoding="utf-8")
     with pytest.raises(DeriveError, match=words):
         load(str(path))
+
+
+@pytest.mark.parametrize("comma", [",", ";", "\t"])
+def test_columns_stand_between_commas_semicolons_or_tabs(comma, tmp_path):
+    path = tmp_path / "table.csv"
+    path.write_text("\ufeff" + "\r\n".join(["a|'b, c'|y", *(f"{k}|{k * k}|{k % 2}" for k in range(6))])
+                    .replace("|", comma).replace("'", '"') + "\r\n", encoding="utf-8", newline="")  # fmt: skip
+    found = load(str(path))
+    assert found.classes == ("0", "1") and found.x.tolist() == [[k, k * k] for k in range(6)]
 
 
 def test_csv_targets_are_classes_or_numbers(tmp_path):

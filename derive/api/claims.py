@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from sympy import Expr
 
-from derive.axes import DeriveError, Scalar, Tensor, rename
+from derive.axes import DeriveError, Scalar, Tensor, rename, tensors_of
 from derive.formula import Formula, Traced
 from derive.oracle import Array, Point, evaluate
 from derive.parse import LatexError, Scope, declared, read
@@ -171,7 +171,10 @@ def judge(ground: Ground, claim: Claimed) -> Verdict:
     """The verdict about one expression."""
     x = ground.traced.input(ground.name)
     tensor = _ordered(claim, x)
+    known = {t.name for t in ground.traced.inputs}
     stray = sorted(str(s) for s in body_of(tensor).atoms(Scalar) - set(ground.traced.scalars))
+    stray += sorted(t.name for t in tensors_of(body_of(tensor)) if t.role == "input" and t.body is None
+                    and t.name not in known)  # fmt: skip
     if stray:
         raise LatexError(f"the claim has {', '.join(stray)}, which the formula has not", claim.column)
     return compared(ground, tensor)
@@ -199,6 +202,13 @@ def body_of(tensor: Tensor) -> Expr:
 def _ordered(claim: Claimed, x: Tensor) -> Tensor:
     """Index letters that are those of the variable stand in its order: in index notation there is no transpose."""
     tensor, names = claim.tensor, [a.name for a in x.axes]
+    sizes = [a.size for a in x.axes]
+    if (
+        len(claim.letters) == tensor.ndim
+        and len(set(sizes)) == len(sizes)
+        and {a.size for a in tensor.axes} == set(sizes)
+    ):
+        return tensor.with_(axes=sorted(tensor.axes, key=lambda a: sizes.index(a.size)))
     if len(claim.letters) == tensor.ndim and sorted(claim.letters) == sorted(names):
         return tensor.with_(axes=sorted(tensor.axes, key=lambda a: names.index(a.name)))
     return tensor

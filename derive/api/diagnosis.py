@@ -171,15 +171,20 @@ def _on_simplex(found: Evidence) -> Explanation | None:
     for given in found.traced.inputs:
         if given.ndim == 0 or given.dtype != "real":
             continue
-        arrays = [np.abs(p.arrays[given.name]) + 0.1 for p in found.points]
-        made = [
-            p.with_(arrays={given.name: a / a.sum(axis=-1, keepdims=True)})
-            for p, a in zip(found.points, arrays, strict=True)
-        ]
-        if all(near(found.values(p), found.at(found.truth, p), 1e-7) for p in made):
+        if _holds_where_sums_are(1, given, found) and not _holds_where_sums_are(0.1, given, found):
             letter = given.axes[-1].name
             return "simplex only", f"it holds only where {given.name} is ≥ 0 and sums to 1 over {letter}"
     return None
+
+
+def _holds_where_sums_are(total: float, given: Tensor, found: Evidence) -> bool:
+    """Whether the claim is the truth where an input is positive, and sums to `total` over its last axis."""
+    for point in found.points:
+        positive = np.abs(point.arrays[given.name]) + 0.1
+        made = point.with_(arrays={given.name: total * positive / positive.sum(axis=-1, keepdims=True)})
+        if not near(found.values(made), found.at(found.truth, made), 1e-7):
+            return False
+    return True
 
 
 def _factor_of(pairs: list[tuple[Array, Array]], points: list[Point], of: str) -> Explanation | None:
@@ -231,6 +236,8 @@ def _summed(found: Evidence) -> Explanation | None:
     if claimed.ndim > true.ndim:
         for axes in itertools.combinations(range(claimed.ndim), claimed.ndim - true.ndim):
             if all(c.ndim == claimed.ndim and near(c.sum(axis=axes), t, 1e-7) for t, c in found.pairs):
+                if all(c.shape[k] == 1 for _, c in found.pairs for k in axes):
+                    return "shape", f"an axis of length 1 too many: the claim has the shape {claimed.shape}"
                 return "missing sum", f"a sum is missing: over {_axes(found, axes)}"
         return None
     if claimed.ndim < true.ndim:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import count
 
 from sympy import S
 from sympy.core.basic import Basic
 
-from derive.axes import Entry, TangentOf, Tensor, mapped, rename, tensors_of
+from derive.axes import Entry, TangentOf, Tensor, definitions, mapped, rename, tensors_of
 from derive.engine import tangent_of
 from derive.formula import Traced
 from derive.notation import Notation
@@ -25,7 +26,38 @@ def told(d: Derivative, notation: str | Notation) -> Derivation:
     """The derivation, with the differentials of its definitions where the notation is by differentials."""
     if chosen(notation).kind != DIFFERENTIAL or d.kind not in ("gradient", "vjp"):
         return d.derivation
-    return replace(d.derivation, differentials=tuple(_differentials(d.traced, set(d.results))))
+    given = {t.name: t for e in d.derivation.equations for t in (e.tensor, *definitions([e.result])) if t is not None}
+    taken = given | {t.name: t for t in (*d.traced.inputs, *d.traced.definitions)}
+    found = [part for e in _differentials(d.traced, set(d.results)) for part in _apart(e, taken)]
+    return replace(d.derivation, differentials=tuple(found))
+
+
+def _apart(equation: Equation, taken: dict[str, Tensor]) -> Iterator[Equation]:
+    """A differential after the names that it uses: one that stands for something else in the derivation is exchanged."""
+    for tensor in definitions([equation.result]):
+        if tensor.role != "found" or _is(tensor, taken.get(tensor.name)):
+            continue
+        stem = tensor.name.partition("_")[0]
+        name = next(n for n in (tensor.name, *(f"{stem}_{k}" for k in count(1))) if n not in taken)
+        made = taken[name] = tensor.with_(name=name)
+        equation = _with(equation, tensor, made)
+        target = made[made.axes]
+        yield Equation("found", target, made, (Step("name", target, made.body, "a name for what stands below"),))
+    yield equation
+
+
+def _is(tensor: Tensor, known: Tensor | None) -> bool:
+    """Whether a name stands for the same already."""
+    if known is None or known.body is None or [a.size for a in known.axes] != [a.size for a in tensor.axes]:
+        return False
+    return bool(rename(known.body, dict(zip(known.axes, tensor.axes, strict=True))) == tensor.body)
+
+
+def _with(equation: Equation, old: Tensor, new: Tensor) -> Equation:
+    """The equation with one tensor for another."""
+    (step,) = equation.steps
+    after = mapped(step.after, lambda node: new if node == old else None)
+    return replace(equation, steps=(replace(step, after=after),))
 
 
 def _differentials(traced: Traced, moving: set[str]) -> Iterator[Equation]:
@@ -47,9 +79,9 @@ def _differentials(traced: Traced, moving: set[str]) -> Iterator[Equation]:
 
 def _moving(traced: Traced, moving: set[str]) -> set[str]:
     """The names of all that moves with the variables; a recurrence moves with its own step before."""
-    found, count = set(moving), -1
-    while count < len(found):
-        count = len(found)
+    found, number = set(moving), -1
+    while number < len(found):
+        number = len(found)
         found |= {
             tensor.name
             for tensor in traced.definitions

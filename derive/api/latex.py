@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from derive import parse
 from derive.axes import DeriveError
-from derive.parse import Read, read
+from derive.formula import Formula
+from derive.parse import LatexUnsupported, Read, read
+from derive.parse.nodes import Unknown
+from derive.parse.values import inside
 
 from .catalogue import catalogue
 from .equations import Equation
@@ -23,3 +26,12 @@ def from_latex(
         raise DeriveError(f"start={start!r}: expected 0 or 1")
     found = read(text, where, catalogue=catalogue, start=start, entrywise=entrywise, name=name)
     return Equation(found.members, found.text) if isinstance(found, parse.Equation) else found
+
+
+def differentiable(formula: Formula) -> Formula:
+    """The formula, if every function in it is known. Raises LatexUnsupported, naming one that is abstract."""
+    for tensor in formula.trace().definitions:
+        for node in inside(tensor.body, Unknown):
+            raise LatexUnsupported(f"{node.function} is abstract: its derivative is not known; define it, as in "
+                                   f"{node.function}(x) = …")  # fmt: skip
+    return formula

@@ -45,10 +45,11 @@ def gauss_newton(model: Formula, loss: Formula, wrt: Wrt = None, **static: Any) 
     (pushed,) = tangent.results.values()
     curved = hvp(loss, first.name).trace()
     through = {t.name: t for t in others} | {first.name: output.with_(role="let"), f"{first.name}_dot": pushed}
-    weighted = instantiate(curved, through, {}, {})
+    kept = {s.name: s for s in (*traced.sizes, *curved.sizes)}
+    weighted = instantiate(curved, through, {}, kept)
     pull = as_formula("pullback", "", traced, back.upstreams, back.results.values()).trace()
     given = {t.name: t for t in traced.inputs} | {back.upstreams[0].name: weighted.outputs[0]}
-    results = instantiate(pull, given, {}, {}).outputs
+    results = instantiate(pull, given, {}, kept).outputs
     whole = replace(
         traced,
         scalars=tuple(dict.fromkeys((*traced.scalars, *curved.scalars))),

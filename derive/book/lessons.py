@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from sympy import latex
 from sympy.core.relational import Relational
 
 from derive.api.laws import matrix_laws, verified
@@ -20,6 +19,7 @@ from derive.notation.style import LATEX
 from derive.notation.view import view_of
 from derive.notation.wide import fitted
 from derive.statements import STATEMENTS, Statement
+from derive.statements.writing import latex
 
 from .checks import SEED, TRIALS, Checked
 from .order import TITLE
@@ -83,7 +83,7 @@ def _statements() -> Iterator[Section]:
 
 
 def _given(made: Statement) -> str:
-    return r",\quad ".join(latex(condition) for condition in made.conditions)
+    return r",\quad ".join(latex(part) for part in [*made.named, *made.conditions])
 
 
 def _sides(step: Any) -> tuple[str, str, str]:
@@ -94,8 +94,8 @@ def _sides(step: Any) -> tuple[str, str, str]:
 def _statement_html(made: Statement, words: list[str]) -> str:
     parts = [f"<h2>{escape(made.name[:1].upper() + made.name[1:])}</h2>"]
     parts += [f"<p>{escape(part, quote=False)}</p>" for part in words if part]
-    parts += boxed([f'<div class="wide">{mathml(latex(made.claim), True)}</div>'], "Statement")
-    if made.conditions:
+    parts += boxed([f'<div class="wide">{mathml(made.said(), True)}</div>'], "Statement")
+    if made.named or made.conditions:
         parts.append(f"<p>It holds for {mathml(_given(made))}.</p>")
     cells = []
     for step in made.steps:
@@ -112,8 +112,8 @@ def _statement_tex(made: Statement, words: list[str]) -> str:
     from .tex import prose
 
     parts = [rf"\section{{{escaped(made.name[:1].upper() + made.name[1:])}}}", *map(prose, filter(None, words))]
-    parts.append(rf"\[ {fitted(latex(made.claim), LINE)} \]")
-    if made.conditions:
+    parts.append(rf"\[ {fitted(made.said(), LINE)} \]")
+    if made.named or made.conditions:
         parts.append(rf"\noindent It holds for ${_given(made)}$.")
     for step in made.steps:
         before, sign, after = _sides(step)

@@ -12,7 +12,7 @@ from derive import __version__
 
 from .claiming import claim
 from .explaining import FORMATS, explained, format_of, run_plot
-from .latex import DECLARES, latex
+from .latex import DECLARES, Signed, latex
 from .learning import USES, compare, train
 from .notation import Bold, FromOne, Kind, Layout, Ranges, Samples, Symbols, notation_of
 from .output import deliver, emit, emit_json, forget_stdout
@@ -315,8 +315,8 @@ def stability(
     raise typer.Exit(run(targets or [], everything, Sweep(dtypes, points, seed, reach, strict), jobs, as_json))
 
 
-app.command(epilog=DECLARES)(latex)
-app.command(epilog=DECLARES)(claim)
+app.command(cls=Signed, epilog=DECLARES)(latex)
+app.command(cls=Signed, epilog=DECLARES)(claim)
 app.command(epilog=USES)(train)
 app.command(epilog=USES)(compare)
 app.command()(statement)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from .output import deliver, emit, emit_json
 from .problems import BAD_INPUT, DONE, NO, BadInput, complain, one_of
@@ -19,6 +20,26 @@ Start = Annotated[
     int | None,
     typer.Option("--start", min=0, max=1, metavar="0|1", help="the number of the first index, if it matters"),
 ]
+
+
+class Signed(TyperCommand):
+    """A command whose formula may begin with a minus: `derive latex '-\\log x'`."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        valued = {name for p in self.params for name in p.opts if not getattr(p, "is_flag", False)}
+        values = {at + 1 for at, arg in enumerate(args) if arg in valued and arg.startswith("-")}
+        formulas = [at for at, arg in enumerate(args) if at not in values and begins_with_minus(arg)]
+        if "--" not in args and formulas:
+            rest = [arg for at, arg in enumerate(args) if at not in formulas]
+            args = [*rest, "--", *(args[at] for at in formulas)]
+        return super().parse_args(ctx, args)
+
+
+def begins_with_minus(argument: str) -> bool:
+    """Whether an argument is a formula rather than an option."""
+    if not argument.startswith("-") or argument.startswith("--") or len(argument) < 2:
+        return False
+    return argument[1] not in "oh" or any(c in argument for c in "\\^_{}()+* =")
 
 
 def latex(
@@ -57,9 +78,7 @@ def latex(
 
         deliver(to_numpy(f).source, output)
         return
-    from derive.api import gradient
-
-    d = gradient(f, names)
+    d = _gradient(f, names)
     if as_json:
         emit_json(_results(d, notation))
         return
@@ -117,6 +136,13 @@ def shown(found: Any, notation: str) -> str:
         return repr(found).strip("<>")  # an abstract function has no typeset form
 
 
+def _gradient(f: Any, names: tuple[str, ...] | None) -> Any:
+    from derive.api import gradient
+    from derive.api.latex import differentiable
+
+    return gradient(differentiable(f), names)
+
+
 def _described(found: Any) -> dict[str, Any]:
     members = getattr(found, "members", (found,) if hasattr(found, "trace") else ())
     if not members:
@@ -153,4 +179,4 @@ def _verified(found: Any, names: tuple[str, ...] | None) -> int:
     return DONE if report.passed else NO
 
 
-__all__ = ["BAD_INPUT", "DECLARES", "Start", "Text", "Where", "complain", "latex", "pointed", "read"]
+__all__ = ["BAD_INPUT", "DECLARES", "Signed", "Start", "Text", "Where", "complain", "latex", "pointed", "read"]

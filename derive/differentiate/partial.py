@@ -9,7 +9,7 @@ from typing import Any
 import sympy
 
 from derive.axes import Unsupported
-from derive.terms import ZERO, Algebra, Head, Letter, Poly, Raw, Reader, number, tied, unequal
+from derive.terms import ZERO, Algebra, Atom, Head, Letter, Poly, Raw, Reader, number, tied, unequal
 
 from .matrix import KERNELS, kernel
 
@@ -66,6 +66,8 @@ def partials(reader: Reader, raws: list[Raw]) -> Iterator[Partial]:
             if head.kind not in ("tensor", "name", "op") or not _varies(head):
                 continue
             less = dict(factors)
+            if 0 < power < 1:
+                less |= dict.fromkeys(apart(algebra, head, letters), 1)
             less[atom] = number(power - 1)
             if not less[atom]:
                 del less[atom]
@@ -74,6 +76,29 @@ def partials(reader: Reader, raws: list[Raw]) -> Iterator[Partial]:
                 yield from _through(reader, head, letters, cofactor)
             else:
                 yield head, letters, cofactor
+
+
+def apart(algebra: Algebra, head: Head, letters: tuple[Letter, ...]) -> list[Atom]:
+    """[i ≠ j] for letters at which something is 0 whatever its entries are: a root of it is constant there.
+
+    ‖x_i − x_j‖ has no derivative where points meet, but for i = j it is 0, and so is its derivative.
+    """
+    pairs = [(one, two) for k, two in enumerate(letters) for one in letters[:k] if one != two]
+    alike = [pair for pair in pairs if algebra.letter_space[pair[0]] == algebra.letter_space[pair[1]]]
+    at = {(one, two): tuple(one if a == two else a for a in letters) for one, two in alike}
+    return [(unequal(algebra, (algebra.delta.id, p))[0], p) for p in alike if _vanishes(algebra, head, at[p])]
+
+
+def _vanishes(algebra: Algebra, head: Head, letters: tuple[Letter, ...]) -> bool:
+    """Whether a definition is 0 at letters some of which are the same, by what it is made of."""
+    if head.kind != "name" or len(set(letters)) == len(letters):
+        return False
+    here = algebra.relabelled(head.definition, dict(zip(head.slots, letters, strict=True)))
+    left = [
+        raw for raw in algebra.raws(here)
+        if not any(power > 0 and _vanishes(algebra, algebra.heads[k], at) for (k, at), power in raw[1].items())
+    ]  # fmt: skip
+    return not algebra.poly(left)
 
 
 def _varies(head: Head) -> bool:

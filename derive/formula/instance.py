@@ -21,6 +21,7 @@ from derive.axes import (
     Size,
     Tensor,
     cut_anew,
+    definitions,
     free_axes,
     fresh_letter,
     mapped,
@@ -131,9 +132,11 @@ def instantiate(
             return node.rebound(mapped(node.body, change), letters, at)
         return values.get(node, unify.sizes.get(node))
 
-    cuts = cut_anew(traced.definitions, lambda c: [unify.letter(a) for a in c.axes])
+    defined = definitions((*(y.with_(role="output")[y.axes] for y in traced.outputs),
+                           *(a.statement for a in traced.assumptions)))  # fmt: skip
+    cuts = cut_anew(defined, lambda c: [unify.letter(a) for a in c.axes])
     made.update(cuts)
-    for tensor in traced.definitions:
+    for tensor in defined:
         letters = tuple(unify.letter(a) for a in tensor.axes)
         body = mapped(tensor.body, change)
         free = [a for a in free_axes(body) if a not in letters]  # scalar inputs given as expressions bring letters

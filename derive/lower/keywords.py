@@ -47,7 +47,7 @@ def required(lengths: Lengths) -> list[Require]:
     for tensor, place, axis in [(t, k, a) for t in lengths.task.inputs for k, a in enumerate(t.axes)]:
         if axis.size in lengths.task.sizes:
             size, given = lengths.code(axis.size), extent(tensor.name, place)
-            told = ((str(axis.size), size), ("length", given))
+            told = ((str(axis.size), size), ("given", given))
             text = f"{tensor.name} of length {axis.size} along {axis.name}"
             found.append(Require(Op("equal", (given, size)), text, told))
     for statement in dict.fromkeys(lengths.task.assumptions):

@@ -90,9 +90,7 @@ def memory(plan: Plan, targets: Sequence[Node], notes: Mapping[Node, str]) -> Me
                 outside.add(leaf)
     for target in targets:
         last[target] = FOREVER
-    for node in reversed(items):
-        if node.op in NOT_OURS:  # whoever reads it reads what it is a view of
-            last.update((leaf, max(last[leaf], last.get(node, 0))) for leaf in leaves[node])
+    _outlast_views(last, items, leaves)
     whole = {(s, leaf) for s, group in plan.segments if s[1] is not None for leaf in _read_whole(group, plan)}
     chain: dict[Node, Chain] = {}
     open_: list[Chain] = []
@@ -119,6 +117,13 @@ def memory(plan: Plan, targets: Sequence[Node], notes: Mapping[Node, str]) -> Me
         for part in _named_parts(own, notes, readers, plan):
             chain.update(dict.fromkeys(part.members, part))
     return Memory(chain, leaves, outside)
+
+
+def _outlast_views(last: dict[Node, int], items: Sequence[Node], leaves: Mapping[Node, tuple[Node, ...]]) -> None:
+    """Whoever reads what may be a view reads what it is a view of."""
+    for node in reversed(items):
+        if node.op in NOT_OURS:
+            last.update((leaf, max(last[leaf], last.get(node, 0))) for leaf in leaves[node])
 
 
 def dying(

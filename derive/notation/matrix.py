@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 
 import sympy
 from sympy import Rational, S
@@ -39,6 +40,7 @@ from .factors import Factors, flattened, number_of
 from .glyphs import Glyph
 from .implied import tidied
 from .matrix_functions import function_factor, letters_at
+from .mirrors import symmetric
 from .names import Names, key_of
 from .network import Factor, Forms, Matrix, Network, NoMatrixForm, transposed, turns
 from .printer import Printer, derivative
@@ -285,7 +287,11 @@ class Matrices:
         return self._factor(node, ()).piece
 
     def _factor(self, node: Basic, letters: tuple[Axis, ...]) -> Factor:
-        """One factor over its own letters."""
+        """One factor over its own letters; of one that is symmetric no transpose is written."""
+        factor = self._made(node, letters)
+        return replace(factor, symmetric=True) if symmetric(node, letters, self.names.mirrors) else factor
+
+    def _made(self, node: Basic, letters: tuple[Axis, ...]) -> Factor:
         if isinstance(node, Entry):
             return self._entry(node)
         if isinstance(node, AdjointOf):

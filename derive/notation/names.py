@@ -137,6 +137,7 @@ class Names:
     outer: frozenset[Expr] = frozenset()  # lengths of letters below matrices: t of X_t, samples of a batch
     recurs: bool = False  # whether something is read one step before: s_{t−1}
     samples: Axis | None = None  # what counts samples: the first axis of the first input that has two
+    mirrors: Mapping[Key, tuple[int, int, int]] = field(default_factory=dict)  # axes that may change places, and a sign
 
     @staticmethod
     def of(

@@ -30,37 +30,45 @@ from derive.axes import (
 from derive.steps import Derivation, Equation, Step
 
 from .factors import Factors, flattened
+from .states import states_kept
 
 NAMED = ("let", "output", "input")  # roles of the formula's own tensors; a definition by itself has them as inputs
 
 
 @dataclass(frozen=True)
 class Carry:
-    """`before[t, …]` is `state[shifted, …]`, and `start` where that is before the first step."""
+    """`before[…, t, …]` is `state[…, shifted, …]`, and `start` where that is before the first step."""
 
     before: Tensor
     state: Tensor
+    place: int  # of t among the letters: not the first in a recurrence within another
     shifted: Expr  # t − 1, or t + 1 where the recurrence runs from the last step to the first
     first: Expr  # the place before the first step: −1, or T
     start: Expr
 
     @property
     def over(self) -> Axis:
-        return self.before.axes[0]
+        return self.before.axes[self.place]
+
+    def moved(self, indices: Sequence[Basic]) -> tuple[Basic, ...]:
+        """The indices one step before."""
+        before = self.shifted.xreplace({self.over: indices[self.place]})
+        return (*indices[: self.place], before, *indices[self.place + 1 :])
 
     def at(self, indices: Sequence[Basic], kind: type[Entry] = Entry) -> Entry:
         """The state one step before the place that `indices` say; it may lie before the first step."""
-        return kind(self.state, _moved(self.shifted, self.over, indices[0]), *indices[1:])
+        return kind(self.state, *self.moved(indices))
 
     def kind(self, node: Entry) -> type[Entry]:
         """How a state is read: a tilde is for what lies beside it, not for what is before its first step."""
-        beside = zip(self.before.axes[1:], node.indices[1:], strict=True)
-        return Entry if all(in_range(index, axis.size) for axis, index in beside) else node.func
+        along = enumerate(zip(self.before.axes, node.indices, strict=True))
+        return Entry if all(k == self.place or in_range(i, a.size) for k, (a, i) in along) else node.func
 
     @property
     def begins(self) -> tuple[Entry, Expr]:
         """s_{−1} = h0."""
-        return Entry(self.state, self.first, *self.before.axes[1:]), self.start
+        axes = [self.first if k == self.place else axis for k, axis in enumerate(self.before.axes)]
+        return Entry(self.state, *axes), self.start
 
 
 def carry_of(tensor: Tensor) -> Carry | None:
@@ -69,18 +77,16 @@ def carry_of(tensor: Tensor) -> Carry | None:
         return None
     terms = flattened(tensor.body, Add) if isinstance(tensor.body, Add) else [tensor.body]
     read = next((t for t in terms if isinstance(t, PaddedEntry) and isinstance(t.tensor, Carried)), None)
-    if read is None or len(terms) > 2 or read.tensor.target is None or read.indices[1:] != tensor.axes[1:]:
+    if read is None or len(terms) > 2 or read.tensor.target is None or read.tensor.ndim != tensor.ndim:
         return None
-    over, shifted = tensor.axes[0], read.indices[0]
-    place = Integer(-1) if shifted == over - 1 else over.size
+    shifted = [k for k, (index, axis) in enumerate(zip(read.indices, tensor.axes, strict=True)) if index != axis]
+    if len(shifted) != 1:
+        return None
+    over, before = tensor.axes[shifted[0]], read.indices[shifted[0]]
+    first = Integer(-1) if before == over - 1 else over.size
     starts = [f for t in terms if t is not read for f in Factors(t).above if not isinstance(f, Delta)]
     start = starts[0] if len(starts) == 1 else Mul(*starts, evaluate=False) if starts else Integer(0)
-    return Carry(tensor, read.tensor.target, shifted, place, start)
-
-
-def _moved(shifted: Expr, over: Axis, place: Basic) -> Expr:
-    """The place before another: t − 1 of t, and 0 of 1."""
-    return shifted.xreplace({over: place})
+    return Carry(tensor, read.tensor.target, shifted[0], before, first, start)
 
 
 @dataclass(frozen=True)
@@ -107,6 +113,8 @@ class Retelling:
 
     carries: Mapping[str, Carry]
     same: Mapping[str, Tensor]  # what is another tensor, entry by entry: m of m[t, h] = c[t, h]
+    given: Derivation  # in which the adjoints of states keep their names
+    bodies: Mapping[str, Expr]  # of adjoints, where that makes them other ones
     made: dict[Tensor, Tensor] = field(default_factory=dict)
 
     def __call__(self, node: Any) -> Any:
@@ -125,18 +133,19 @@ class Retelling:
             return self.tensor(node)
         if isinstance(node, AdjointOf) and self._stays(node):
             return node
-        if isinstance(node, Add) and any(map(self._comes_back, node.args)):
-            return Add(*map(self, sorted(node.args, key=self._comes_back)), evaluate=False)
+        if isinstance(node, Add) and any(map(self._comes_back, terms := self._opened(node))):
+            return Add(*map(self, sorted(terms, key=self._comes_back)), evaluate=False)
+        if isinstance(node, Mul) and (bare := _without_tilde(node, self.carries)) is not None:
+            return self(bare)
         if not isinstance(node, Entry):
             return None
-        tensor = _defined(node.tensor)
+        tensor = self._defined(node.tensor)
         indices = [self(index) for index in node.indices]
         if tensor.role == "adjoint" and self.hides(tensor) and tensor.body is not None:
             return self._plain(rename(self(tensor.body), dict(zip(tensor.axes, indices, strict=True))))
         if tensor.role == "tangent" and tensor.of in self.carries:
             carry = self.carries[tensor.of]
-            moved = _moved(carry.shifted, carry.over, indices[0])
-            return carry.kind(node)(self._tangent(tensor, carry), moved, *indices[1:])
+            return carry.kind(node)(self._tangent(tensor, carry), *carry.moved(indices))
         if tensor.name in self.carries and tensor.role in NAMED:
             carry = self.carries[tensor.name]
             return self(carry.at(indices, carry.kind(node)))
@@ -148,6 +157,22 @@ class Retelling:
         """Whether what is derived keeps its name: ∂L/∂y and dy, where y is a state called another name."""
         tensor = node.entry.tensor
         return tensor.role == "output" or (self.hides(tensor) and not isinstance(node, TangentOf))
+
+    def _defined(self, tensor: Tensor) -> Tensor:
+        """The tensor that was carried, with the definition that a reader meets."""
+        tensor = _defined(tensor)
+        body = self.bodies.get(tensor.name)
+        return tensor if body is None else tensor.with_(body=body)
+
+    def _opened(self, node: Basic) -> list[Expr]:
+        """The terms of a sum, those of a hidden adjoint among them: each has a place of its own."""
+        found: list[Expr] = []
+        for term in flattened(node, Add) if isinstance(node, Add) else [node]:
+            tensor = term.tensor if type(term) is Entry else None
+            body = self._defined(tensor).body if tensor is not None and tensor.of in self.same else None
+            inner = tensor is not None and self.hides(tensor) and isinstance(body, Add)
+            found += self._opened(rename(body, dict(zip(tensor.axes, term.indices, strict=True)))) if inner else [term]
+        return found
 
     def _comes_back(self, term: Basic) -> bool:
         """Whether a term is what the next step hands back: it stands after what this step gives."""
@@ -163,7 +188,7 @@ class Retelling:
 
     def tensor(self, tensor: Tensor) -> Tensor:
         """The tensor with a body that is retold."""
-        tensor = _defined(tensor)
+        tensor = self._defined(tensor)
         if tensor.body is None:
             return tensor
         if tensor not in self.made:
@@ -178,8 +203,9 @@ class Retelling:
         steps = tuple(dict.fromkeys(c.over.size for c in self.carries.values()))
         return Subject(whole, kept, tuple(self.tensor(t) for t in whole.outputs), begins, steps)
 
-    def derivation(self, derivation: Derivation) -> Derivation:
+    def derivation(self) -> Derivation:
         """Every equation retold, but for those of tensors that are not met."""
+        derivation = self.given
         kept = [self._equation(e) for e in derivation.equations if not self.hides(_about(e))]
         moved = [self._equation(e) for e in derivation.differentials if not self.hides(_about(e))]
         of = None if derivation.of is None else self(derivation.of)
@@ -190,7 +216,7 @@ class Retelling:
             Step(s.law, self(s.before), self(s.after), s.why, tuple(self._cited(s.cites)))
             for s in equation.steps
         ]  # fmt: skip
-        told = [s for s in steps if s.before != s.after or len(steps) == 1]
+        told = [s for s in steps if not _alike(s.before, s.after) or len(steps) == 1]
         tensor = self.tensor(equation.tensor) if equation.tensor is not None else None
         if equation.kind == "adjoint" and told and tensor is not None:
             told += self._closed(told[-1].after, tensor)
@@ -215,14 +241,16 @@ class Retelling:
 
     def _plain(self, node: Any) -> Any:
         """Entries one step further on, written as such: 0 by itself is what lies beyond the steps, not beside them."""
-        overs = {carry.over for carry in self.carries.values()}
+        backs = {carry.over: carry.first == -1 for carry in self.carries.values()}
+
+        def known(axis: Axis, index: Expr) -> bool:
+            return in_range(index, axis.size) or (axis in backs and is_beyond(index, axis, backs[axis]))
 
         def bare(entry: Basic) -> Entry | None:
             if not isinstance(entry, PaddedEntry):
                 return None
             along = zip(entry.tensor.axes, entry.indices, strict=True)
-            beside = [(index, axis) for axis, index in along if axis not in overs or not is_step(index)]
-            return Entry(*entry.args) if all(in_range(index, axis.size) for index, axis in beside) else None
+            return Entry(*entry.args) if all(known(axis, index) for axis, index in along) else None
 
         return mapped(node, bare)
 
@@ -230,6 +258,29 @@ class Retelling:
         """What is cited, but for what says that a thing is itself."""
         found = [self(cited) if isinstance(cited, Basic) else cited for cited in cites]
         return [c for c in found if not (isinstance(c, Eq) and c.args[0] == c.args[1])]
+
+
+def _without_tilde(product: Mul, carries: Mapping[str, Carry]) -> Expr | None:
+    """x̃_{l−1} s̃_{l−1,t−1} is x̃_{l−1} s_{l−1,t−1}: 0 is there already, and s_{l−1,−1} is what it starts from."""
+    factors = list(product.args)
+    padded = [f for f in factors if isinstance(f, PaddedEntry)]
+    for state in (f for f in padded if _defined(f.tensor).name in carries):
+        others = [pair for f in padded if f is not state for pair in _outside(f)]
+        if all(pair in others for pair in _outside(state)):
+            return Mul(*(Entry(*f.args) if f is state else f for f in factors), evaluate=False)
+    return None
+
+
+def _outside(entry: PaddedEntry) -> list[tuple[Basic, Expr]]:
+    """The indices that may lie outside, each with the length of its axis."""
+    pairs = zip(entry.indices, entry.tensor.axes, strict=True)
+    return [(index, axis.size) for index, axis in pairs if not in_range(index, axis.size)]
+
+
+def _alike(before: Any, after: Any) -> bool:
+    """Whether two expressions are the same sum, in whatever order."""
+    one, two = (flattened(side, Add) if isinstance(side, Add) else [side] for side in (before, after))
+    return before == after or (len(one) == len(two) and set(one) == set(two))
 
 
 def _about(equation: Equation) -> Tensor | None:
@@ -257,7 +308,10 @@ def retelling(derivation: Derivation, subject: Any) -> Retelling | None:
     defined = {t.name: t for t in subject.definitions}
     carries = {name: carry for name, tensor in defined.items() if (carry := carry_of(tensor)) is not None}
     adjoints = {e.tensor.of: e.tensor for e in derivation.equations if e.kind == "adjoint" and e.tensor is not None}
-    carries = {name: c for name, c in carries.items() if name not in adjoints or not _rests_on(adjoints[name], name)}
+    around = frozenset(name for name in carries if name in adjoints and _rests_on(adjoints[name].body, name))
+    _, bodies = states_kept(derivation, around)
+    still = {name for name in around if _rests_on(bodies.get(adjoints[name].name, adjoints[name].body), name)}
+    carries = {name: c for name, c in carries.items() if name not in still}
     reads = {e for tensor in defined.values() for e in tensor.body.atoms(PaddedEntry)}
     carries = {name: c for name, c in carries.items() if c.start == 0 or not _beside(c, reads)}
     if not carries:
@@ -266,13 +320,12 @@ def retelling(derivation: Derivation, subject: Any) -> Retelling | None:
     named = {t.name: t for t in (*subject.definitions, *subject.outputs)}
     same = {n: other for n, t in named.items() if (other := _same(t)) and (n in states or other.name in states)}
     same = {n: same.get(other.name, other) for n, other in same.items()}
-    return Retelling(carries, same)
+    return Retelling(carries, same, *states_kept(derivation, around - still))
 
 
-def _rests_on(adjoint: Tensor, of: str) -> bool:
+def _rests_on(body: Basic | None, of: str) -> bool:
     """Whether an adjoint stands in its own definition, without another name between."""
-    entries = adjoint.body.atoms(Entry) if adjoint.body is not None else set()
-    return any(_defined(e.tensor).of == of for e in entries)
+    return body is not None and any(_defined(e.tensor).of == of for e in body.atoms(Entry))
 
 
 def _beside(carry: Carry, reads: Iterable[Entry]) -> bool:
@@ -287,10 +340,18 @@ def is_step(index: Basic) -> bool:
     return len(plain) <= 1 and all(isinstance(p, Symbol) for p in plain)
 
 
+def is_beyond(index: Expr, axis: Axis, forwards: bool) -> bool:
+    """Whether an index is a step, or lies beyond the last: T − 1, t + 1, where adjoints are 0; not before the first."""
+    number = sum(p for p in (flattened(index, Add) if isinstance(index, Add) else [index]) if isinstance(p, Integer))
+    away = number if forwards else -number
+    moved = index if forwards else index + away
+    return is_step(index) and in_range(moved, axis.size + max(away, 0))
+
+
 def retold(derivation: Derivation, subject: Any) -> tuple[Derivation, Any]:
     """A derivation and its formula, recurrences as textbooks write them."""
     tell = None if isinstance(subject, Subject) else retelling(derivation, subject)
-    return (derivation, subject) if tell is None else (tell.derivation(derivation), tell.subject(subject))
+    return (derivation, subject) if tell is None else (tell.derivation(), tell.subject(subject))
 
 
 __all__ = ["Carry", "Retelling", "Subject", "carry_of", "is_step", "retelling", "retold"]

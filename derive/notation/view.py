@@ -21,6 +21,7 @@ from derive.axes import (
     SumOver,
     TangentOf,
     Tensor,
+    definitions,
     free_axes,
     tensors_of,
 )
@@ -32,6 +33,7 @@ from .completed import completed
 from .glyphs import raw
 from .lines import unmarked
 from .matrix import Matrices
+from .mirrors import mirrors
 from .named import NamedTensors
 from .names import Names, key_of
 from .printer import Printer
@@ -82,6 +84,7 @@ class View:
         self.choice, self.notation = names.choice, names.choice.kind
         self.sizes = tuple(sizes)
         self.matrices = Matrices(names, style, of)
+        self.turned = Matrices(replace(names, mirrors={}), style, of)  # A = Aᵀ, which would be A = A
         self.named = NamedTensors(names, style, of)
         self.called = called
         self.printed = ""
@@ -109,7 +112,9 @@ class View:
         if self.choice.by_matrices:
             lead = node.args[0] if isinstance(node, AdjointOf) else node  # G = (∂L/∂Y)ᵀ in numerator layout
             over = self.matrices.over(lead, letters) if len(self.matrices.inner(letters)) < 3 else letters
-            return self.matrices.show(node, over, self.matrices.form(lead))
+            shown = self.matrices.show(node, over, self.matrices.form(lead))
+            alike = shown is not None and isinstance(node, Eq) and len(set(unmarked(shown.source).split(" = "))) == 1
+            return self.turned.show(node, over, self.matrices.form(lead)) if alike else shown
         return self.named.show(node, letters) if self.notation == "named" else None
 
     def tensor(self, tensor: Tensor) -> str:
@@ -250,8 +255,12 @@ class View:
             return show, [self.named.show(line.expression, chain.letters) for line in chain.lines]
         lead = chain.target[0]
         letters, form = self.matrices.over(lead, chain.letters), self.matrices.form(lead)
-        targets = [self.matrices.show(t, letters, form) for t in chain.target]
-        return targets, [self.matrices.show(line.expression, letters, form) for line in chain.lines]
+        for matrices in (self.matrices, self.turned):
+            targets = [matrices.show(t, letters, form) for t in chain.target]
+            rows = [matrices.show(line.expression, letters, form) for line in chain.lines]
+            if None in targets or len({piece.source for piece in (*targets, *rows) if piece is not None}) > 1:
+                break
+        return targets, rows
 
     def _differentials(self, chain: Chain) -> list[Shown]:
         """dL = tr(Gᵀ X dW), step by step; then what stands before dW, transposed: ∂L/∂W = Xᵀ G."""
@@ -346,6 +355,9 @@ def view_of(derivation: Derivation, subject: Told, style: Style, notation: str |
     samples = next((axes[0] for axes in inner if len(axes) == 2), None)
     order = tuple(dict.fromkeys([*(a for t in subject.outputs for a in t.axes), *letters]))
     names = replace(names, order=order, samples=samples, recurs=isinstance(subject, Subject))
+    if names.choice.by_matrices:
+        named = definitions([*bodies, *expressions_in(derivation), *(t[t.axes] for t in defined)])
+        names = replace(names, mirrors=mirrors(named, stated))
     return View(names, style, derivation.of, subject.sizes, _kinds([*bodies, *expressions_in(derivation)]))
 
 

@@ -115,6 +115,8 @@ class Binders(Names):
 
     def of_set(self, part: list[Token]) -> list[Node] | None:
         """i ∈ {1, …, n} and i ∈ [n] as 1 ≤ i ≤ n; x ∈ 𝒳 as x; None for anything else."""
+        if part[0].text == "(" and (pair := self.pair_of_set(part)) is not None:
+            return pair
         if len(part) < 3 or part[1].text != "in" or part[0].kind != "letter":
             return None
         found = stem_of(part[2:])
@@ -140,6 +142,17 @@ class Binders(Names):
         ends = (self.sub(low).whole(), letter, self.sub(high).whole())
         return [Relation(column, ends, ("<=", "<="))]
 
+    def pair_of_set(self, part: list[Token]) -> list[Node] | None:
+        """(i, j) ∈ Ω, Ω a mask of two axes: both letters, where Ω_ij holds."""
+        texts = [t.text for t in part[:6]]
+        if texts[2:3] != [","] or texts[4:6] != [")", "in"] or part[1].kind != "letter" or part[3].kind != "letter":
+            return None
+        found = self.below(part[6:]) if len(part) > 6 else None
+        if not isinstance(found, Name) or "mask" not in self.scope.names[found.key].flags:
+            raise LatexError("a set of pairs is declared as a mask, as in where='Omega: n m mask'", part[0].column)
+        letters = tuple(Letter(part[k].column, part[k].text) for k in (1, 3))
+        return [*letters, At(part[0].column, found, letters)]
+
     def binds(self, found: list[Node], start: Token) -> set[str]:
         """The letters that the sign binds: those written alone, before =, or new in a relation."""
         alone = {_letter(one) for one in found if not isinstance(one, Relation)}
@@ -152,11 +165,15 @@ class Binders(Names):
                 continue
             new = [n for n in map(_letter, one.items) if n and n not in self.letters and n not in letters]
             new = [n for n in new if self.scope.length(n) is None or n in map(_letter, one.items[:-1])]
-            if len(new) > 1 and "!=" in one.signs:
+            if len(new) > 1 and "!=" in one.signs and not self.closed:
                 raise LatexError(f"two readings: is {new[1]} bound here too? Write \\sum_{{{new[1]}}} before it, "
                                  f"or give "
                                  f"the formula a left-hand side with {new[1]}", start.column)  # fmt: skip
             letters |= set(new)
+        if not letters and any(isinstance(one, Name) for one in found):
+            what = "an expectation" if start.text in ("mathbb", "hat", "E") else "a minimum, a maximum or a sum"
+            raise LatexError(f"{what} over a variable that is declared is not read: give what stands after it, or "
+                             f"letters of its axes", start.column)  # fmt: skip
         if not letters:
             raise LatexError("no letter is bound below the sign", start.column)
         return letters
@@ -183,6 +200,9 @@ class Binders(Names):
                 neighbours = one.items[1]
                 conditions.append(At(one.column, neighbours.base, (*neighbours.indices, one.items[0])))
                 continue
+            if one.signs == ("in",) and isinstance(one.items[1], Name):  # i ∈ D, D a mask
+                conditions.append(At(one.column, one.items[1], one.items[:1]))
+                continue
             for left, sign, right in zip(one.items, one.signs, one.items[1:], strict=False):
                 if not _limit(left, sign, right, letters, low, high):
                     conditions.append(Relation(one.column, (left, right), (sign,)))
@@ -196,7 +216,9 @@ class Binders(Names):
             raise LatexError("an upper limit needs one letter below the sign, as in \\sum_{i=1}^{n}", start.column)
         if one.low is None:
             raise LatexError(f"an upper limit without a lower one: write \\sum_{{{one.letter}=1}}", start.column)
-        high = self.sub(sup).whole()
+        limit = self.sub(sup)
+        limit.limiting = True
+        high = limit.whole()
         return tuple(Range(r.column, r.letter, one.low, high) for r in ranges)  # i, j = 1 … n limits both
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from sympy import (
@@ -39,7 +40,6 @@ from derive.axes import (
     Axis,
     BoolEntry,
     Delta,
-    DeriveError,
     Determinant,
     Digamma,
     Entry,
@@ -51,18 +51,18 @@ from derive.axes import (
     Softplus,
     StopGradient,
     SumOver,
-    Tensor,
     Where,
     rename,
 )
 
 from . import factorials, products
+from .catalogued import of_catalogue
 from .errors import LatexError, LatexUnsupported
 from .letters import plain
 from .matrices import p_norm, vec
 from .nodes import Slope, Unknown
-from .tree import Call, Node
-from .values import COLUMN, Value, fitted, is_open, mul, power
+from .tree import Binary, Call, Name, Node
+from .values import Value, fitted, is_open, mul, power
 
 ELEMENTWISE: dict[str, Any] = {
     "exp": exp, "log": log, "sin": sin, "cos": cos, "tan": tan, "sinh": sinh, "cosh": cosh, "tanh": tanh, "atan": atan,
@@ -94,7 +94,7 @@ def called(meaning: Any, node: Call) -> Value:
         return _slope(meaning, node)
     if name == "E" or "*" in name:
         return _abstract(meaning, node)
-    return _of_catalogue(meaning, node)
+    return of_catalogue(meaning, node)
 
 
 def _one(meaning: Any, node: Call) -> Value:
@@ -117,6 +117,10 @@ def _elementwise(meaning: Any, node: Call) -> Value:
         and determinant(meaning, inner) is not None
     ):
         return _logdet(meaning, inner)
+    if name == "abs" and _is_definite(meaning, inner) and (found := determinant(meaning, node)) is not None:
+        return found
+    if name == "log" and isinstance(inner, Binary) and inner.operator in ("/", "*", "cdot", "times"):
+        node = Call(node.column, name, (_volumes(meaning, inner),))
     found = _one(meaning, node)
     if name in OF_SQUARES:
         meaning.not_square(found, name, node)
@@ -144,6 +148,19 @@ def determinant(meaning: Any, node: Call) -> Value | None:
     if found.rank != 2 or found.axes[0].size != found.axes[1].size or is_open(found):
         return None
     return Value(Determinant(found.body, *found.axes))
+
+
+def _is_definite(meaning: Any, node: Node) -> bool:
+    return isinstance(node, Name) and "definite" in meaning.scope.names[node.key].flags
+
+
+def _volumes(meaning: Any, node: Node) -> Node:
+    """log(|A|/|B|): within products and quotients |A| of a square matrix is its determinant."""
+    if isinstance(node, Binary) and node.operator in ("/", "*", "cdot", "times"):
+        return replace(node, left=_volumes(meaning, node.left), right=_volumes(meaning, node.right))
+    if isinstance(node, Call) and node.function == "abs" and meaning.value(node.arguments[0]).rank == 2:
+        return replace(node, function="det")
+    return node
 
 
 def volume(meaning: Any, node: Node, exponent: Expr) -> Value | None:
@@ -322,48 +339,3 @@ WHOLE: dict[str, Callable[[Any, Call], Value]] = {
     "binom": factorials.binomial,
     "expm": _later,
 }  # fmt: skip
-
-
-def _of_catalogue(meaning: Any, node: Call) -> Value:
-    """A formula of the catalogue by its name; a vector may stand for a batch of one."""
-    formula = meaning.scope.formula(node.function)
-    if formula is None:
-        raise LatexError(f"{node.function} is no function that is known", node.column)
-    tensors = formula.tensors
-    required = [p for p in tensors if p.required]
-    if not len(required) <= len(node.arguments) <= len(tensors):
-        raise LatexError(f"{node.function}: expected {', '.join(p.name for p in required)}, given "
-                         f"{len(node.arguments)} arguments", node.column)  # fmt: skip
-    values = [meaning.value(one) for one in node.arguments]
-    single = bool(tensors) and not tensors[0].type.any_shape and values[0].rank == len(tensors[0].type.axes) - 1
-    try:
-        given = [
-            _argument(meaning, value, parameter, single) for value, parameter in zip(values, tensors, strict=False)
-        ]
-        made = formula(*given)
-    except DeriveError as problem:
-        raise LatexError(f"{node.function}: {problem}", node.column) from None
-    if isinstance(made, tuple):
-        raise LatexUnsupported(f"{node.function} has several results", node.column)
-    return _result(meaning, made, values[0], single)
-
-
-def _argument(meaning: Any, value: Value, parameter: Any, single: bool) -> Any:
-    """A tensor over the axes of a value."""
-    if value.rank == 0:
-        return value.body
-    axes: tuple[Axis, ...] = value.axes
-    if single and not parameter.type.any_shape and len(parameter.type.axes) == value.rank + 1:
-        axes = (Axis("q0_", Integer(1)), *axes)
-    count = meaning.letters.slot(Integer(1), "u").name
-    return Tensor(f"arg_{count}".strip("_"), axes, body=value.body, role="let")
-
-
-def _result(meaning: Any, made: Any, first: Value, single: bool) -> Value:
-    if not isinstance(made, Tensor):
-        return Value(made)
-    if single and made.ndim and made.axes[0].size == 1:
-        slots = meaning.letters.slots(made, 1)
-        return Value(made[(Integer(0), *slots)], slots, COLUMN)
-    slots = meaning.letters.slots(made)
-    return Value(made[slots] if slots else made[()], slots, first.turn if first.rank == len(slots) else COLUMN)

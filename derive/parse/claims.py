@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -137,5 +138,7 @@ def _claimed(
     if letters and set(letters) == set(free):
         order = [*sorted(tensor.axes[: made.free], key=lambda a: letters.index(a.name)), *tensor.axes[made.free :]]
         tensor, free = tensor.with_(axes=order), tuple(letters)
-    written = text[part[0].column : part[-1].column + len(part[-1].shown)]
+    last = part[-1].column
+    command = re.compile(r"\\[A-Za-z]+|\\.|").match(text, last)
+    written = text[part[0].column : max(last + len(part[-1].shown), command.end() if command else 0)]
     return Claimed(tensor, free, number, written.strip(), part[0].column)

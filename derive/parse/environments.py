@@ -34,7 +34,7 @@ class Environments(Suffixes):
                 rows[-1][-1].append(token)
         if self.next().text != kind:
             raise LatexError(f"\\begin{{{kind}}} is closed by another \\end", start.column)
-        if spaced and all(len(row) == 1 for row in rows):  # \\\\[3pt] between rows, \\\\ within them
+        if spaced and all(len(row) == 1 for row in rows):  # \\[3pt] between rows, \\ within them
             rows = _rejoined(rows, breaks)
         rows = [row for row in rows if any(row)]
         if kind in ("cases", "dcases"):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import sympy
@@ -41,12 +42,22 @@ def scalar_calculus(group: Sequence[Token], column: int) -> Expr:
         raise LatexError("a number before a fraction would be read as a mixed number: write \\cdot", column)
     if len(group) > LONGEST or len(letters) > 1 or "e" in letters or "i" in letters:
         raise LatexUnsupported("only short integrals, limits and binomials of one variable are supported", column)
-    found = _converted(_written(group), column)
+    _required(column)
+    try:
+        return _value(_written(group))
+    except (LatexError, LatexUnsupported) as problem:
+        raise type(problem)(problem.problem, column) from None
+
+
+@lru_cache(maxsize=256)
+def _value(text: str) -> Expr:
+    """The number that a text of the gate means; the other parser takes its time."""
+    found = _converted(text)
     if not all(isinstance(node, NODES) for node in sympy.preorder_traversal(found)):
-        raise LatexUnsupported("the integral, limit or binomial holds what is not known here", column)
+        raise LatexUnsupported("the integral, limit or binomial holds what is not known here")
     if getattr(found, "free_symbols", None):
-        raise LatexError("an integral, a limit or a binomial must be a number: its variable is not bound", column)
-    return _number(found, column)
+        raise LatexError("an integral, a limit or a binomial must be a number: its variable is not bound")
+    return _number(found)
 
 
 def _written(group: Sequence[Token]) -> str:
@@ -58,38 +69,43 @@ def _written(group: Sequence[Token]) -> str:
     )
 
 
-def _converted(text: str, column: int) -> Any:
+def _required(column: int) -> None:
     try:
-        from latex2sympy2_extended import latex2sympy
+        from latex2sympy2_extended import latex2sympy  # noqa: F401
     except ImportError as problem:
         raise LatexUnsupported(
             "integrals, limits and binomials of numbers need the package latex2sympy2_extended: "
             "pip install 'derive-math[latex]'",
             column,
         ) from problem
+
+
+def _converted(text: str) -> Any:
+    from latex2sympy2_extended import latex2sympy
+
     try:
         return latex2sympy(text)
     except Exception as problem:  # whatever it raises, it has not read the text
-        raise LatexError(f"the integral, limit or binomial cannot be read: {type(problem).__name__}", column) from None
+        raise LatexError(f"the integral, limit or binomial cannot be read: {type(problem).__name__}") from None
 
 
-def _number(found: Any, column: int) -> Expr:
+def _number(found: Any) -> Expr:
     """Its exact value: of polynomials between finite ends, of limits that are one from both sides, of whole numbers."""
     value: Any = None
     if isinstance(found, sympy.Integral) and _plain_integral(found):
         value = found.doit()
         if abs(float(value) - float(found.evalf(12))) > 1e-8 * (1 + abs(float(value))):  # a second way: quadrature
-            raise LatexError("two values for the integral: by its antiderivative, and by quadrature", column)
+            raise LatexError("two values for the integral: by its antiderivative, and by quadrature")
     elif isinstance(found, sympy.Limit) and sympy.count_ops(found.args[0]) <= 12:
         inner, variable, point = found.args[:3]
         value = sympy.limit(inner, variable, point, "+")
         if point.is_finite and sympy.limit(inner, variable, point, "-") != value:
-            raise LatexError("the limit differs from the left and from the right", column)
+            raise LatexError("the limit differs from the left and from the right")
     elif isinstance(found, (sympy.Integer, sympy.binomial)):
         value = found.doit()
     if value is None or not value.is_number or not value.is_real or not value.is_finite:
         raise LatexUnsupported("only integrals of polynomials between numbers, short limits and binomials of numbers "
-                               "are supported", column)  # fmt: skip
+                               "are supported")  # fmt: skip
     return value
 
 

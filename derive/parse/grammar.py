@@ -36,6 +36,8 @@ class Cursor:
         self.bars: list[str] = []
         self.binding = False  # whether these are the letters below a sign
         self.indexing = False  # whether this is an index
+        self.limiting = False  # whether this is an upper limit, where no array stands
+        self.closed = False  # whether a left-hand side names all letters that are free
         self.trying = False  # whether an error only says that this is no index: nobody reads its suggestion
         self.depth = 0
 
@@ -87,6 +89,9 @@ class Cursor:
             return inner
         if start.kind in ("stop", "newline") or (start.kind == "symbol" and start.text in ("}", ")", "]", "^", "_")):
             raise LatexError(f"expected {what}, given {start.shown}", start.column)
+        following = self.tokens[min(self.place + 1, len(self.tokens) - 1)]
+        if start.text == "-" and following.kind == "number" and following.tight:
+            raise LatexError(f"without braces only the sign is meant; write {{-{following.text}}}", start.column)
         if start.kind == "number" and len(start.text) > 1:
             return [self._digit(start)]
         if start.kind == "command" and (start.text in STYLES or start.text in ACCENTS):
@@ -125,7 +130,7 @@ class Grammar(Cursor):
         """The same grammar over other tokens, in the same scope."""
         end = inner[-1].column + 1 if inner else self.now.column
         made = type(self)([*inner, Token("stop", "", end)], self.scope, self.letters)
-        made.depth, made.trying = self.depth + 1, self.trying
+        made.depth, made.trying, made.closed = self.depth + 1, self.trying, self.closed
         return made
 
     def whole(self, power: int = 0) -> Node:
@@ -202,7 +207,10 @@ class Grammar(Cursor):
     def relation(self, left: Node) -> Node:
         items, signs = [left], []
         while self.now.kind == "symbol" and self.now.text in RELATIONS:
-            signs.append(RELATIONS[self.next().text])
+            sign = self.next()
+            if sign.text == "=" and self.sees("=") and self.now.tight:
+                raise LatexError("== is no sign of a formula: write =", sign.column)
+            signs.append(RELATIONS[sign.text])
             items.append(self.expression(RELATION))
         return Relation(left.column, tuple(items), tuple(signs))
 
@@ -221,6 +229,9 @@ class Grammar(Cursor):
         opening = self.next()
         bars, self.bars = self.bars, []
         inner = self.expression()
+        if opening.text == "[" and self.sees(",", ";") and not isinstance(inner, (Relation, Logic)):
+            raise LatexError("vectors put together, [x, y], are not read: write the sum of two products, U x + V y",
+                             opening.column)  # fmt: skip
         self.expect(
             OPENING[opening.text], f"for the {opening.shown.removeprefix(chr(92))} at column {opening.column + 1}"
         )

@@ -19,8 +19,10 @@ from derive.axes.ranges import in_range, nonnegative
 from .binders import unbound
 from .errors import LatexError
 from .scope import Scope
-from .tree import At, Big, Binary, Letter, Marked, Name, Node, Number, Range, Relation, children
+from .tree import At, Big, Binary, Call, Letter, Marked, Name, Node, Number, Range, Relation, children
 from .values import OpenLength
+
+KEEPING = ("softmax", "sigmoid", "exp", "log", "tanh", "relu", "softplus")  # functions whose value has the same axes
 
 
 @dataclass(frozen=True)
@@ -171,20 +173,30 @@ def _compared(tree: Big, scope: Scope, own: frozenset[str]) -> Iterator[Use]:
 
 
 def _indexed(node: At, scope: Scope, bound: frozenset[str]) -> Iterator[Use]:
-    base, turned = node.base, False
-    while isinstance(base, Marked):  # (A^{-1})_{ij}
-        base, turned = base.body, turned != ("T" in base.mark)
-    declared = scope.names.get(base.key) if isinstance(base, Name) else None
-    if declared is None or declared.tensor is None:
-        return
-    for letter, index in zip(declared.tensor.axes[:: -1 if turned else 1], node.indices, strict=False):
+    axes, padded = _axes_of(node.base, scope)
+    for letter, index in zip(axes, node.indices, strict=False):
         name, shift = shifted(index)
-        padded = "padded" in declared.flags
         if name and name not in bound:
             yield Use(name, letter, shift, padded, index.column)
         elif not name:
             for other in sorted(unbound(index) - bound - scope.names.keys()):
                 yield Use(other, letter, None, padded, index.column)
+
+
+def _axes_of(base: Node, scope: Scope) -> tuple[tuple[Axis, ...], bool]:
+    """The axes that indices of an expression run along, where its form tells: of A^{-1}, of softmax(z_i); padded?"""
+    if isinstance(base, Marked):
+        axes, padded = _axes_of(base.body, scope)
+        return axes[:: -1 if "T" in base.mark else 1], padded
+    if isinstance(base, Call) and base.function in KEEPING and len(base.arguments) == 1:
+        return _axes_of(base.arguments[0], scope)
+    if isinstance(base, At):
+        axes, padded = _axes_of(base.base, scope)
+        return axes[len(base.indices) :], padded
+    declared = scope.names.get(base.key) if isinstance(base, Name) else None
+    if declared is None or declared.tensor is None:
+        return (), False
+    return declared.tensor.axes, "padded" in declared.flags
 
 
 def shifted(index: Node) -> tuple[str, int | None]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from sympy import Abs, Expr, Mod, floor, sqrt
 
-from derive.axes import Entry, MaxOver, SingularValue, SumOver, Tensor
+from derive.axes import Entry, MaxOver, SingularValue, SumOver, Tensor, free_axes
 from derive.axes.ranges import nonnegative
 
 from . import products
@@ -26,13 +27,12 @@ def kronecker(meaning: Any, left: Value, right: Value, column: int) -> Value:
                          f"column vectors", column)  # fmt: skip
     if is_open(left) or is_open(right):
         raise LatexError("the length of \\mathbf{I} is fixed by nothing: write \\mathbf{I}_n", column)
-    one, two = tensor_of(meaning, left), tensor_of(meaning, right)
     own = [
         meaning.letters.slot(a.size * b.size, f"{_called(meaning, a)}{_called(meaning, b)}")
         for a, b in zip(left.axes, right.axes, strict=True)
     ]
-    outer = one[tuple(floor(c / b.size) for c, b in zip(own, right.axes, strict=True))]
-    inner = two[tuple(Mod(c, b.size) for c, b in zip(own, right.axes, strict=True))]
+    outer = entry_of(meaning, left, *(floor(c / b.size) for c, b in zip(own, right.axes, strict=True)))
+    inner = entry_of(meaning, right, *(Mod(c, b.size) for c, b in zip(own, right.axes, strict=True)))
     return Value(mul(outer, inner), tuple(own))
 
 
@@ -43,7 +43,7 @@ def vec(meaning: Any, node: Call) -> Value:
         raise LatexError(f"vec of {found.shape}: expected one matrix", node.column)
     rows, columns = found.axes
     letter = meaning.letters.slot(rows.size * columns.size, f"{_called(meaning, rows)}{_called(meaning, columns)}")
-    return Value(tensor_of(meaning, found)[Mod(letter, rows.size), floor(letter / rows.size)], (letter,))
+    return Value(entry_of(meaning, found, Mod(letter, rows.size), floor(letter / rows.size)), (letter,))
 
 
 def normed(meaning: Any, node: Norm) -> Value:
@@ -74,13 +74,25 @@ def normed(meaning: Any, node: Norm) -> Value:
 
 def p_norm(meaning: Any, node: Call) -> Value:
     """‖x‖_p of a vector: (Σ |x|^p)^{1/p}."""
-    found, order = meaning.value(node.arguments[0]), meaning.number(node.arguments[1], "the order of a norm")
+    found, given = (meaning.value(one) for one in node.arguments)
+    if given.rank == 2:
+        return weighted_norm(found, given, node.column)
+    order = meaning.number(node.arguments[1], "the order of a norm")
     if found.rank != 1 or is_open(found):
         raise LatexError(f"the norm of this order of {found.shape}: expected a vector", node.column)
     if order.is_number and not order > 0:
         raise LatexError(f"the norm of order {order}: expected a positive number", node.column)
     body = SumOver(power(Abs(found.body, evaluate=False), order), *found.axes)
     return Value(power(body, power(order, -1)))
+
+
+def weighted_norm(found: Value, weights: Value, column: int) -> Value:
+    """‖x‖_A of a vector: √(xᵀ A x)."""
+    if found.rank != 1:
+        raise LatexError(f"the norm \\|x\\|_A of {found.shape}: expected a vector", column)
+    weighted = products.product(weights, replace(found, turn=COLUMN), column)
+    squared = products.inner(found, weighted, column).body
+    return Value(sqrt(squared, evaluate=False), norm=squared)
 
 
 def singular_norm(meaning: Any, found: Value, order: str) -> Value:
@@ -92,13 +104,15 @@ def singular_norm(meaning: Any, found: Value, order: str) -> Value:
     return Value(BY_SINGULAR_VALUES[order](SingularValue(found.body, rows, columns, letter), letter))
 
 
-def tensor_of(meaning: Any, value: Value) -> Tensor:
-    """The tensor of which the value is the plain entry, else a definition of its own."""
+def entry_of(meaning: Any, value: Value, *indices: Expr) -> Expr:
+    """An entry of a value at whole numbers: of the tensor of which it is the plain entry, else of a definition."""
     body: Expr = value.body
     if isinstance(body, Entry) and body.indices == value.axes:
-        return body.tensor
+        return body.tensor[indices]
+    around = [a for a in free_axes(body) if a not in value.axes]
     count = meaning.letters.slot(value.axes[0].size, "u").name
-    return Tensor(f"arg_{count}".strip("_"), value.axes, body=body, role="let")
+    tensor = Tensor(f"arg_{count}".strip("_"), (*around, *value.axes), body=body, role="let")
+    return tensor[(*around, *indices)]
 
 
 def _called(meaning: Any, letter: Any) -> str:

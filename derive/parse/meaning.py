@@ -8,11 +8,11 @@ from typing import Any
 
 from sympy import E, Expr, Float, Integer, Mod, Rational, exp, oo, pi
 
-from derive.axes import Axis, Delta, DeriveError, Inverse, Scalar, entry, free_axes, rename
+from derive.axes import Delta, DeriveError, Entry, Inverse, Scalar, entry, free_axes, rename
 
 from . import products
 from .build import reached
-from .conditions import Conditions
+from .entries import Entries
 from .errors import LatexError, LatexUnsupported
 from .letters import Index, Letters, plain, size_called
 from .matrices import kronecker, normed
@@ -46,7 +46,7 @@ LEAVES = (Number, Constant, Name, Letter, At)
 DIGITS = 9  # a decimal of more digits is a float, of fewer a fraction
 
 
-class Meaning(Conditions):
+class Meaning(Entries):
     """Values of trees within one statement."""
 
     def __init__(self, letters: Letters) -> None:
@@ -66,30 +66,6 @@ class Meaning(Conditions):
         except DeriveError as problem:
             raise LatexError(self.letters.shown(str(problem)), node.column) from None
 
-    def number(self, node: Node, what: str) -> Expr:
-        """The value of what must be a number."""
-        found = self.value(node)
-        if found.rank:
-            raise LatexError(f"{what}: expected a number, given {found.shape}", node.column)
-        return self.real(found, node)
-
-    def whole(self, node: Node, what: str) -> Expr:
-        """A whole number in letters and sizes."""
-        found = self.value(node)
-        if found.rank or not found.whole:
-            raise LatexError(f"{what}: expected a whole number or a letter", node.column)
-        return plain(found.body)
-
-    def real(self, value: Value, node: Node) -> Expr:
-        """A value as a number; the number of a letter is certain only if somebody says where indices start."""
-        unsure = [a.name for a in free_axes(value.body) if a.name not in self.letters.sure] if value.whole else []
-        if unsure and not self.letters.certain:
-            shown = ", ".join(self.letters.preferred.get(name, name) for name in unsure)
-            raise LatexError(f"two readings: {shown} as a number depends on where indices start; give start=0 or "
-                             f"start=1",
-                             node.column)  # fmt: skip
-        return value.body
-
     # Leaves.
 
     def of_number(self, node: Number) -> Value:
@@ -104,9 +80,9 @@ class Meaning(Conditions):
     def of_constant(self, node: Constant) -> Value:
         name, _, length = node.name.partition(" ")
         size = self.scope.length(length) if length else None
-        if name == "ones":
+        if name in ("ones", "zeros"):
             letter = self.letters.open("k") if size is None else self.letters.slot(size, length.lower())
-            return Value(Integer(1), (letter,), literal=True)
+            return Value(Integer(int(name == "ones")), (letter,), literal=True)
         if name == "identity":
             row = self.letters.open("k") if size is None else self.letters.slot(size, length.lower())
             column = self.letters.slot(row.size, "k")
@@ -149,48 +125,6 @@ class Meaning(Conditions):
         from .tokens import GREEK
 
         return name.split("_")[0] in GREEK
-
-    # Entries.
-
-    def of_at(self, node: At) -> Value:
-        if isinstance(node.base, Big) and len(node.base.ranges) > 1:
-            from .reductions import place_of
-
-            return place_of(self, node.base, node)
-        if not isinstance(node.base, Name):
-            return self.of_part(node)
-        declared = self.scope.names[node.base.key]
-        assert declared.tensor is not None
-        tensor, start = declared.tensor, Integer(self.letters.start)
-        given = [plain(self.whole(one, f"index of {declared.name}") - start) for one in node.indices]
-        self.leaves_no_index(tensor.axes[len(given) :], declared.name, node)
-        rest = self.letters.slots(tensor, len(given))
-        padded = "padded" in declared.flags or self.letters.guarded(given, tensor)
-        body = entry(tensor, *given, *rest, padded=padded)
-        if tensor.dtype == "int":
-            return Value(add(body, start), rest, whole=True)
-        return Value(body, rest)
-
-    def leaves_no_index(self, left: tuple[Axis, ...], name: str, node: At) -> None:
-        """p_x within Σ_y, of p: x y, may be meant as a marginal."""
-        for letter in left:
-            if letter.name in self.letters.inner and not self.letters.indexed:
-                raise LatexError(f"two readings: {name} has the axis {letter.name} too, which is an index here: write "
-                                 f"all its indices, or give it another name", node.column)  # fmt: skip
-
-    def of_part(self, node: At) -> Value:
-        """An entry of an expression: (W x)_i, softmax(z)_i."""
-        self.letters.indexed += 1  # what p_x leaves out is told outside: (A_b^{-1})_{ij}
-        base = self.value(node.base)
-        self.letters.indexed -= 1
-        if base.rank < len(node.indices):
-            raise LatexError(f"{len(node.indices)} indices on {base.shape}", node.column)
-        given = [plain(self.whole(one, "index") - self.letters.start) for one in node.indices]
-        for index, letter in zip(given, base.axes, strict=False):
-            if not (isinstance(index, Axis) and index.size == letter.size):
-                raise LatexError("an expression is indexed by plain letters of its axes; name it first", node.column)
-        body = rename(base.body, dict(zip(base.axes, given, strict=False)))
-        return Value(body, base.axes[len(given) :])
 
     # Operators.
 
@@ -240,9 +174,14 @@ class Meaning(Conditions):
             body = power(base.body if whole else self.real(base, node.base), raised)
             return Value(body, base.axes, base.turn, whole and bool(raised.is_nonnegative))
         if base.rank == 1:
-            raise LatexError(f"two readings: the power {raised} of a vector; write x^{{\\odot {raised}}} entry by "
-                             f"entry, "
-                             f"or x^\\top x", node.column)  # fmt: skip
+            shown = self.letters.shown(str(raised.doit()))
+            raise LatexError(f"two readings: the power {shown} of a vector; write x^{{\\odot {shown}}} entry by "
+                             f"entry, or x^\\top x", node.column)  # fmt: skip
+        if (factors := diagonal(base)) is not None:
+            found, delta = factors
+            return replace(base, body=mul(*[power(f, raised) for f in found], delta))
+        if raised.is_Integer and raised < 0:
+            base, raised = self.inverted(base, node), -raised
         return products.matrix_power(base, self.again, raised, node.column)
 
     def again(self, value: Value) -> Value:
@@ -277,10 +216,9 @@ class Meaning(Conditions):
             raise LatexError(f"the inverse of {found.shape}; write 1 \\oslash x entry by entry", node.column)
         if found.axes[0].size != found.axes[1].size:
             raise LatexError(f"the inverse of {found.shape}, which is not square", node.column)
-        deltas = [f for f in (found.body.args if found.body.is_Mul else (found.body,)) if isinstance(f, Delta)]
-        if any(set(delta.args) == set(found.axes) for delta in deltas):
-            others = [f for f in (found.body.args if found.body.is_Mul else (found.body,)) if f not in deltas]
-            return replace(found, body=mul(*[power(f, -1) for f in others], *deltas))
+        if (factors := diagonal(found)) is not None:
+            others, delta = factors
+            return replace(found, body=mul(*[power(f, -1) for f in others], delta))
         first, second = (self.letters.slot(a.size, self.letters.preferred[a.name]) for a in found.axes)
         return Value(Inverse(found.body, *found.axes, first, second), (first, second))
 
@@ -339,6 +277,18 @@ class Meaning(Conditions):
 
     def of_relation(self, node: Node) -> Value:
         raise LatexError("a condition stands where a number is expected; write \\mathbf{1}[…]", node.column)
+
+
+def diagonal(value: Value) -> tuple[list[Expr], Expr] | None:
+    """The factors of the diagonal of a matrix, and the δ beside them; None of one that is not written as diagonal."""
+    body = value.body
+    while isinstance(body, Entry) and body.tensor.body is not None and body.tensor.role == "let":
+        body = rename(body.tensor.body, dict(zip(body.tensor.axes, body.indices, strict=True)))
+    factors = list(body.args) if body.is_Mul else [body]
+    deltas = [f for f in factors if isinstance(f, Delta)]
+    if len(deltas) != 1 or set(deltas[0].args) != set(value.axes):
+        return None
+    return [f for f in factors if f not in deltas], deltas[0]
 
 
 def _star(left: Value, right: Value, column: int) -> Value:

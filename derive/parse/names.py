@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from derive.axes import did_you_mean
 
 from .errors import LatexError
-from .functions import ALIASES, KNOWN, Functions
+from .functions import ALIASES, KNOWN
 from .scope import SQUARE, Declared, difference_of, label_of, stem_of
-from .tokens import GREEK, STYLES, Token
-from .tree import At, Binary, Call, Constant, Letter, Marked, Name, Node, Number
+from .subscripts import Subscripts, inside
+from .tokens import FUNCTIONS, GREEK, STYLES, Token
+from .tree import At, Call, Constant, Letter, Marked, Name, Node
 
 
 @dataclass
@@ -24,14 +25,7 @@ class Attached:
     label: str = ""
 
 
-def inside(group: list[Token]) -> list[Token] | None:
-    """What stands in the brackets of a superscript (i) or [l]; None if there are none around all of it."""
-    if len(group) < 3 or (group[0].text, group[-1].text) not in (("(", ")"), ("[", "]")):
-        return None
-    return group[1:-1]
-
-
-class Names(Functions):
+class Names(Subscripts):
     """Operands that begin with a name."""
 
     def long_name(self) -> tuple[str, int] | None:
@@ -58,6 +52,7 @@ class Names(Functions):
 
     def name(self) -> Node | None:
         """A name with its labels and indices, or None if no name stands here."""
+        self.no_letters()
         found = self.long_name() or self.difference() or stem_of(self.tokens[self.place : self.place + 40])
         if found is None:
             return None
@@ -79,12 +74,31 @@ class Names(Functions):
             return self.known(f"{stem}_{found_label}", start, attached, ())
         return self.unknown(stem, start, attached)
 
+    def no_letters(self) -> None:
+        """exp(a) without its backslash is the product e x p (a)."""
+        if self.now.kind != "letter" or not self.tokens[self.place + 1].tight:
+            return
+        end = self.place + 1
+        while self.tokens[end].kind == "letter" and self.tokens[end].tight:
+            end += 1
+        run = "".join(t.text for t in self.tokens[self.place : end])
+        if (
+            len(run) > 1
+            and self.tokens[end].text == "("
+            and ALIASES.get(run, run) in KNOWN
+            and run not in self.scope.names
+        ):
+            written = f"\\{run}" if run in FUNCTIONS else f"\\operatorname{{{run}}}"
+            raise LatexError(f"{run} is read as a product of letters: write {written}", self.now.column)
+
     def letter(self, stem: str, start: Token) -> Letter | None:
         """Below a sign a letter of an axis is no array of that name; nor is a bound letter in an index."""
         primes = 0
         while self.tokens[self.place + primes].text == "'":
             primes += 1
         known = self.scope.axes if self.binding else self.letters if self.indexing else ()
+        if self.limiting and stem in self.scope.names and self.scope.names[stem].rank and not self.sees("_", "^", "("):
+            known = {stem} if self.scope.length(stem) is not None else ()
         marked = stem + "'" * primes
         if stem not in self.scope.names or self.tokens[self.place + primes].text in ("_", "^"):
             return None
@@ -133,6 +147,11 @@ class Names(Functions):
             return None
         if stem == "1" or (stem == "pi" and start.text == "pi"):
             return Constant(start.column, {"1": "ones"}.get(stem, stem))
+        if stem.lower() in ("minimize", "minimise", "maximize", "maximise"):
+            raise LatexError(f"{stem} is no formula: give what stands after it, without conditions", start.column)
+        if stem == "std":
+            raise LatexError("two readings: std divides by n, or by n - 1; write \\sqrt{\\operatorname{var}(x)} for n",
+                             start.column)  # fmt: skip
         if stem == "e" and not self.sees("_") and not self.binding and "e" not in self.letters:
             return Constant(start.column, "e")
         if stem == "I" and not self.sees("_", "(") and "I" not in self.letters:
@@ -187,6 +206,8 @@ class Names(Functions):
         group = self.group("a power")
         self.place = place
         label = label_of(group) if worded(group) or [t.text for t in group] in (["-"], ["+"]) else None
+        if label is None and stem not in self.scope.names and len(group) == 1 and group[0].kind == "letter":
+            return f"{stem}_{group[0].text}" in self.scope.names  # x^a, where x alone is not declared
         return label is not None and any(key.startswith(f"{stem}_") and label in key for key in self.scope.names)
 
     def is_label(self) -> bool:
@@ -213,12 +234,17 @@ class Names(Functions):
         sup = attached.sup if attached.sup and label_of(inside(attached.sup) or attached.sup) not in label else []
         primes = 0 if any("'" in part for part in label) else attached.primes
         node = Name(start.column, key, declared.name)
+        if "lettered" in declared.flags and declared.rank and not (sub or sup) and self.scope.length(key) is not None:
+            raise LatexError(f"two readings: {key} is defined here with an index, and is a length too; use two letters",
+                             start.column)  # fmt: skip
         if declared.kind == "index":
             return Letter(start.column, declared.name)
         if declared.kind == "function":
             return self.application(key, start, sub, primes)
         if declared.flags[:1] == ("called",) and self.sees("("):
             self.same_arguments(declared)
+        elif declared.rank and not attached.sub and self.sees("("):
+            self.no_factor(start, declared)
         if primes and (self.binding or start.text + "'" * primes in self.letters) and not sub:
             return Letter(start.column, start.text + "'" * primes)
         if primes == 1 and declared.rank == 2 and not sub and not sup:
@@ -243,6 +269,18 @@ class Names(Functions):
             )  # fmt: skip
         return At(start.column, node, tuple(indices)) if indices else node
 
+    def no_factor(self, start: Token, declared: Declared) -> None:
+        """f(x) of an array f and a name x may be meant as a function; indices have been read before."""
+        end = self.closing(self.place)
+        inner = self.tokens[self.place + 1 : end] if end is not None and self.now.tight else []
+        alone = stem_of(inner)
+        if alone is None or alone[0] not in self.scope.names:
+            return
+        if alone[1] != len(inner) and inner[alone[1]].text not in ("_", ",", ";", "|"):
+            return
+        raise LatexError(f"two readings: {declared.name} times the bracket, or of it: write it without brackets, or "
+                         f"declare {declared.name}: function", start.column)  # fmt: skip
+
     def same_arguments(self, declared: Declared) -> None:
         """f(x) after f(x) = …: the value that was defined; f of anything else is not worked out."""
         end = self.closing(self.place)
@@ -251,65 +289,6 @@ class Names(Functions):
             raise LatexError(f"{declared.name} was defined of {declared.flags[1]}; of anything else write it out",
                              self.now.column)  # fmt: skip
         self.place = end + 1
-
-    def indices(self, group: list[Token], most: int) -> list[Node]:
-        """The indices in a subscript: between commas, or side by side where as many are wanted."""
-        if group and inside(group) is not None and any(t.text == "," for t in group):
-            group = group[1:-1]
-        parts: list[list[Token]] = [[]]
-        depth = 0
-        for token in group:
-            depth += (token.text in ("{", "(", "[")) - (token.text in ("}", ")", "]"))
-            if token.text == "," and token.kind == "symbol" and depth == 0:
-                parts.append([])
-            else:
-                parts[-1].append(token)
-        if len(parts) > 1:
-            if not all(parts):
-                raise LatexError("an index is missing beside the comma", group[0].column)
-            listed = [self.index(part) for part in parts]
-            spread = [factor for one in listed for factor in _factors(one)]
-            return spread if len(listed) < most == len(spread) else listed
-        found = self.index(group)
-        factors = _factors(found)
-        if len(factors) > 1 and most > 1:
-            if len(factors) != most and any(not isinstance(f, Letter) for f in factors):
-                raise LatexError("several readings of these indices: put commas between them", group[0].column)
-            return factors
-        return factors if len(factors) > 1 and all(isinstance(f, Letter) for f in factors) else [found]
-
-    def index(self, group: list[Token]) -> Node:
-        """One index: e is a letter here."""
-        inner = self.sub(group)
-        inner.letters, inner.indexing = self.letters | {"e"}, True
-        return inner.whole()
-
-    def called(self, rank: int, *, fewer: bool = False) -> list[Node] | None:
-        """y[n], S(i, j): indices in brackets directly after a name, if all of them are whole numbers."""
-        if not (self.sees("[") or (self.sees("(") and self.now.tight)):
-            return None
-        end = self.closing(self.place)
-        if end is None:
-            return None
-        inner = self.tokens[self.place + 1 : end]
-        try:
-            found = self.indices(inner, 1) if inner else []
-        except LatexError:
-            return None
-        if not (len(found) == rank or (fewer and len(found) < rank)) or not all(self.index_like(one) for one in found):
-            return None
-        self.place = end + 1
-        return found
-
-    def index_like(self, node: Node) -> bool:
-        if isinstance(node, Letter):
-            declared = self.scope.names.get(node.name)
-            return self.scope.length(node.name) is None or node.name in self.letters or declared is not None
-        if isinstance(node, Name):
-            return self.scope.names[node.key].kind == "size"
-        if isinstance(node, Binary):
-            return node.operator in "+-*" and self.index_like(node.left) and self.index_like(node.right)
-        return isinstance(node, Number) and "." not in node.text
 
     def unknown(self, stem: str, start: Token, attached: Attached) -> Node:
         """An undeclared name: a function everybody knows, a formula of the catalogue, an index, a scalar in Greek."""
@@ -332,6 +311,8 @@ class Names(Functions):
             return Call(start.column, "kronecker", pair)
         if stem in GREEK and self.sees("("):
             self.no_function(stem, start)
+        if self.sees("(") and self.now.tight and stem not in self.letters and self.listed():
+            raise self.undeclared(stem, start, attached)
         if len(stem) > 1 and (stem in self.letters or stem in self.scope.axes) and not attached.sub:
             return Letter(start.column, stem + "'" * attached.primes)
         if stem == "delta" and attached.sub and len(both := self.indices(attached.sub, 2)) == 2:
@@ -343,6 +324,11 @@ class Names(Functions):
         if len(stem) == 1 and sub is not None and (sub.isdigit() or f"{stem}_{sub}" in self.letters):
             return Letter(start.column, f"{stem}_{sub}")
         raise self.undeclared(stem, start, attached)
+
+    def listed(self) -> bool:
+        """Whether several arguments stand in the bracket here: k(x, y) is no product."""
+        end = self.closing(self.place)
+        return end is not None and any(t.text in (",", ";", "|") for t in self.tokens[self.place + 1 : end])
 
     def two_arguments(self) -> tuple[Node, ...]:
         """The arguments of \\delta(i, j); nothing, and no step, where there are not two."""
@@ -356,7 +342,7 @@ class Names(Functions):
         sub = label_of(attached.sub)
         full = f"{stem}_{sub}" if sub else stem
         known = [one.name for one in self.scope.names.values() if one.name]
-        known += [*KNOWN, *self.scope.catalogue] if len(stem) > 2 else []
+        known += [*KNOWN, *self.scope.catalogue] if len(stem) > 2 and stem not in GREEK and stem != "ell" else []
         kind = f"'{full}: function'" if self.sees("(") else f"'{full}: scalar' or '{stem}: n'"
         near = "" if self.trying else did_you_mean(stem, known) or f": declare it, as in where={kind}"
         return LatexError(f"{full} is not declared{near}", start.column)
@@ -372,9 +358,3 @@ def worded(group: list[Token]) -> bool:
 def _upright(group: list[Token]) -> bool:
     """Whether a subscript is a word, \\text{max}, and no product of letters."""
     return all(token.kind == "word" or token.text in ("max", "min") for token in group)
-
-
-def _factors(node: Node) -> list[Node]:
-    if isinstance(node, Binary) and node.operator == "*":
-        return [*_factors(node.left), node.right]
-    return [node]

@@ -10,7 +10,8 @@ from .functions import ALIASES as FUNCTION_ALIASES
 from .functions import KNOWN
 from .gate import scalar_calculus
 from .grammar import OPENING
-from .tokens import Token
+from .suffixes import bare
+from .tokens import ACCENTS, STYLES, Token
 from .tree import (
     At,
     Binary,
@@ -18,6 +19,7 @@ from .tree import (
     Constant,
     Exact,
     Indicator,
+    Letter,
     Logic,
     Name,
     Node,
@@ -34,6 +36,10 @@ ORDERS = {
 }  # fmt: skip
 LATER = ("int", "lim", "binom")
 DEEPEST = 60
+NO_VALUE = {  # relations that define no number
+    "propto": "tells no value: write = with the constant", "sim": "names a distribution, which has no value",
+    "approx": "is no definition: write =", "mapsto": "is not read: write f(x) = …",
+}  # fmt: skip
 
 
 class Operands(Environments):
@@ -81,6 +87,14 @@ class Operands(Environments):
             return found
         if token.kind == "stop":
             raise LatexError("the formula ends where a number or a name is expected", token.column)
+        if token.text in NO_VALUE and token.kind == "command":
+            raise LatexError(f"\\{token.text} {NO_VALUE[token.text]}", token.column)
+        if token.kind == "command" and (token.text in STYLES or token.text in ACCENTS):
+            opened = self.tokens[self.place + 1].text == "{"
+            closed = not opened or self.closing(self.place + 1) is not None
+            raise LatexError(
+                f"\\{token.text}: {'expected one name' if closed else 'the { is not closed'}", token.column
+            )
         if token.text == "dots":
             raise LatexError("dots are not read: write a sum, or name what they leave out", token.column)
         raise LatexError(f"{token.shown} stands where a number or a name is expected", token.column)
@@ -94,9 +108,11 @@ class Operands(Environments):
             if any(t.kind != "number" for t in (*upper, *lower)):
                 return Call(start.column, "binom", (self.sub(upper).whole(), self.sub(lower).whole()))
         elif start.text == "lim":
-            if self.accepts("_"):
-                self.group("where the limit is taken")
+            taken = self.group("where the limit is taken") if self.accepts("_") else []
             self.operand()
+            rest = {t.text for t in self.tokens[self.place :] if t.kind == "letter"}
+            if self.sees("+", "-") and rest & {t.text for t in taken[:1]}:
+                raise LatexError("two readings: does the limit reach over what follows? Write brackets", start.column)
         else:
             while self.now.kind != "stop" and not (
                 self.now.text == "d" and self.tokens[self.place + 1].kind == "letter"
@@ -129,6 +145,9 @@ class Operands(Environments):
         if word == "e" and not declared and self.tokens[self.place + 1].text == "[":
             self.next()
             return self.expectation(token)
+        if token.text in ("mathbf", "bm", "boldsymbol") and (zero := self.styled("0")):
+            self.place += zero
+            return (self.sees("_") and self.sized("zeros", token)) or Constant(token.column, "zeros")
         if token.text in ("mathbb", "mathbbm", "mathds", "mathbf", "bm", "boldsymbol") and (one := self.styled("1")):
             self.place += one
             if self.sees("[", "\\{") or (self.sees("(")):
@@ -141,10 +160,21 @@ class Operands(Environments):
             if follows.kind == "symbol" and follows.text in ("[", "\\{", "(", "_"):
                 self.place += count
                 return self.one_where(token) if follows.text == "_" else self.indicator(token)
-        if token.text == "mathbb" and (count := self.styled("E")):
-            self.place += count
+        hat = self.mean_hat(token)  # \hat{\mathbb E}_t, the mean of a sample
+        if hat or (token.text == "mathbb" and self.styled("E")):
+            self.place += hat or self.styled("E")
             return self.expectation(token)
         return None
+
+    def mean_hat(self, token: Token) -> int:
+        """How many tokens \\hat{\\mathbb{E}} takes here, or 0."""
+        ahead = [t.text for t in self.tokens[self.place + 1 : self.place + 7] if t.text not in ("{", "}")]
+        if token.text not in ("hat", "widehat") or ahead[:2] != ["mathbb", "E"]:
+            return 0
+        first = next(k for k in range(self.place, len(self.tokens)) if self.tokens[k].text == "E") + 1
+        while first - self.place < 7 and self.tokens[first].text == "}":
+            first += 1
+        return first - self.place
 
     def styled(self, letter: str) -> int:
         """How many tokens \\mathbb{E} takes here, or 0."""
@@ -175,10 +205,20 @@ class Operands(Environments):
     def expectation(self, start: Token) -> Node:
         """E_i[…] is the mean over i; E[X] stays abstract."""
         if self.sees("_"):
+            self.no_distribution(start)
             return self.big("mean", start)
         if not self.sees("[", "(", "\\{"):
             raise LatexError("\\mathbb{E}: expected brackets around what is averaged", start.column)
         return Call(start.column, "E", tuple(self.arguments()))
+
+    def no_distribution(self, start: Token) -> None:
+        place = self.place
+        self.next()
+        drawn = any(t.text == "sim" for t in self.group("the letters of \\mathbb{E}"))
+        self.place = place
+        if drawn:
+            raise LatexError("an expectation over a distribution has no value: write a mean over samples, as in "
+                             "\\frac{1}{n}\\sum_i, or \\mathbb{E}_i", start.column)  # fmt: skip
 
     # Fences.
 
@@ -188,27 +228,49 @@ class Operands(Environments):
         self.bars.append(text)
         inner = self.expression()
         if not self.sees(text):
-            raise LatexError(f"{'|' if text == '|' else chr(92) + '|'} is not closed", start.column)
+            joined = "; for vectors put together, [x; y], write the sum of two products" if text == "norm" else ""
+            raise LatexError(f"{'|' if text == '|' else chr(92) + '|'} is not closed{joined}", start.column)
         self.next()
         self.bars.pop()
         return inner
 
     def absolute(self) -> Node:
+        ahead = self.tokens[self.place : self.place + 6]
+        inner = bare(ahead[1:])
+        if ahead[1].text == "mathcal" and inner[1:2] == ["|"] and inner[0].lower() in self.scope.axes:
+            self.place += 4 + 2 * (ahead[2].text == "{")
+            return Letter(ahead[0].column, inner[0].upper())  # |𝒜|: how many actions a there are
         return Call(self.now.column, "abs", (self.fenced("|"),))
 
     def norm(self) -> Node:
         column = self.now.column
         inner = self.fenced("norm")
-        order = ""
-        if self.accepts("_"):
-            group = self.group("the order of the norm")
-            order = "".join(t.text for t in group)
-            if order not in ORDERS and order != "0":
-                return Call(column, "pnorm", (inner, self.sub(group).whole()))
-            if order not in ORDERS:
-                raise LatexUnsupported(f"the norm of order {order} is not known: expected 1, 2, F, \\infty, *, "
-                                       f"\\text{{op}}, or a positive number", column)  # fmt: skip
+        if self.sees("^") and (below := self.below_power()):  # \|x\|^2_2 as \|x\|_2^2
+            self.tokens[self.place : below[1]] = [
+                *self.tokens[below[0] : below[1]],
+                *self.tokens[self.place : below[0]],
+            ]
+        if not self.accepts("_"):
+            return Norm(column, "", inner)
+        group = self.group("the order of the norm")
+        order = "".join(bare(group))
+        if order not in ORDERS and order != "0":
+            return Call(column, "pnorm", (inner, self.sub(group).whole()))
+        if order not in ORDERS:
+            raise LatexUnsupported(f"the norm of order {order} is not known: expected 1, 2, F, \\infty, *, "
+                                   f"\\text{{op}}, or a positive number", column)  # fmt: skip
         return Norm(column, ORDERS[order], inner)
+
+    def below_power(self) -> tuple[int, int] | None:
+        """Where a subscript behind the power here begins and ends; None if there is none."""
+        place = self.place
+        self.next()
+        self.group("a power")
+        first = self.place
+        if self.accepts("_"):
+            self.group("the order of the norm")
+        last, self.place = self.place, place
+        return (first, last) if last > first else None
 
     def inner_product(self) -> Node:
         start = self.next()
@@ -219,6 +281,9 @@ class Operands(Environments):
         right = self.expression()
         self.expect("rangle", "after ⟨x, y")
         self.bars = bars
+        if self.sees("_") and bare(self.tokens[self.place + 1 : self.place + 4])[:1] == ["F"]:  # ⟨A, B⟩_F
+            self.next()
+            self.group("F")
         return Call(start.column, "inner", (left, right))
 
     def braced(self) -> Node:

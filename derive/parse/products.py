@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from sympy import Expr, Rational
 
-from derive.axes import SumOver
+from derive.axes import SumOver, free_axes
 
 from .errors import LatexError
 from .values import COLUMN, ROW, SOFT, Value, add, contracted, fitted, is_open, mul, negative, power
@@ -40,6 +40,9 @@ def together(left: Value, right: Value, sign: str, column: int, entrywise: bool 
 def _widened(small: Value, large: Value, sign: str, column: int, entrywise: bool) -> Value:
     """A number beside every entry; a bias beside every row."""
     if small.rank == 0:
+        if large.rank == 1 and large.axes[0].size in {a.size for a in free_axes(small.body)}:
+            raise LatexError(f"two readings: an entry with its index {sign} {large.shape}: write both with indices, or "
+                             f"both without", column)  # fmt: skip
         square = large.rank == 2 and large.axes[0].size == large.axes[1].size
         if entrywise or large.rank == 1 or (large.rank == 2 and small.literal and not square):
             return replace(small, axes=large.axes, turn=large.turn)
@@ -140,6 +143,8 @@ def inner(left: Value, right: Value, column: int) -> Value:
 
 def entrywise(left: Value, right: Value, column: int) -> Value:
     """x ⊙ y."""
+    if left.rank * right.rank == 0 and left.rank + right.rank and not (left.literal or right.literal):
+        raise LatexError(f"{left.shape} \\odot {right.shape}: write a number beside an array without \\odot", column)
     left, right = together(left, right, "⊙", column, entrywise=left.rank == 0 or right.rank == 0)
     turn = left.turn if left.turn == right.turn else COLUMN
     return Value(mul(left.body, right.over(left.axes)), left.axes, turn)

@@ -8,23 +8,24 @@ from typing import Any
 
 from sympy import Expr, Integer
 
-from derive.axes import Axis, DeriveError, Tensor
+from derive.axes import Axis, Delta, DeriveError, Tensor
 from derive.axes.ranges import in_range, nonnegative
 from derive.formula import Formula
 
 from .binders import unbound
 from .build import defined, formula_of
 from .errors import LatexError
-from .letters import Index, Letters, Use, axis_of, find_start, plain, size_called, uses, walk
+from .lengths import tell
+from .letters import Index, Letters, Use, axis_of, find_start, plain, uses, walk
 from .meaning import Meaning
-from .names import inside
 from .operands import Operands
 from .products import together
 from .scope import Declared, Scope, declared, identifier_of, label_of
-from .statements import Line, lines_of, read_line
+from .statements import Line, in_order, lines_of, read_line
+from .subscripts import inside
 from .tokens import Token
-from .tree import Big, Cases, Letter, Name, Node, Number, Range, children
-from .values import Value, fitted, is_open
+from .tree import Big, Cases, Letter, Name, Node, Number, children
+from .values import Value, fitted, is_open, mul
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,7 @@ def read(
 
 
 def _read(text: str, scope: Scope, name: str) -> Read:
-    parts = lines_of(text)
+    parts = in_order(lines_of(text), scope)
     if not parts:
         raise LatexError("no formula is given")
     found: list[Tensor] = []
@@ -124,7 +125,8 @@ def statement(part: list[Token], document: Document, name: str, last: bool, text
         if not last:
             if made.key in document.scope.names:
                 raise LatexError(f"{tensor.name} is defined twice", line.column)
-            document.scope = document.scope.with_(Declared(made.key, tensor.name, "tensor", tensor, flags=made.flags))
+            flags = (*made.flags, *(("lettered",) if made.free else ()))
+            document.scope = document.scope.with_(Declared(made.key, tensor.name, "tensor", tensor, flags=flags))
             document.defined[made.key] = tensor
             return None
         _all_used(document)
@@ -161,13 +163,16 @@ def evaluated(line: Line, scope: Scope, like: Sequence[Axis] = ()) -> Made:
     key, own, indices = _named(line, scope)
     free = _free_letters(line, scope, indices)
     meaning = Meaning(letters)
-    _tell(line, letters)
+    tell(line, letters)
     slots = []
     for letter in free:
         letters.inner[letter] = _free_index(letter, line, letters)
         slots.append(letters.inner[letter].axis)
     values = [_checked(meaning, side) for side in line.sides]
     values = [_sized(value, like) for value in _aligned(values, line)]
+    if _doubled(line) and len(slots) == 1:  # D_{ii} = … is a diagonal matrix
+        slots.append(letters.slot(slots[0].size, free[0]))
+        values = [replace(value, body=mul(value.body, Delta(*slots))) for value in values]
     name = own or _fresh_name(scope, bool(slots or values[0].axes))
     tensors = tuple(defined(name, value, tuple(slots), letters, "let", line.column) for value in values)
     flags = (
@@ -176,6 +181,12 @@ def evaluated(line: Line, scope: Scope, like: Sequence[Axis] = ()) -> Made:
         else ()
     )
     return Made(tensors, key, flags, len(slots))
+
+
+def _doubled(line: Line) -> bool:
+    """Whether the left-hand side is D_{ii}."""
+    below = [t.text for t in line.target.sub if t.kind == "letter"] if line.target is not None else []
+    return len(below) == 2 and below[0] == below[1]
 
 
 def _checked(meaning: Meaning, side: Node) -> Value:
@@ -245,6 +256,7 @@ def _named(line: Line, scope: Scope) -> tuple[str, str, list[str]]:
 
 def _letters_of(group: tuple[Token, ...], scope: Scope) -> list[str]:
     """The letters that stand as indices in a subscript; none where it can only be a label."""
+    group = tuple(t for t in group if t.text != "cdot")  # \bar x_{\cdot j}: the dot only says what is summed over
     if not group:
         return []
     trial = Operands(group, scope)
@@ -337,39 +349,6 @@ def _end(axis: Axis, own: list[Use], line: Line) -> Expr:
         if all(nonnegative(other - end) for other in ends):
             return end
     raise LatexError(f"the range of {axis.name} depends on which length is greater: write it", line.column)
-
-
-def _tell(line: Line, letters: Letters) -> None:
-    """Lengths told by ranges: n of \\sum_{i=1}^{n} x_i is the length of x."""
-    for side in line.sides:
-        for node, one in _ranges(side):
-            if not isinstance(one.high, (Letter, Name)) or one.low is None:
-                continue
-            name = one.high.name if isinstance(one.high, Letter) else one.high.key
-            declared_size = isinstance(one.high, Name) and letters.scope.names[name].kind == "size"
-            if isinstance(one.high, Name) and not declared_size:
-                continue
-            if not declared_size and letters.scope.length(name) is not None:
-                continue
-            _tell_one(name, node, one, letters)
-
-
-def _tell_one(name: str, node: Node, one: Range, letters: Letters) -> None:
-    found = [u for u in uses_within(node, letters.scope) if u.letter == one.letter and u.shift == 0]
-    sizes = list(dict.fromkeys(use.axis.size for use in found))
-    low = int(one.low.text) if getattr(one.low, "text", "").isdigit() else letters.start  # type: ignore[union-attr]
-    size = plain(sizes[0] + low - 1) if sizes else size_called(identifier_of(name))
-    if len(sizes) > 1 or letters.told.setdefault(name, size) != size:
-        raise LatexError(f"{name} is the length of different axes; declare them with one letter", one.column)
-
-
-def uses_within(node: Any, scope: Scope) -> list[Any]:
-    """Where letters are indices within what a sign is of."""
-    return [use for part in (*node.conditions, node.body) for use in uses(part, scope)]
-
-
-def _ranges(side: Node) -> list[tuple[Any, Range]]:
-    return [(node, one) for node in walk(side) if isinstance(node, Big) for one in node.ranges]
 
 
 def _declaration(part: list[Token], scope: Scope) -> list[Tensor] | None:

@@ -13,9 +13,9 @@ from sympy import Expr
 from derive.axes import Axis, DeriveError, Scalar, Size, Tensor, axis, checked_identifier, fresh_letter
 
 from .errors import LatexError
-from .tokens import ACCENTS, GREEK, STYLES, Token, tokens
+from .tokens import ACCENTS, GREEK, STYLES, VARIANTS, Token, tokens
 
-SHORT = {"eps": "epsilon", "lam": "lambda", "lamda": "lambda", **{f"{g}_": g for g in ("lambda", "gamma")}}
+SHORT = {**VARIANTS, "eps": "epsilon", "lam": "lambda", "lamda": "lambda", **{f"{g}_": g for g in ("lambda", "gamma")}}
 SQUARE = "sq"  # σ² as a name of its own
 MARKS = ("hat", "bar", "tilde", "dot", "vec")
 KINDS = ("scalar", "parameter", "function", "elementwise", "size", "index", "label")
@@ -113,7 +113,7 @@ def label_of(group: Iterable[Token]) -> str | None:
             found += token.text.replace(" ", "_")
         elif token.kind == "command" and token.text in ("max", "min", *ACCENTS):
             found += token.text
-        elif token.text in ("-", "+", ",", "'", "*", "star"):
+        elif token.text in ("-", "+", ",", "'", "*", "star", "|"):
             found += {"star": "*"}.get(token.text, token.text)
         elif token.text not in ("{", "}") and token.text not in STYLES:
             return None
@@ -152,8 +152,6 @@ def difference_of(group: list[Token]) -> tuple[str, int] | None:
 
 
 def _greek(name: str) -> str | None:
-    from .tokens import VARIANTS
-
     name = VARIANTS.get(name, name)
     return name if name in GREEK else None
 
@@ -224,7 +222,8 @@ def key_of_latex(name: str) -> str:
     key, rest = found[0], group[found[1] :]
     while rest:
         if rest[0].text == "'" and rest[0].kind == "symbol":
-            key, rest = f"{key}_'", rest[1:]
+            key = f"{key}'" if key.endswith("'") else f"{key}_'"
+            rest = rest[1:]
             continue
         if rest[0].text not in ("_", "^") or len(rest) < 2:
             raise LatexError(f"where: {name!r} is no name: {HELP}")

@@ -12,8 +12,8 @@ from .letters import uses
 from .names import worded
 from .operands import Operands
 from .scope import SQUARE, Scope, difference_of, label_of, stem_of
-from .tokens import Token, tokens
-from .tree import Node, Relation
+from .tokens import GREEK, Token, tokens
+from .tree import Marked, Node, Relation
 
 WRAPPERS = ("align", "aligned", "equation", "gather", "split", "eqnarray", "multline")
 AFTERWARDS = ("where", "with")
@@ -28,6 +28,7 @@ class Target:
     sub: tuple[Token, ...] = ()
     sup: tuple[Token, ...] = ()
     arguments: tuple[Token, ...] = ()
+    inverse: bool = False  # S^{-1} = …
 
 
 @dataclass(frozen=True)
@@ -55,8 +56,16 @@ def lines_of(text: str) -> list[list[Token]]:
             told = told or (len(parts) - 1) * (token.kind == "word" and token.text.lower() in AFTERWARDS)
         elif depth or (token.kind != "newline" and (token.kind, token.text) != ("symbol", "&")):
             parts[-1].append(token)
+        elif token.text == "&" and parts[-1] and _is_operand(parts[-1][-1]) and _is_operand(found[place + 1 :][:1]):
+            raise LatexError("& stands between two operands: put each equation on a line of its own", token.column)
     kept = [_plain(part) for part in (*parts[told:], *parts[:told])]
     return [part for part in kept if part]
+
+
+def _is_operand(token: Token | list[Token]) -> bool:
+    """Whether a symbol is a letter, a number or a command, and no sign."""
+    one = token if isinstance(token, Token) else token[0] if token else Token("stop", "", 0)
+    return one.kind in ("letter", "number", "command")
 
 
 def _unwrapped(found: list[Token]) -> list[Token]:
@@ -96,11 +105,46 @@ def top_level(part: list[Token], sign: str = "=") -> list[int]:
     return found
 
 
+def in_order(parts: list[list[Token]], scope: Scope) -> list[list[Token]]:
+    """The lines so that definitions stand before their use: z = f(r), r = x - y."""
+    if len(parts) == 1:
+        return parts
+    new: dict[str, int] = {}
+    for place, part in enumerate(parts):
+        signs = top_level(part)
+        target = _target(part[: signs[0]], part[signs[0] :], scope) if signs else None
+        if target is not None and target.stem not in scope.names:
+            new[target.stem] = -1 if target.stem in new else place
+    needs = [{place for stem, place in new.items() if place not in (-1, at) and _mentions(part, stem, scope)}
+             for at, part in enumerate(parts)]  # fmt: skip
+    if all(place < at for at, needed in enumerate(needs) for place in needed):
+        return parts
+    order: list[int] = []
+    while len(order) < len(parts):
+        ready = [at for at in range(len(parts)) if at not in order and needs[at] <= set(order)]
+        if not ready:
+            return parts
+        order.append(ready[0])
+    return [parts[at] for at in order]
+
+
+def _mentions(part: list[Token], stem: str, scope: Scope) -> bool:
+    """Whether a name stands to the right of the equality sign; one that is a length, too, with its index."""
+    signs = top_level(part)
+    for at in range(signs[0] + 1 if signs else 0, len(part)):
+        found = stem_of(part[at : at + 8])
+        if found is not None and found[0] == stem:
+            after = part[at + found[1] : at + found[1] + 1]
+            if scope.length(stem) is None or (after and after[0].text == "_"):
+                return True
+    return False
+
+
 def read_line(part: list[Token], scope: Scope) -> Line:
     """The sides of a line; a new name alone on the left makes it a definition."""
     part, assigned = _assigned(part)
     signs = top_level(part)
-    target = _target(part[: signs[0]], scope) if signs else None
+    target = _target(part[: signs[0]], part[signs[0] :], scope) if signs else None
     if target is None:
         indices = _indices_left(part, signs, scope)
         part = part[signs[0] + 1 :] if assigned else part  # w ← w − η g is the formula of the new value
@@ -118,9 +162,12 @@ def read_line(part: list[Token], scope: Scope) -> Line:
         raise LatexError("nothing stands to the right of =", part[signs[0]].column)
     letters = tuple(_letters(target, scope))
     inner = Operands(rest, scope, {*letters, *_limits(rest)})
+    inner.closed = True
     found = inner.expression()
     inner.end()
     sides = found.items if isinstance(found, Relation) else (found,)
+    if target.inverse:
+        sides = tuple(Marked(side.column, "inverse", side) for side in sides)
     return Line(sides, part[0].column, target, letters, tuple(part))
 
 
@@ -169,42 +216,87 @@ def _letters(target: Target, scope: Scope) -> Iterator[str]:
             yield token.text
 
 
-def _target(left: list[Token], scope: Scope) -> Target | None:
-    """A new name alone on the left: \\hat{y}_i, L_\\delta(a), f(x), S(i, j), y[n]."""
+def _target(left: list[Token], rest: list[Token], scope: Scope) -> Target | None:
+    """A new name alone on the left: \\hat{y}_i, L_\\delta(a), f(x), S(i, j), y[n], S^{-1}."""
     cursor = Operands(left, scope)
-    log = len(left) > 1 and left[0].kind == "command" and left[0].text in ("log", "ln")  # \\log p(x) = …
-    named = left[1:] if log else left
+    prefix, named = _prefixed(left, scope)
     fresh = difference_of(named) if "Delta" not in scope.names else None
-    found = (None if log else cursor.long_name()) or fresh or _new_word(named, scope) or stem_of(named)
-    if found is None or (log and found[0] in scope.names):
+    found = (None if prefix else cursor.long_name()) or fresh or _new_word(named, scope) or stem_of(named)
+    if found is None or (prefix and found[0] in scope.names):
         return None
-    stem, start = f"log{found[0]}" if log else found[0], left[0]
-    cursor.place = found[1] + log
-    sub: list[Token] = []
-    sup: list[Token] = []
-    while cursor.sees("_", "^", "'"):
-        if cursor.sees("'") and not sup:
-            sup = [cursor.next()]
-            continue
-        sign = cursor.next().text
-        group = cursor.group("an index or a label")
-        if sign == "_" and not sub:
-            sub = group
-        elif sign == "^" and not sup and [t.text for t in group] == ["2"]:
-            sup = [Token("word", SQUARE, group[0].column)]  # \\sigma^2 = … defines σ²
-        elif sign == "^" and not sup and (cursor.brackets(group) or label_of(group) == "*" or worded(group)):
-            sup = group
-        else:
-            return None
+    stem, start = f"{prefix}{found[0]}", left[0]
+    cursor.place = found[1] + len(left) - len(named)
+    made = _attached(cursor, scope, stem)
+    if made is None:
+        return None
+    sub, sup, inverse = made
     arguments: list[Token] = []
     if cursor.sees("(", "["):
         end = cursor.closing(cursor.place)
         if end is None:
             return None
         arguments, cursor.place = cursor.tokens[cursor.place + 1 : end], end + 1
-    if cursor.now.kind != "stop" or _is_declared(stem, sub, sup, arguments, scope):
+    if arguments and cursor.accepts("_"):  # S_\lambda(x)_i
+        arguments = [*arguments, Token("symbol", ",", cursor.now.column), *cursor.group("an index")]
+    if cursor.now.kind != "stop" or (prefix and _is_declared(found[0], sub, sup, arguments, scope)):
         return None
-    return Target(stem, start.column, tuple(sub), tuple(sup), tuple(arguments))
+    if not _moved_on(sub, rest, scope) and _is_declared(stem, sub, sup, arguments, scope):
+        return None
+    return Target(stem, start.column, tuple(sub), tuple(sup), tuple(arguments), inverse)
+
+
+def _prefixed(left: list[Token], scope: Scope) -> tuple[str, list[Token]]:
+    """\\log p(x) = … and \\nabla_\\theta J = … as definitions of names of their own, where p and J are none yet."""
+    first = left[0] if left else Token("stop", "", 0)
+    if first.kind == "command" and first.text in ("log", "ln") and len(left) > 1:
+        return "log", left[1:]
+    if first.kind != "command" or first.text != "nabla" or len(left) < 2:
+        return "", left
+    cursor = Operands(left, scope)
+    cursor.next()
+    if cursor.accepts("_"):
+        cursor.group("the variable of \\nabla")
+    return "grad", left[cursor.place :]
+
+
+def _attached(cursor: Operands, scope: Scope, stem: str) -> tuple[list[Token], list[Token], bool] | None:
+    """What is attached to a new name: below, above, and whether it is its inverse that is defined."""
+    sub: list[Token] = []
+    sup: list[Token] = []
+    inverse = False
+    while cursor.sees("_", "^", "'"):
+        if cursor.sees("'") and not sup:
+            sup = [cursor.next()]
+            continue
+        sign = cursor.next().text
+        group = cursor.group("an index or a label")
+        texts = [t.text for t in group]
+        if sign == "_" and not sub:
+            sub = group
+        elif sign == "^" and not sup and texts == ["2"]:
+            sup = [Token("word", SQUARE, group[0].column)]  # \sigma^2 = … defines σ²
+        elif sign == "^" and texts == ["-", "1"] and stem not in scope.names:
+            inverse = True  # S^{-1} = … defines S
+        elif sign == "^" and not sup and (cursor.brackets(group) or label_of(group) == "*" or worded(group)):
+            sup = group
+        elif sign == "^" and not sup and (texts in (["+"], ["-"]) or _is_mark(group)):
+            sup = [group[0]] if group[0].kind != "symbol" else [Token("word", texts[0], group[0].column)]
+        else:
+            return None
+    return sub, sup, inverse
+
+
+def _is_mark(group: list[Token]) -> bool:
+    """Whether a superscript of a new name can only be a label: V^\\pi, \\delta^V."""
+    (token, *more) = group
+    return not more and (token.text in GREEK or (token.kind == "letter" and token.text.isupper() and token.text != "T"))
+
+
+def _moved_on(sub: list[Token], rest: list[Token], scope: Scope) -> bool:
+    """H_{k+1} = … of a declared H, where k stands nowhere on the right: the next H."""
+    letters = [t.text for t in sub if t.kind == "letter"]
+    plus = [t.text for t in sub[1:]] == ["+", "1"] and len(letters) == 1
+    return plus and letters[0] not in scope.axes and letters[0] not in {t.text for t in rest}
 
 
 def _new_word(left: list[Token], scope: Scope) -> tuple[str, int] | None:
@@ -214,7 +306,9 @@ def _new_word(left: list[Token], scope: Scope) -> tuple[str, int] | None:
         if token.kind != "letter" or (run and not token.tight):
             break
         run += token.text
-    fresh = not any(letter in scope.names or scope.length(letter) is not None for letter in run)
+    lengths = [letter for letter in run if scope.length(letter) is not None]
+    called = run.isupper() and len(lengths) < len(run) and [t.text for t in left[len(run) : len(run) + 1]] == ["("]
+    fresh = not any(letter in scope.names for letter in run) and (not lengths or called)  # BN(x) beside N
     return (run, len(run)) if len(run) > 1 and fresh else None
 
 
@@ -225,8 +319,19 @@ def _is_declared(stem: str, sub: list[Token], sup: list[Token], arguments: list[
     known = scope.names.get(stem)
     if label and label[-1].startswith("'") and not arguments:
         return False  # w' is new where w is declared
+    if sup and _is_mark(sup):
+        return False
     if known is not None and (known.rank > 0 or known.kind == "function" or not label):
         return True  # w_{t+1} is new where w_t is declared, or w is a number
     return bool(arguments) and not sub and len(stem) > 1 and (
-        ALIASES.get(stem, stem) in KNOWN or scope.formula(stem) is not None or stem == "sigma"
+        ALIASES.get(stem, stem) in KNOWN or _is_formula(stem, arguments, scope) or stem == "sigma"
     )  # fmt: skip
+
+
+def _is_formula(stem: str, arguments: list[Token], scope: Scope) -> bool:
+    """Whether the catalogue has it with as many arguments; otherwise the text defines its own."""
+    formula = scope.formula(stem)
+    if formula is None:
+        return False
+    required = sum(parameter.required for parameter in formula.tensors)
+    return required <= 1 + sum(t.text in (",", ";", "|") for t in arguments) <= len(formula.tensors)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from .binders import Binders
 from .errors import LatexError
-from .names import inside
+from .subscripts import inside
 from .tokens import STYLES, Token
 from .tree import At, Call, Constant, Letter, Marked, Name, Node, Number, Power
 
@@ -20,6 +20,9 @@ class Suffixes(Binders):
         raised = False
         while self.sees("^", "_", "'", "!"):
             token = self.next()
+            if token.text == "!" and self.sees("!"):
+                raise LatexError("two readings: !! may be the double factorial, or two of them; write brackets",
+                                 token.column)  # fmt: skip
             if token.text == "!":
                 found = Call(token.column, "factorial", (found,))
             elif token.text == "'":

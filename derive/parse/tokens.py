@@ -35,6 +35,7 @@ SIZING = frozenset(
     "left right middle big Big bigg Bigg bigl bigr Bigl Bigr biggl biggr Biggl Biggr bigm Bigm displaystyle textstyle "
     "scriptstyle limits nolimits quad qquad nonumber notag hfill thinspace hspace mathstrut".split()
 )
+NOTES = frozenset("label tag footnote footnotemark phantom vphantom hphantom vspace".split())  # dropped
 SYMBOLS = {
     "cdot": "cdot", "times": "times", "odot": "odot", "circ": "odot", "otimes": "otimes", "oslash": "oslash",
     "ast": "*",
@@ -51,9 +52,10 @@ SYMBOLS = {
 }  # fmt: skip
 OTHERS = frozenset(
     "frac dfrac tfrac cfrac binom sum prod int lim nabla partial begin end substack underbrace overbrace boxed ell "
-    "mathbbm forall sim propto approx prob Pr mod bmod pmod iint oint infin overset stackrel".split()
+    "mathbbm forall sim propto approx prob Pr mod bmod pmod iint oint infin overset stackrel underset "
+    "mapsto".split()
 )
-KNOWN = GREEK | VARIANTS.keys() | ACCENTS.keys() | STYLES | WORDS | FUNCTIONS | SIZING | SYMBOLS.keys() | OTHERS
+KNOWN = GREEK | VARIANTS.keys() | ACCENTS.keys() | STYLES | WORDS | FUNCTIONS | SIZING | NOTES | SYMBOLS.keys() | OTHERS
 PROGRAMMING = frozenset(
     "input include write read openin openout def edef gdef let newcommand renewcommand catcode csname expandafter loop "
     "immediate usepackage documentclass directlua special jobname the newwrite everyjob".split()
@@ -72,8 +74,15 @@ _NUMBER = re.compile(r"\d+(?:\.\d+)?|\.\d+", re.ASCII)
 _BRACED = re.compile(r"\s*\{([A-Za-z0-9 .,;:!_*+\\'-]*)\}")
 _SINGLE = re.compile(r"\s+([A-Za-z])(?![A-Za-z])")
 _SKIP = re.compile(r"\s*\[\s*-?[\d.]+\s*(?:pt|em|ex|mm|cm|in)\s*\]")
+_NOTE = re.compile(r"\*?\s*\{[^{}]*\}")  # \tag*{4.2}, \label{eq:loss}
 _SPACES = re.compile(r"\\[,;:! ]")
 _ABOVE = re.compile(r"\s*\{(?:[^{}]|\{[^{}]*\})*\}\s*\{?\s*=\s*\}?")  # \overset{\text{def}}{=}
+
+
+SHOWN = {"norm": r"\|", "assign": ":=", "and": r"\land", "or": r"\lor", "not": r"\neg", "mod": r"\bmod"}
+OPERATORS = frozenset(  # which TeX knows no command for
+    "softmax sigmoid relu softplus logsumexp gelu silu swish elu trace mean var layernorm attention".split()
+)
 
 
 class Token(NamedTuple):
@@ -88,6 +97,8 @@ class Token(NamedTuple):
     def shown(self) -> str:
         if self.kind == "stop":
             return "the end"
+        if self.kind == "symbol":
+            return SHOWN.get(self.text, f"\\{self.text}" if self.text.isalpha() else self.text)
         return {"command": f"\\{self.text}", "word": f"\\text{{{self.text}}}", "newline": r"\\"}.get(
             self.kind, self.text
         )
@@ -119,7 +130,7 @@ def tokens(text: str, offset: int = 0) -> tuple[Token, ...]:
         if len(found) > MOST_TOKENS:
             raise LatexError(f"the text has over {MOST_TOKENS} symbols")
     found.append(Token("stop", "", len(text) + offset))
-    found = _joined(found)
+    found = _under(_joined(found))
     _check_depth(found)
     _check_variants(found)
     return tuple(found)
@@ -154,6 +165,30 @@ def _continues(made: list[Token]) -> int:
     while place and made[place - 1].text == "&":
         place -= 1
     return place - 1 if place > 1 and made[place - 1].kind == "newline" else 0
+
+
+def _under(found: list[Token]) -> list[Token]:
+    """`\\underset{k}{\\arg\\max}` as `\\arg\\max_{k}`."""
+    places = [k for k, t in enumerate(found) if (t.kind, t.text) == ("command", "underset")]
+    for place in reversed(places):  # the last first: one may stand within another
+        below = _closed(found, place + 1)
+        above = _closed(found, below)
+        group, sign = found[place + 1 : below], found[below:above]
+        if len(group) < 3 or not sign:
+            raise LatexError("\\underset: expected two groups in braces", found[place].column)
+        sign = sign[1:-1] if sign[0].text == "{" else sign
+        found = [*found[:place], *sign, Token("symbol", "_", group[0].column), *group, *found[above:]]
+    return found
+
+
+def _closed(found: list[Token], place: int) -> int:
+    """Behind the group in braces, or the one symbol, that begins at a place."""
+    depth = 0
+    for at in range(place, len(found)):
+        depth += (found[at].text == "{") - (found[at].text == "}") if found[at].kind == "symbol" else 0
+        if depth <= 0:
+            return at + 1
+    return len(found)
 
 
 def _next(text: str, place: int) -> tuple[Token | None, int]:
@@ -204,6 +239,8 @@ def _command(text: str, place: int) -> tuple[Token | None, int]:
         return Token("symbol", "mod", place), end
     if name in SIZING:
         return None, _after_size(text, end, name)
+    if name in NOTES and (note := _NOTE.match(text, end)):
+        return None, note.end()
     if name in SYMBOLS:
         return Token("symbol", SYMBOLS[name], place), end
     if name in ("begin", "end"):
@@ -216,6 +253,8 @@ def _command(text: str, place: int) -> tuple[Token | None, int]:
         return Token("command", name, place), end
     if name in PROGRAMMING:
         raise LatexError(f"\\{name} is no mathematics, and is not carried out", place)
+    if name.lower() in OPERATORS:
+        raise LatexError(f"unknown command \\{name}; write \\operatorname{{{name}}}", place)
     raise LatexError(f"unknown command \\{name if name.isprintable() else '?'}{did_you_mean(name, KNOWN)}", place)
 
 

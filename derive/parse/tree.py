@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import Any
 
+WHOLE_AXIS = "whole axis"  # the constant that stands as an index for all of its axis: x_{i,:}
+
 
 @dataclass(frozen=True, slots=True)
 class Node:

@@ -262,7 +262,13 @@ class Rules:
         if exponential and any((p * power).denominator != 1 for a, p in body[0][0][0]):
             return False
         whole = isinstance(power, int)
-        return (whole and power > 0) if len(body) != 1 else (whole or body[0][1] == 1)
+        return (whole and power > 0) if len(body) != 1 else (whole or self._rooted(body[0]))
+
+    def _rooted(self, product: tuple[Term, Power]) -> bool:
+        """Whether a root of the product is the product of roots: of its factors one at most may be negative."""
+        ((factors, _), coefficient), heads = product, self.algebra.heads
+        open_ = [p for a, p in factors if not heads[a[0]].positive]
+        return coefficient == 1 and (not open_ or open_ in ([1], [-1]))
 
     def _divides(self, factor: tuple[Atom, Power], fold: Fold, beside: Factors) -> bool:
         """1/eᶻ is 1/(p S) only where the formula divides by p itself, or p stands beside: p may underflow."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from derive.terms import Algebra, Atom, Head, Letter, Poly, Term, entries, matrix_of
+from derive.terms import Algebra, Atom, Head, Letter, Poly, Term, entries
 
 from .rules import Rules
 
@@ -55,14 +55,15 @@ def _entry(algebra: Algebra, atom: Atom) -> tuple[bool, Letter, Letter] | None:
     head = algebra.heads[atom[0]] if atom[0] >= 0 else None
     if head is None or head.kind not in ("name", "op"):
         return None
-    function, letters = head, atom[1]
-    if head.kind == "name":
-        named = matrix_of(algebra, head.definition)
-        if named is None:
-            return None
-        names = dict(zip(head.slots, atom[1], strict=True))
-        function, letters = named, tuple(names.get(a, a) for a in head.definition[0][0][0][0][0][1])
-    return _of_function(algebra, function, letters)
+    if head.kind == "op":
+        return _of_function(algebra, head, atom[1])
+    if len(head.definition) != 1 or head.definition[0][1] != 1 or head.definition[0][0][1]:
+        return None
+    factors, names = head.definition[0][0][0], dict(zip(head.slots, atom[1], strict=True))
+    if len(factors) != 1 or factors[0][1] != 1:
+        return None
+    ((inner, letters), _) = factors[0]
+    return _entry(algebra, (inner, tuple(names.get(a, a) for a in letters)))  # what it is a name of
 
 
 def _of_function(algebra: Algebra, head: Head, letters: tuple[Letter, ...]) -> tuple[bool, Letter, Letter] | None:

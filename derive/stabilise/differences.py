@@ -48,8 +48,9 @@ def _sums(s: Stabiliser, poly: Poly) -> dict[Term, tuple[Power, Term]]:
         for atom in [a for a, p in term[0] if p == 1]:
             body = s.definition(atom)
             if body is not None and len(body) == 1 and body[0][0][1]:
-                ((shown, value),) = over(s, atom, s.algebra.mul(((term, coefficient),), body))
-                found[shown] = value, term
+                written = over(s, atom, s.algebra.mul(((term, coefficient),), body))
+                if len(written) == 1:  # beside a place that the sum does not reach nothing is left of it
+                    found[written[0][0]] = written[0][1], term
     return found
 
 

@@ -4,13 +4,13 @@ from derive.axes import NameProblem, did_you_mean
 
 from .averages import adagrad_step, bias_correction, minibatch, rmsprop_step
 from .core import Statement, Unproved
-from .descent import best_step, descent_lemma, gradient_flow, heavy_ball, step_sizes
+from .descent import best_step, descent_lemma, gradient_flow, heavy_ball, nesterov, step_sizes
 from .recurrences import vanishing_recurrence
 from .starts import glorot, he, vanishing
 
 STATEMENTS = (
     bias_correction, adagrad_step, rmsprop_step, minibatch,
-    step_sizes, best_step, heavy_ball, gradient_flow, descent_lemma,
+    step_sizes, best_step, heavy_ball, nesterov, gradient_flow, descent_lemma,
     glorot, he, vanishing, vanishing_recurrence,
 )  # fmt: skip
 
@@ -26,6 +26,6 @@ def statement_of(name: str) -> Statement:
 
 __all__ = [
     "STATEMENTS", "Statement", "Unproved", "adagrad_step", "best_step", "bias_correction", "descent_lemma", "glorot",
-    "gradient_flow", "he", "heavy_ball", "minibatch", "rmsprop_step",
+    "gradient_flow", "he", "heavy_ball", "minibatch", "nesterov", "rmsprop_step",
     "statement_of", "step_sizes", "vanishing", "vanishing_recurrence",
 ]  # fmt: skip

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import sympy
-from sympy import Symbol, sqrt
+from sympy import Symbol, binomial, sqrt
 
 from derive.steps import Step
 
-from .core import Statement, is_, positive, sequence, solved_recurrence
+from .core import Statement, is_, positive, sequence, solved_recurrence, written
 
 T = Symbol("t", integer=True, nonnegative=True)
 BETA = positive("beta")
@@ -30,10 +30,10 @@ def bias_correction() -> Statement:
     step = m(T + 1) - BETA * m(T) - (1 - BETA) * MU
     mean = solved_recurrence(step, m(T), {m(0): 0}, T)
     factor = sympy.simplify(mean / MU)
-    free = mean / factor
+    free = written(lambda: mean / (1 - BETA**T))
     steps = (
         Step("rsolve", total((1 - BETA) * BETA ** (T - K) * MU), mean, "E m_t = β E m_{t−1} + (1 − β)μ, m_0 = 0"),
-        Step("divide", mean / (1 - BETA**T), free, "m̂ = m/(1 − βᵗ) has the mean of the gradient"),
+        Step("divide", free, MU, "m̂ = m/(1 − βᵗ) has the mean of the gradient"),
     )
     return Statement(
         "bias correction", is_(total((1 - BETA) * BETA ** (T - K) * MU), mean), (BETA < 1, T >= 1), steps,
@@ -85,18 +85,21 @@ def minibatch() -> Statement:
     Source: Cochran, Sampling Techniques (1977), theorems 2.1 and 2.2.
     """
     n, b = sympy.symbols("N B", integer=True, positive=True)
-    g, spread = Symbol("g", real=True), positive("sigma")
+    gradient, spread = sequence("g"), positive("sigma")
     one, two = b / n, b * (b - 1) / (n * (n - 1))
     squares, products = n * spread**2, -n * spread**2  # Σ d² = Nσ², and (Σ d)² = 0 leaves Σ_{i≠j} d_i d_j = −Nσ²
     variance = (one * squares + two * products) / b**2
     claim = spread**2 / b * (n - b) / (n - 1)
+    drawn = sympy.Sum(one * gradient(K) / b, (K, 1, n))
     steps = (
-        Step("mean", sympy.Sum(one * g / b, (K, 1, n)), g, "E ĝ = Σ P(i in the batch) g_i/B, and Σ g_i = N g"),
+        Step("count", binomial(n - 1, b - 1) / binomial(n, b), one, "the share of batches that have i"),
+        Step("count", binomial(n - 2, b - 2) / binomial(n, b), two, "the share of batches that have i and j"),
+        Step("mean", drawn, sympy.Sum(gradient(K), (K, 1, n)) / n, "E ĝ = Σ P(i in the batch) g_i/B: the mean of all"),
         Step("variance", variance, sympy.factor(variance), "E (Σ 1_i d_i)²/B², by pairs; d_i = g_i − g sum to zero"),
         Step("simplify", sympy.factor(variance), claim, ""),
     )
-    ranges = {n: (2, 60), b: (1, 60), g: (-2, 2), spread: (0.1, 3)}
+    ranges = {n: (2, 30), b: (2, 30), gradient: (-2, 2), spread: (0.1, 3)}
     return Statement(
         "minibatch gradient", is_(variance, claim), (b <= n,), steps,
-        {"mean": g, "variance": claim, "with replacement": spread**2 / b}, ranges,
+        {"mean": drawn, "variance": claim, "with replacement": spread**2 / b}, ranges,
     )  # fmt: skip

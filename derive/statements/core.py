@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import sympy
@@ -17,6 +17,9 @@ from sympy import Expr, Function, Symbol
 from derive.axes import DeriveError
 from derive.steps import Step
 
+from . import writing
+
+SIGNS = {True: ("⇔", r"&\Leftrightarrow"), False: ("=", "&=")}  # between what a step joins: conditions, expressions
 POINTS = 10  # random points at which every step is evaluated
 CLOSE = 1e-9
 Ranges = Mapping[Any, tuple[float, float]]
@@ -28,10 +31,13 @@ class Unproved(DeriveError):
 
 @dataclass(frozen=True)
 class Statement:
-    """`claim` is an equation or a bound; it holds under `conditions`. `results` are its parts by name, as expressions.
+    """`claim` is an equation, a bound, or two conditions that are one; it holds under `conditions`.
+
+    `results` are what it says by name, as expressions.
 
     A claim that is a choice (`chosen`), Var w = 2/n, says what to take, and is no fact about every w.
     `ranges` says where the symbols may lie when the steps are checked: from, to; whole numbers where the symbol is one.
+    `letters` are short names, and what each stands for; a later one may use the earlier.
     """
 
     name: str
@@ -42,25 +48,41 @@ class Statement:
     ranges: Ranges
     source: str = ""
     chosen: bool = False
+    letters: Mapping[Symbol, Expr] = field(default_factory=dict)
 
     def __str__(self) -> str:
         return "\n".join(_lines(self))
 
     def latex(self) -> str:
         """The claim, its conditions and the steps."""
-        signs = {True: r"&\Leftrightarrow", False: "&="}
         rows = [
-            f"{sympy.latex(s.before)} {signs[isinstance(s.before, sympy.core.relational.Relational)]} "
-            rf"{sympy.latex(s.after)} && \text{{{s.law}}}"
+            rf"{writing.latex(s.before)} {SIGNS[_related(s)][1]} {writing.latex(s.after)} && \text{{{s.law}}}"
             for s in self.steps
         ]
-        given = ", ".join(sympy.latex(c) for c in self.conditions)
         body = "\\\\\n".join(rows)
-        return f"{sympy.latex(self.claim)} \\qquad ({given})\n\\begin{{align*}}\n{body}\n\\end{{align*}}"
+        return f"{self._whole()}\n\\begin{{align*}}\n{body}\n\\end{{align*}}"
+
+    def said(self) -> str:
+        """The claim in LaTeX."""
+        return r" \Leftrightarrow ".join(map(writing.latex, self.parts))
+
+    def _whole(self) -> str:
+        """The claim, letters and conditions in LaTeX."""
+        given = ", ".join(map(writing.latex, [*self.named, *self.conditions]))
+        return rf"{self.said()} \qquad \left({given}\right)" if given else self.said()
 
     def _repr_latex_(self) -> str:
-        given = ", ".join(sympy.latex(c) for c in self.conditions)
-        return rf"$\displaystyle {sympy.latex(self.claim)} \qquad \left({given}\right)$"
+        return rf"$\displaystyle {self._whole()}$"
+
+    @property
+    def named(self) -> list[Any]:
+        """What the letters stand for, as equations."""
+        return [is_(letter, whole) for letter, whole in self.letters.items()]
+
+    @property
+    def parts(self) -> tuple[Any, ...]:
+        """The claim, or both sides of one that is an equivalence."""
+        return self.claim if isinstance(self.claim, tuple) else (self.claim,)
 
     def verify(self, points: int = POINTS, seed: int = 0) -> None:
         """Evaluates every step at random points where the conditions hold; raises Unproved at the first that fails."""
@@ -69,12 +91,13 @@ class Statement:
             point = self._point(rng)
             for step in self.steps:
                 self._check(step, point)
-            fact = isinstance(self.claim, sympy.core.relational.Relational) and not self.chosen
-            if fact and not _holds(self.claim, point):
-                raise Unproved(f"{self.name}: {self.claim} is false at {point}")
+            found = [_holds(part, point) for part in self.parts if not self.chosen]
+            if found and not (len(set(found)) == 1 if len(found) > 1 else found[0]):
+                said = " ⇔ ".join(map(writing.text, self.parts))
+                raise Unproved(f"{self.name}: {said} is false at {point}")
 
     def _check(self, step: Step, point: Mapping[Any, Any]) -> None:
-        if isinstance(step.before, sympy.core.relational.Relational):
+        if _related(step):
             if _holds(step.before, point) != _holds(step.after, point):
                 raise Unproved(f"{self.name}: {step.law}: {step.before} and {step.after} differ at {point}")
             return
@@ -86,22 +109,37 @@ class Statement:
         """Numbers for all symbols that meet the conditions."""
         for _ in range(10_000):
             point = {s: _drawn(rng, s, ends) for s, ends in self.ranges.items()}
+            for letter, whole in self.letters.items():
+                point[letter] = whole.subs(point).evalf(30)
             if all(_holds(c, point) for c in self.conditions):
                 return point
         raise Unproved(f"{self.name}: found no point where {self.conditions} hold")
 
 
+def _related(step: Step) -> bool:
+    """Whether a step leads from a condition to a condition."""
+    return isinstance(step.before, sympy.core.relational.Relational)
+
+
 def _lines(statement: Statement) -> Iterator[str]:
-    yield f"{statement.name}: {statement.claim}"
-    if statement.conditions:
-        yield f"  where {', '.join(map(str, statement.conditions))}"
+    yield f"{statement.name}: {' ⇔ '.join(map(writing.text, statement.parts))}"
+    for word, given in (("with", statement.named), ("where", statement.conditions)):
+        if given:
+            yield f"  {word} {', '.join(map(writing.text, given))}"
     for step in statement.steps:
-        yield f"  {step.before}"
-        sign = "⇔" if isinstance(step.before, sympy.core.relational.Relational) else "="
-        yield f"    {sign} {step.after}    [{step.law}{': ' if step.why else ''}{step.why}]"
+        before, after = writing.text(step.before), writing.text(step.after)
+        because = f"[{step.law}{': ' if step.why else ''}{step.why}]"
+        if before == after:  # SymPy has worked it out while it was written down
+            yield f"  {before}    {because}"
+        else:
+            yield f"  {before}"
+            yield f"    {SIGNS[_related(step)][0]} {after}    {because}"
 
 
 def _drawn(rng: random.Random, symbol: Any, ends: tuple[float, float]) -> Any:
+    if isinstance(symbol, sympy.core.function.UndefinedFunction):  # a wave: it has any values
+        place, parts = Symbol("x"), [sympy.Float(rng.uniform(*ends), 30) for _ in range(3)]
+        return sympy.Lambda(place, parts[0] + parts[1] * sympy.cos(3 * place + parts[2]))
     if isinstance(symbol, sympy.MatrixSymbol):
         return sympy.ImmutableMatrix(*symbol.shape, lambda i, k: sympy.Float(rng.uniform(*ends), 30))
     if getattr(symbol, "is_integer", False):
@@ -110,7 +148,12 @@ def _drawn(rng: random.Random, symbol: Any, ends: tuple[float, float]) -> Any:
 
 
 def _number(expression: Any, point: Mapping[Any, Any]) -> complex:
-    return complex(sympy.sympify(expression, strict=True).subs(point).doit().evalf(30))
+    whole = sympy.sympify(expression, strict=True)
+    for name, function in point.items():
+        if isinstance(function, sympy.Lambda):
+            whole = whole.replace(name, function)
+    numbers = {name: number for name, number in point.items() if not isinstance(number, sympy.Lambda)}
+    return complex(whole.subs(numbers).doit().evalf(30))
 
 
 def _holds(relation: Any, point: Mapping[Any, Any]) -> bool:
@@ -178,6 +221,12 @@ def _zero(expression: Expr) -> bool:
 def is_(left: Any, right: Any) -> Any:
     """The equation left = right, kept as it is."""
     return sympy.Eq(left, right, evaluate=False)
+
+
+def written(make: Callable[..., Any], *parts: Any) -> Any:
+    """What is made of the parts, kept as it is written: 1 − η L/2 at η = 1/L is 1 − (1/L) L/2."""
+    with sympy.evaluate(False):
+        return make(*parts)
 
 
 def positive(names: str) -> Any:

@@ -5,8 +5,10 @@ In the axes of the bowl θᵀAθ/2 every coordinate is a recurrence of its own, 
 
 from __future__ import annotations
 
+from typing import Any
+
 import sympy
-from sympy import Abs, Eq, Rational, Symbol, exp, sqrt
+from sympy import Abs, Eq, Gt, Le, Lt, Rational, Symbol, sqrt
 
 from derive.steps import Step
 
@@ -19,7 +21,7 @@ RANGES = {T: (0, 12), ETA: (0.01, 2), LAMBDA: (0.1, 3), LOW: (0.1, 2), HIGH: (0.
 
 
 def step_sizes() -> Statement:
-    """e_t = (1 − ηλ)ᵗ e_0: it converges for 0 < η < 2/λ_max, overshoots beyond 1/λ, diverges beyond 2/λ.
+    """It converges for 0 < η < 2/λ_max: e_t = (1 − ηλ)ᵗ e_0, which overshoots beyond 1/λ, and diverges beyond 2/λ.
 
     Source: Nesterov, Introductory Lectures on Convex Optimization (2004), section 1.2.3.
     """
@@ -28,13 +30,15 @@ def step_sizes() -> Statement:
     edge = solved(ETA * LAMBDA - 2, ETA)  # 1 − ηλ = −1
     every = sympy.Product(1 - ETA * LAMBDA, (Symbol("k", integer=True), 1, T)) * START
     steps = (
-        Step("rsolve", every, error, "e_{t+1} = e_t − ηλ e_t"),
-        Step("solve", Abs(1 - ETA * LAMBDA) < 1, edge > ETA, "|1 − ηλ| = 1 at ηλ = 0 and at ηλ = 2"),
+        Step("rsolve", every, error, "e_{t+1} = e_t − ηλ e_t, on each axis of the bowl"),
+        Step("solve", Abs(1 - ETA * LAMBDA) < 1, Lt(ETA, edge), "it shrinks: |1 − ηλ| = 1 at ηλ = 0 and at ηλ = 2"),
+        Step("solve", Abs(1 - ETA * LAMBDA) > 1, Gt(ETA, edge), "it grows"),
+        Step("solve", 1 - ETA * LAMBDA < 0, Gt(ETA, 1 / LAMBDA), "it overshoots: the error changes its sign"),
+        Step("insert", Abs(1 - ETA * HIGH) < 1, Lt(ETA, edge.subs(LAMBDA, HIGH)), "the steepest axis asks for most"),
     )
-    return Statement(
-        "step sizes on a bowl", is_(every, error), (), steps,
-        {"error": error, "edge": edge, "no overshoot": 1 / LAMBDA, "factor": 1 - ETA * LAMBDA}, RANGES,
-    )  # fmt: skip
+    claim = sympy.Max(Abs(1 - ETA * LOW), Abs(1 - ETA * HIGH)) < 1, Lt(ETA, edge.subs(LAMBDA, HIGH))
+    results = {"error": error, "edge": edge, "no overshoot": 1 / LAMBDA, "factor": 1 - ETA * LAMBDA}
+    return Statement("step sizes on a bowl", claim, (LOW < HIGH,), steps, results, RANGES)
 
 
 def best_step() -> Statement:
@@ -76,18 +80,65 @@ def heavy_ball() -> Statement:
         return abs(value.imag) < 1e-12 and 0 < value.real < 1
 
     found = solved(double, [root, ETA], small)
-    half = (1 + root**2 - ETA * a**2) / 2
-    pair = (half + sqrt(half**2 - root**2)) * (half - sqrt(half**2 - root**2))
+    low, high = sympy.symbols("h_min h_max", real=True)  # half the sum of both roots, at λ_min and at λ_max
+    pair = (low + sqrt(low**2 - root**2)) * (low - sqrt(low**2 - root**2))
     steps = (
-        Step("size of a pair", pair, root**2, "Vieta: a complex pair has the product |z|², which is μ"),
-        Step("solve", found[root], chosen[root], "double roots at λ_min and at λ_max"),
+        Step("size of a pair", pair, root**2, "Vieta: a complex pair has the product |z|², which is μ = r²"),
+        Step("solve", found[root], chosen[root], "double roots at λ_min = a² and at λ_max = b²"),
         Step("solve", found[ETA], chosen[ETA], ""),
         Step("name", chosen[root].subs(b, a * sqrt(KAPPA)), (sqrt(KAPPA) - 1) / (sqrt(KAPPA) + 1), "b = a√κ"),
     )
     ranges = {**RANGES, root: (0.01, 0.99), a: (0.2, 2), b: (0.2, 4), KAPPA: (1.1, 50)}
     rate = (sqrt(KAPPA) - 1) / (sqrt(KAPPA) + 1)
     best = {"step": 4 / (sqrt(LOW) + sqrt(HIGH)) ** 2, "momentum": rate**2, "rate": rate}
-    return Statement("heavy ball on a bowl", rate <= (KAPPA - 1) / (KAPPA + 1), (a < b,), steps, best, ranges)
+    claim = chosen[root] <= largest((low, root**2), (high, root**2))
+    letters = {end: (1 + root**2 - ETA * part**2) / 2 for end, part in ((low, a), (high, b))}
+    return Statement("heavy ball on a bowl", claim, (a < b,), steps, best, ranges, letters=letters)
+
+
+def largest(*pairs: tuple[Any, Any]) -> Any:
+    """The size of the largest root of z² − 2 h z + p, over pairs (h, p)."""
+    roots = [Abs(half + sign * sqrt(half**2 - product)) for half, product in pairs for sign in (1, -1)]
+    return sympy.Max(*roots, evaluate=False)
+
+
+def nesterov() -> Statement:
+    """η = 1/λ_max, μ = (√κ − 1)/(√κ + 1) give Nesterov's descent the rate 1 − 1/√κ on a bowl.
+
+    With the gradient where momentum leads, e_{t+1} = (1 − ηλ)((1 + μ) e_t − μ e_{t−1}), whose roots are those of
+    z² − (1 + μ)(1 − ηλ) z + μ(1 − ηλ), z² − 2hz + p: double at λ_min, and from there to λ_max a complex pair of the
+    size √p. Best on bowls are η = 4/(3λ_max + λ_min), μ = (√(3κ + 1) − 2)/(√(3κ + 1) + 2), with the rate
+    1 − 2/√(3κ + 1).
+    Source: Nesterov, Introductory Lectures on Convex Optimization (2004), section 2.2.1; Lessard, Recht, Packard,
+    Analysis and Design of Optimization Algorithms via Integral Quadratic Constraints (2016), proposition 1.
+    """
+    q, w, mu, nu = positive("q w mu nu")
+    half, product, low, high = sympy.symbols("h p h_min h_max", real=True)
+    left = 1 - LAMBDA / (q**2 * LOW)  # 1 − ηλ
+    found = solved((1 + mu) ** 2 * (1 - 1 / q**2) - 4 * mu, mu, lambda f: bool(f[mu].subs(q, 3) < 1))
+    best = {"best step": 4 / (3 * HIGH + LOW), "best momentum": (w - 2) / (w + 2), "best rate": 1 - 2 / w}
+    letters = {
+        mu: (q - 1) / (q + 1), half: (1 + mu) * left / 2, product: mu * left,
+        w: sqrt(3 * q**2 + 1), nu: (w - 2) / (w + 2),
+        low: (1 + nu) * (1 - 4 / w**2) / 2, high: (1 + nu) * (1 - 4 * q**2 / w**2) / 2,
+    }  # fmt: skip
+    steps = (
+        Step("solve", found, mu, "κ = q²; with this momentum both roots at λ_min are one"),
+        Step("insert", half.subs(letters).subs(LAMBDA, LOW), 1 - 1 / q, "that root, half the sum of both: the rate"),
+        Step("solve", half**2 < product, LAMBDA > LOW, "for greater λ the roots are a complex pair, of the size √p"),
+        Step("solve", product < (1 - 1 / q) ** 2, LAMBDA > LOW, "which is less than the rate"),
+        Step("insert", low**2, nu * (1 - 4 / w**2), "the best momentum ν, step 4/(3λ_max + λ_min): one root at λ_min,"),
+        Step("insert", low, best["best rate"], "which is the rate,"),
+        Step("insert", (best["best rate"] + high) ** 2, high**2 - nu * (1 - 4 * q**2 / w**2), "and −rate at λ_max"),
+    )
+    ranges = {**RANGES, q: (1.1, 7), LAMBDA: (0.1, 6)}
+    named = {w: sqrt(3 * KAPPA + 1), q: sqrt(KAPPA)}
+    rates = {"step": 1 / HIGH, "momentum": letters[mu], "rate": 1 - 1 / q, **best}
+    results = {name: found.subs(named) for name, found in rates.items()}
+    conditions = (LOW <= LAMBDA, Le(LAMBDA, q**2 * LOW))
+    claim = largest((half, product)) <= 1 - 1 / q
+    name = "Nesterov's descent on a bowl"
+    return Statement(name, claim, conditions, steps, results, ranges, letters=letters)
 
 
 def gradient_flow() -> Statement:
@@ -98,13 +149,16 @@ def gradient_flow() -> Statement:
     s, first = positive("s theta_0")
     theta = sequence("theta")
     path = solved_differential(Eq(theta(s).diff(s), -LAMBDA * theta(s)), theta(s), {theta(0): first})
-    small = sympy.limit((1 - ETA * LAMBDA) ** (s / ETA), ETA, 0, "+")
+    small = positive("epsilon")
+    taken = (1 - small * LAMBDA) ** (s / small)
+    end = sympy.limit(taken, small, 0, "+")
     steps = (
         Step("dsolve", sympy.Derivative(path, s), -LAMBDA * path, "dθ/ds = −λθ, and θ(0) = θ_0"),
-        Step("limit", small * first, first * exp(-LAMBDA * s), "descent with s/η steps, η → 0"),
+        Step("limit", sympy.Limit(taken, small, 0, "+"), end, "s/ε steps of descent, ε → 0"),
     )
     ranges = {**RANGES, s: (0.1, 3), first: (0.1, 2)}
-    return Statement("gradient flow", is_(path, first * exp(-LAMBDA * s)), (), steps, {"path": path}, ranges)
+    claim = is_(sympy.Limit(first * taken, small, 0, "+"), path)
+    return Statement("gradient flow", claim, (), steps, {"path": path}, ranges)
 
 
 def descent_lemma() -> Statement:
@@ -122,7 +176,7 @@ def descent_lemma() -> Statement:
         Step("insert", bound, factored, f"the step {d} = −ηg in f(θ + {d}) ≤ f + g·{d} + L‖{d}‖²/2"),
         Step("solve", is_(sympy.diff(bound, ETA), 0), is_(ETA, best), "where the bound is least"),
         Step("insert", bound.subs(ETA, best), least, "η = 1/L"),
-        Step("solve", factored < f, 2 / smooth > ETA, "1 − ηL/2 > 0"),
+        Step("solve", factored < f, Lt(ETA, 2 / smooth), "1 − ηL/2 > 0"),
     )
     ranges = {**RANGES, f: (-2, 2), smooth: (0.2, 5), norm: (0.1, 3)}
     return Statement(

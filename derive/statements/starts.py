@@ -10,7 +10,7 @@ from derive.steps import Step
 from .core import Statement, is_, positive, solved
 
 INSIDE, OUTSIDE = sympy.symbols("n_in n_out", integer=True, positive=True)
-V, S = positive("v s")  # Var w, E x²
+V, S = Symbol("Var w", positive=True), Symbol("E x²", positive=True)
 RANGES = {INSIDE: (1, 500), OUTSIDE: (1, 500), V: (0.001, 2), S: (0.1, 4)}
 
 

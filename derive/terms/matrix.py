@@ -14,6 +14,7 @@ INDICES: dict[str, int] = {"inv": 2, "det": 0, "logdet": 0, "cholesky": 2, "eige
                            "triangular_factor": 2, "general_eigenvalue": 1, "general_eigenvector": 2,
                            "exponential": 2, "exponential_slope": 4, "square_root": 2, "square_root_slope": 4,
                            "logarithm": 2, "logarithm_slope": 4}  # fmt: skip
+TALL = frozenset({"left_vector", "orthonormal_factor"})  # whose first index is a row of the matrix
 EVEN = frozenset({"square_root_slope", "logarithm_slope"})  # at i, j, r, c: as at j, i, r, c and at r, c, i, j
 SYMMETRIC = EVEN | frozenset(
     {"inv", "exponential", "square_root", "logarithm"}

@@ -44,7 +44,7 @@ from .algebra import Algebra
 from .conditions import Conditions, masked
 from .data import UNIT, Head, Letter, Poly, number
 from .indices import Env, Ties
-from .matrix import matrix_function
+from .matrix import TALL, matrix_function
 
 # Functions of one argument that the algebra carries as they are: SymPy class → label.
 FUNCTIONS: dict[Any, str] = {
@@ -305,10 +305,14 @@ class Reader(Conditions):
         return outside, algebra.term(own, rest, ()) if rest or own != 1 else ()
 
     def matrix(self, node: Any, env: Env) -> Poly:
-        """An entry of a function of a matrix."""
-        inner, over = self._opened(node.axes, env)
-        at = [self.letter_of(index, env) for index in node.at]
-        return matrix_function(self.algebra, node.name, self.flat(self.read(node.body, inner)), over, at)
+        """An entry of a function of a matrix; an index that is no letter becomes one, tied, as that of an entry."""
+        (inner, over), ties = self._opened(node.axes, env), Ties()
+        rows, columns = node.axes
+        beside = [rows if node.name in TALL and place == 0 else columns for place, _ in enumerate(node.at)]
+        own = [index if isinstance(index, Axis) else axis for axis, index in zip(beside, node.at, strict=True)]
+        at = self.indexed(own, node.at, env, ties)
+        found = matrix_function(self.algebra, node.name, self.flat(self.read(node.body, inner)), over, at)
+        return self.algebra.poly([self.algebra.product(ties.raw({}), raw) for raw in self.algebra.raws(found)])
 
     def extremum(self, node: Any, env: Env) -> Poly:
         """max, min, or where the first of them stands; `where(c, a, -oo)` looks only where c holds."""

@@ -21,6 +21,12 @@ def picture(curves: Sequence[Curve], metric: str = "accuracy", kind: str = "png"
     from matplotlib.figure import Figure
     from matplotlib.ticker import LogFormatter
 
+    class _Numbers(LogFormatter):  # here, since Matplotlib is loaded when it is needed
+        """The places that LogFormatter chooses, as plain numbers: 0.06."""
+
+        def __call__(self, x: float, pos: int | None = None) -> str:
+            return f"{x:g}" if super().__call__(x, pos) else ""
+
     percent = 100 if metric == "accuracy" else 1
     panels = {
         "loss": [("training", "C0", [c.loss for c in curves]), ("held out", "C1", [c.held for c in curves])],
@@ -41,7 +47,8 @@ def picture(curves: Sequence[Curve], metric: str = "accuracy", kind: str = "png"
     if any(value > 0 for curve in curves for value in curve.loss):
         losses.set_yscale("log")
         for axis in (losses.yaxis.set_major_formatter, losses.yaxis.set_minor_formatter):
-            axis(LogFormatter(labelOnlyBase=False, minor_thresholds=(2, 0.5)))
+            axis(_Numbers(labelOnlyBase=False, minor_thresholds=(2, 0.5)))
+        losses.grid(which="minor", alpha=0.15)
     held = io.BytesIO()
     with rc_context({"svg.hashsalt": "derive"}):
         figure.savefig(held, format=kind, dpi=130, metadata={"Software": None} if kind == "png" else {"Date": None})

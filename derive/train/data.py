@@ -138,10 +138,12 @@ def _npz(path: Path, target: str | None) -> Data:
 
 
 def _csv(path: Path, target: str | None) -> Data:
-    """Numbers in columns under a header; the target may be text."""
+    """Numbers in columns under a header, between commas, semicolons or tabs; the target may be text."""
     try:
         with open(path, encoding="utf-8-sig", newline="") as handle:
-            rows = [row for row in csv.reader(handle) if row]
+            comma = max(",;\t", key=handle.readline().count)  # what parts the header's columns
+            handle.seek(0)
+            rows = [row for row in csv.reader(handle, delimiter=comma) if row]
     except (OSError, UnicodeDecodeError, csv.Error) as problem:
         raise DeriveError(f"{path}: it cannot be read as CSV: {problem}") from problem
     if len(rows) < 2:

@@ -22,8 +22,9 @@ from .data import Data, Split
 from .lbfgs import LBFGS
 from .networks import Network, initial
 from .optimisers import ByShape, Optimiser
+from .owned import Owned
 from .schedules import Plateau, Rate
-from .weights import ascended, averaged
+from .weights import ascended, averaged, copied
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Loss = Callable[[Mapping[str, Array]], tuple[Any, dict[str, Array]]]
@@ -64,7 +65,8 @@ class Curve:
 class Training:
     """A network on its way: `run()` trains to the end, `step()` once.
 
-    `params` are the weights now, `average` their mean where there is one, `best` the best of what is measured.
+    `params` are the weights now, which a step may write to; `average` is their mean where there is one, `best` the best
+    of what is measured.
     """
 
     def __init__(
@@ -82,6 +84,7 @@ class Training:
         self.params = initial(net, settings.scheme, self.rng, settings.dtype)
         self.state = optimiser.init(self.params)
         self.epoch, self.place, self.order, self.total = 0, 0, self._drawn(), 0.0
+        self.owned: Owned | None = None
         self.average = dict(self.params)
         self.curve, self.best, self.least, self.since = Curve(), dict(self.params), math.inf, 0
         self.first: float | None = None
@@ -141,7 +144,7 @@ class Training:
         loss = self._descended(self.net.valued(given))
         if self.settings.ema:
             first = self.step_number == 1
-            self.average = dict(self.params) if first else averaged(self.average, self.params, self.settings.ema)
+            self.average = copied(self.params) if first else averaged(self.average, self.params, self.settings.ema)
         self.total += loss * len(rows)
         self.place += len(rows)
         return loss
@@ -158,7 +161,13 @@ class Training:
         self._sound(loss, grads)
         if self.settings.sam:
             _, grads = at(ascended(self.params, grads, self.settings.sam))
-        self.params, self.state = self.optimiser.update(self.params, grads, self.state, **changed)
+        if isinstance(self.optimiser, ByShape):
+            self.params, self.state = self.optimiser.update(self.params, grads, self.state, **changed)
+            return loss
+        if self.owned is None or not self.owned.holds(self.params):
+            self.owned = Owned(self.optimiser, self.params)
+            self.params = self.owned.params
+        self.state = self.owned.step(grads, self.state, changed)
         return loss
 
     def _watched(self, at: Loss) -> Loss:
@@ -224,7 +233,7 @@ class Training:
         self.curve.metric.append(metric)
         self.curve.rate.append(self._rate() if self.rate is not None else math.nan)
         if held < self.least:
-            self.least, self.best, self.since = held, dict(self.weights), 0
+            self.least, self.best, self.since = held, copied(self.weights), 0
         else:
             self.since += 1
         if isinstance(self.rate, Plateau):

@@ -47,40 +47,42 @@ class Network:
         return loss_code(self.loss, self.parameters)
 
     @cached_property
-    def _accepted(self) -> set[Any]:
+    def _accepted(self) -> list[Any]:
         """Shapes and dtypes of data that the code has been given."""
-        return set()
+        return []
 
     @cached_property
-    def _order(self) -> tuple[tuple[str, Any], ...]:
-        """What the code takes by position, with the defaults of its parameters."""
+    def _arguments(self) -> tuple[Callable[..., Any], tuple[str, ...], dict[str, Any]]:
+        """The code without checks, what it takes by position, and the defaults of its parameters."""
         program = self.code.program
-        return (*((a.name, None) for a in program.inputs), *program.parameters)
+        names = (*(a.name for a in program.inputs), *(name for name, _ in program.parameters))
+        return self.code.compiled("value_and_grad"), names, dict(program.parameters)
 
     def valued(self, given: Mapping[str, Any]) -> Callable[[Mapping[str, Array]], tuple[Any, dict[str, Array]]]:
         """The loss and its gradients as a function of the parameters, on these data.
 
         Arguments are checked at the first minibatch of a shape: the weights keep theirs.
         """
-        code = self.code
-        kinds = tuple((a.shape, a.dtype) for a in given.values() if type(a) is np.ndarray)
+        kinds = [(a.shape, a.dtype) for a in given.values() if type(a) is np.ndarray]
 
         def checked(params: Mapping[str, Array]) -> tuple[Any, dict[str, Array]]:
-            made = code.value_and_grad(**given, **params)
-            self._accepted.add(kinds)
+            made = self.code.value_and_grad(**given, **params)
+            if not self.code.program.derived:
+                self._accepted.append(kinds)
             return made
 
+        if kinds not in self._accepted:
+            return checked
+        call, names, defaults = self._arguments
+
         def plain(params: Mapping[str, Array]) -> tuple[Any, dict[str, Array]]:
-            held = {**given, **params}
+            held = {**defaults, **given, **params}
             try:
-                made: tuple[Any, dict[str, Array]] = call(*[held.get(name, default) for name, default in order])
+                made: tuple[Any, dict[str, Array]] = call(*map(held.__getitem__, names))
             except ValueError:
                 made = checked(params)  # it says what is wrong
             return made
 
-        if kinds not in self._accepted or code.program.derived:
-            return checked
-        call, order = code.compiled("value_and_grad"), self._order
         return plain
 
     @cached_property

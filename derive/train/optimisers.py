@@ -25,11 +25,12 @@ State = dict[str, Any]
 
 NAMES = (
     "sgd momentum nesterov adagrad adadelta rmsprop rprop adam adamw amsgrad adamax nadam radam signsgd lion lamb "
-    "adafactor muon adabelief yogi adan padam adabound quasi_hyperbolic_momentum signum lars novograd"
+    "adafactor muon shampoo adabelief yogi adan padam adabound quasi_hyperbolic_momentum signum lars novograd"
 ).split()
 CLIPS = {"value": "clip_by_value", "norm": "clip_by_global_norm", "global": "clip_by_global_norm"}
-TOGETHER = ("adafactor", "adafactor_of_vector", "muon")
+TOGETHER = ("adafactor", "adafactor_of_vector", "muon", "shampoo")
 DECAYS = ("coupled", "decoupled")
+DECAYING = ("adamw", "lion", "lamb", "adan", "lars", "novograd", "adafactor", "adafactor_of_vector", "muon")
 
 
 @dataclass(frozen=True)
@@ -115,7 +116,10 @@ def _plan(traced: Any, starts: Mapping[str, Any], norms: str | None) -> tuple[An
     theta, states = traced.inputs[0], [t for t in traced.inputs[1:] if t.name != "g"]
     begins = {name: start[1] if isinstance(start, tuple) else start for name, start in starts.items()}
     whole = traced.elementwise
-    places = {s.name: None if whole or s.axes == theta.axes else tuple(map(theta.axes.index, s.axes)) for s in states}
+    sizes = [a.size for a in theta.axes]  # an alias has the length of its axis
+    places = {
+        s.name: None if whole or s.axes == theta.axes else tuple(sizes.index(a.size) for a in s.axes) for s in states
+    }
     return (
         None if whole else theta.ndim,
         any(s.name == "t" for s in traced.scalars),
@@ -171,10 +175,10 @@ class Optimiser:
         options = self.options
         if changed:
             options = {**options, **{k: float(v) for k, v in changed.items() if k in self.defaults}}
-        return stepping.stepped(self._call, self.plan, params, grads, state, options)
+        return stepping.stepped(self.call, self.plan, params, grads, state, options)
 
     @cached_property
-    def _call(self) -> Any:
+    def call(self) -> Any:
         """The step on arrays in order, without tests of what is given: those are made once, before."""
         forward = self._module.compiled("forward")
         defaults = {p.name: p.default for p in self.formula.parameters if p.kind == "scalar"}
@@ -189,18 +193,17 @@ class Optimiser:
         for name, theta in params.items():
             if not isinstance(theta, np.ndarray) or theta.dtype.kind != "f":
                 raise DeriveError(f"{self.name}: parameter {name}: expected an array of floats, given {type(theta)}")
-            if self.name == "muon" and theta.ndim != 2:
-                raise DeriveError(f"muon: parameter {name} has shape {theta.shape}: expected a matrix")
+            if self.name in ("muon", "shampoo") and theta.ndim != 2:
+                raise DeriveError(f"{self.name}: parameter {name} has shape {theta.shape}: expected a matrix")
 
     @cached_property
     def source(self) -> str:
         """A standalone module: NumPy only."""
-        helpers = (stepping.seen, stepping.grouped, stepping.joined, stepping.begun, stepping.stepped)
         parts = [
             emit(self._module.program).rstrip(),
             EMITTED.format(plan=self.plan, options=self.options, starts=self.starts),
         ]
-        return "\n\n\n".join([*parts, *(inspect.getsource(helper).rstrip() for helper in helpers)]) + "\n"
+        return "\n\n\n".join([*parts, *(inspect.getsource(helper).rstrip() for helper in stepping.HELPERS)]) + "\n"
 
 
 EMITTED = '''PLAN = {plan!r}
@@ -290,7 +293,7 @@ def optimiser(
         if value is not None and value not in known:
             raise DeriveError(f"{word}: expected {' or '.join(known)}, given {value!r}{did_you_mean(value, known)}")
     before = Before(decay, clip, maximize)
-    if decay and name in ("adamw", "lion", "lamb", "adan", "lars", "novograd", *TOGETHER):
+    if decay and name in DECAYING:
         raise DeriveError(f"{name} has a weight_decay of its own: leave decay out")
     first = Optimiser(name, before, options)
     if name == "adafactor":

@@ -68,6 +68,8 @@ def _milestones(name: str, option: str, value: Any) -> Any:
     found = np.atleast_1d(np.asarray(value))
     if found.dtype.kind not in "iu" or found.ndim != 1 or not found.size or found.min() < 0:
         raise DeriveError(f"schedule {name}: {option}: expected steps such as 30 60, given {value!r}")
+    if np.any(np.diff(found.astype(np.int64)) < 0):
+        raise DeriveError(f"schedule {name}: {option}: expected steps that rise, given {' '.join(map(str, found))}")
     return found.astype(np.int64)
 
 

@@ -19,6 +19,11 @@ from .optimisers import ByShape, Optimiser, optimiser
 from .schedules import NAMES, Plateau, Rate, schedule
 
 DTYPES = ("float32", "float64")
+# Those that step matrices only, what steps the rest (Shampoo of diagonals is Adagrad), and options to begin with.
+BESIDE: Mapping[str, tuple[str, Mapping[str, Any]]] = {
+    "muon": ("adamw", {"adjust": "match_rms_adamw"}),
+    "shampoo": ("adagrad", {"lr": 0.1}),
+}
 
 
 @dataclass(frozen=True)
@@ -70,14 +75,16 @@ def _training(net: Network, part: Split, wish: Wish, path: Path | None) -> Train
 
 
 def stepper(wish: Wish, options: dict[str, Any]) -> Optimiser | ByShape | LBFGS:
-    """The optimiser that is asked for. Muon steps matrices only: what is none is stepped by AdamW, at the same rate."""
+    """The optimiser that is asked for. What is no matrix is stepped beside Muon and Shampoo, at the same rate."""
     if wish.optimiser == "lbfgs":
         return _lbfgs(wish, options)
-    if wish.optimiser != "muon":
+    if isinstance(wish.optimiser, Formula) or wish.optimiser not in BESIDE:
         return optimiser(wish.optimiser, decay=wish.decay, clip=wish.clip, **options)
-    many = optimiser("muon", decay=wish.decay, clip=wish.clip, **{"adjust": "match_rms_adamw", **options})
-    kept = {name: options[name] for name in ("lr", "weight_decay", "most") if name in options}
-    few = optimiser("adamw", clip=wish.clip, **kept)
+    other, begin = BESIDE[wish.optimiser]
+    given = {**begin, **options}
+    many = optimiser(wish.optimiser, decay=wish.decay, clip=wish.clip, **given)
+    kept = {name: given[name] for name in ("lr", "weight_decay", "most") if name in given}
+    few = optimiser(other, decay=wish.decay, clip=wish.clip, **kept)
     assert isinstance(many, Optimiser) and isinstance(few, Optimiser)
     return ByShape(many, few, 2)
 

@@ -60,12 +60,29 @@ def begun(plan: Any, params: Any, starts: Any) -> dict[str, Any]:
     return {"t": 0, "states": begins}
 
 
+def length(grads: Any) -> float:
+    """The norm of all gradients together."""
+    return float(sum(float(np.vdot(g, g)) for g in grads.values()) ** 0.5)
+
+
+def parted(whole: Any, thetas: Any) -> list[Any]:
+    """One vector of all entries as arrays of these shapes, which are views of it."""
+    if len(thetas) == 1:
+        return [whole.reshape(thetas[0].shape)]
+    parts, start = [], 0
+    for theta in thetas:
+        end = start + theta.size
+        parts.append(whole[start:end].reshape(theta.shape))
+        start = end
+    return parts
+
+
 def stepped(call: Any, plan: Any, params: Any, grads: Any, state: Any, options: Any) -> tuple[Any, Any]:
     """One step: new parameters, a new state; what is given is not written to. `call(arrays, options)` steps a group."""
     rank, counted, normed, _ = plan
     given = {**options, "t": float(state["t"] + 1)} if counted else dict(options)
     if normed == "all":
-        given["norm"] = sum(float(np.vdot(g, g)) for g in grads.values()) ** 0.5
+        given["norm"] = length(grads)
     new: dict[str, Any] = dict(params)
     states: dict[str, Any] = {}
     for group, names in grouped(plan, params).items():
@@ -77,11 +94,9 @@ def stepped(call: Any, plan: Any, params: Any, grads: Any, state: Any, options: 
             given["norm"] = float(np.linalg.norm(slopes[0]))
         made = call((joined(thetas, rank), joined(slopes, rank), *state["states"][group]), given)
         whole, *kept = made if isinstance(made, tuple) else (made,)
-        states[group], start = tuple(kept), 0
-        if len(names) > 1:
-            for name, theta in zip(names, thetas, strict=True):
-                new[name] = whole[start : start + theta.size].reshape(theta.shape)
-                start += theta.size
-        else:
-            new[names[0]] = whole.reshape(thetas[0].shape)
+        states[group] = tuple(kept)
+        new.update(zip(names, parted(whole, thetas), strict=True))
     return new, {"t": state["t"] + 1, "states": states}
+
+
+HELPERS = (seen, grouped, joined, begun, length, parted, stepped)  # in the order in which they are emitted

@@ -11,6 +11,8 @@ import numpy as np
 
 from derive.api import to_numpy
 
+from .stepping import length
+
 Array = np.ndarray[Any, np.dtype[Any]]
 Arrays = Mapping[str, Array]
 
@@ -29,5 +31,10 @@ def averaged(average: Arrays, params: Arrays, decay: float) -> dict[str, Array]:
 def ascended(params: Arrays, grads: Arrays, rho: float) -> dict[str, Array]:
     """The worst place within ρ, where sharpness-aware minimisation takes its gradient."""
     forward = _forward("sam_ascent")
-    norm = sum(float(np.vdot(g, g)) for g in grads.values()) ** 0.5
+    norm = length(grads)
     return {name: forward(theta=theta, g=grads[name], norm=norm, rho=rho)[0] for name, theta in params.items()}
+
+
+def copied(params: Arrays) -> dict[str, Array]:
+    """The weights as they are now."""
+    return {name: theta.copy() for name, theta in params.items()}

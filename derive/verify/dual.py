@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -98,6 +99,12 @@ def _constant(tangent: Any) -> bool:
     return isinstance(tangent, float)
 
 
+def _ahead(point: Point, direction: Mapping[str, Array]) -> Point:
+    arrays = {name: np.asarray(a) + direction[name] for name, a in point.arrays.items() if name in direction}
+    held = {t: np.asarray(a) + direction[t.name] for t, a in point.held.items() if t.name in direction}
+    return point.with_(arrays=arrays, held=held)
+
+
 class Dual(Evaluator):
     """Values and tangents at several points, each with its own direction: name of an input or held tensor → tangent."""
 
@@ -106,6 +113,12 @@ class Dual(Evaluator):
         self.directions = directions
         self.tangents: dict[Tensor, Any] = {}
         self.held = frozenset(self.values)
+
+    @cached_property
+    def beyond(self) -> Evaluator:
+        """The same expressions a step along the directions: what is the same there does not vary."""
+        pairs = zip(self.points, self.directions, strict=True)
+        return Evaluator([_ahead(point, direction) for point, direction in pairs])
 
     def tangent(self, tensor: Tensor) -> Any:
         if tensor not in self.tangents:
@@ -210,6 +223,9 @@ def _power(dual: Dual, node: Basic, scope: Scope) -> Pair:
     tangent: Any = 0.0
     if not _constant(db):
         tangent = e * FUNCTIONS[sympy.Pow](b, np.subtract(e, 1)) * db
+        if np.any(still := (b == 0) & (db == 0) & (e > 0) & (e < 1)):  # √(x − x) is 0 wherever x is: ∞ · 0 is 0
+            still = still & (dual.beyond.value(node.args[0], scope) == 0)
+            tangent = np.where(still, 0.0, tangent)
     if not _constant(de):
         tangent = tangent + value * np.log(b) * de
     return value, tangent

@@ -143,9 +143,19 @@ class Meter:
         ends = np.cumsum([int(np.prod(shape)) for shape in shapes.values()])
         parts = np.split(self.slopes(at, moves), ends[:-1])
         return {
-            x: np.moveaxis(part, 0, -1).reshape((*part.shape[1:], *shape))
+            x: self.of_moving(x, np.moveaxis(part, 0, -1).reshape((*part.shape[1:], *shape)), point)
             for (x, shape), part in zip(shapes.items(), parts, strict=True)
         }
+
+    def of_moving(self, x: Tensor, slopes: Array, point: Point) -> Array:
+        """The slopes; 0 where one is infinite and nothing moves: ‖x_i − x_i‖² is 0 whatever x is."""
+        if x.body is None or np.isfinite(slopes).all():
+            return slopes
+        reals = {name: np.asarray(a) for name, a in point.arrays.items() if np.asarray(a).dtype.kind == "f"}
+        away = point.with_(
+            arrays={name: a + 0.1 + 0.3 * np.cos(np.arange(a.size)).reshape(a.shape) for name, a in reals.items()}
+        )
+        return np.where(np.isfinite(slopes) | (value_of(x, away) != value_of(x, point)), slopes, 0.0)
 
     def slopes(self, point: Point, moves: Sequence[Move]) -> Array:
         """L′ or of′ along each move, moves first."""

@@ -9,6 +9,7 @@ from tests.parity.harness import Row, torch
 
 CELLS = {"rnn_cell": "RNNCell", "lstm_cell": "LSTMCell", "gru_cell": "GRUCell"}
 RNG = np.random.default_rng
+ENDS = ("", "_reverse")
 LAYERS = {"rnn": "RNN", "lstm": "LSTM", "gru": "GRU"}
 
 
@@ -151,6 +152,35 @@ def test_any_number_of_layers_is_a_recurrence_over_layers(name, layers):
     slices["weight_ih_l0"] = given["w_ih_first"]
     flow, last = torch.func.functional_call(net, slices, (state["x"], started(state)))
     compared(f"stacked_{name}", state | given, (flow, *(last if name == "lstm" else (last,))), 21)
+
+
+@pytest.mark.parametrize("layers", [2, 3])
+def test_several_layers_in_both_directions(layers):
+    net = torch.nn.LSTM(2, 3, num_layers=layers, bidirectional=True, dtype=torch.float64)
+    state = state_of("lstm", RNG(22), (5, 3, 2, 3), 2 * layers)
+    at = [(k, n, s) for k in range(layers) for n, s in SLOTS.items()]
+    pairs = {(k, n): torch.stack([getattr(net, f"{s}_l{k}{end}") for end in ENDS]) for k, n, s in at}
+    given = {"w_ih_first": pairs.pop((0, "w_ih"))}
+    given |= {n: torch.stack([pair for (_, name), pair in pairs.items() if name == n]) for n in SLOTS}
+    given |= {n: state[n].reshape(layers, 2, 3, 3) for n in ("h0", "c0")}
+    given = {n: a.detach().clone().requires_grad_() for n, a in ({"x": state["x"]} | given).items()}
+    slices = {f"weight_ih_l0{end}": given["w_ih_first"][r] for r, end in enumerate(ENDS)}
+    for k, n, s in at[1:]:
+        slices |= {f"{s}_l{k}{end}": given[n][k - (n == "w_ih"), r] for r, end in enumerate(ENDS)}
+    begun = tuple(given[n].reshape(2 * layers, 3, 3) for n in ("h0", "c0"))
+    flow, _ = torch.func.functional_call(net, slices, (given["x"], begun))
+    compared("stacked_bidirectional_lstm", given, (flow.reshape(5, 3, 2, 3),), 23)
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_the_batch_first(name):
+    layer = getattr(torch.nn, LAYERS[name])(2, 4, batch_first=True, dtype=torch.float64)
+    rng = RNG(24)
+    state = {"x": drawn((3, 5, 2), rng), "h0": drawn((3, 4), rng)}
+    if name == "lstm":
+        state["c0"] = drawn((3, 4), rng)
+    flow, _ = layer(state["x"], started(state))
+    compared(f"batch_first_{name}", state | weights(layer, cell=False), (flow,), 25)
 
 
 def test_a_projected_state():
