@@ -23,6 +23,7 @@ HELPERS: dict[str, Callable[..., Any]] = {
     helper.__name__: helper
     for helper in (
         runtime.whole, runtime.refused, runtime.length, runtime.quotient, runtime.indices, runtime.erfc,
+        runtime.bounded_exp, runtime.opposed, runtime.log_above,
         runtime.pair_blocks, runtime.masked,
         windows.padded, windows.windows, windows.scattered, windows.overlapped,
         windows.matrices, windows.products, windows.spread, windows.weighted, windows.correlated,

@@ -87,7 +87,9 @@ OPERATIONS: dict[str, Row] = {
     "none": Row("None"),
     "empty_": Row(""),
 }
-OWN = {"special.erfc": "erfc"}  # functions that the emitted module brings along
+OWN = {
+    f"special.{name}": name for name in ("erfc", "bounded_exp", "opposed", "log_above")
+}  # functions that the emitted module brings along
 METHODS = {"max": "max", "min": "min", "sum": "sum", "prod": "prod"}
 OPERATOR = {"add": "+", "subtract": "-", "multiply": "*", "divide": "/"}
 UNARY = frozenset(

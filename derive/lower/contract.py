@@ -18,6 +18,7 @@ from sympy import Expr
 from derive.axes import Axis
 
 from . import algebra
+from .absorbed import opened
 from .algebra import HALF, ONE, Hint, Law, decide, divided, host_product, is_one, multiplied, operands, power, real
 from .images import matrices, tap_by_tap
 from .matrix import applied, solved
@@ -73,9 +74,15 @@ def product(g: Graph, p: Product, reduced: Sequence[Axis], hint: Hint) -> View:
     for letter in [a for a in left if not any(a in f.letters for f in factors)]:
         left.remove(letter)
         p.times(g.host("size", attr=letter.size))
-    number = p.number(g)
-    if not factors:
-        return number
+    factors, outside = opened(g, factors, left)
+    made = _of_factors(g, factors, left, p.number(g), hint) if factors else p.number(g)
+    for column in outside:
+        made = multiplied(g, made, column, hint)
+    return made
+
+
+def _of_factors(g: Graph, factors: list[View], left: list[Axis], number: View, hint: Hint) -> View:
+    """number · Σ over `left` of the factors' product."""
     if len(factors) == 1:
         return _one_factor(g, factors[0], left, number, hint)
     inner = [*hint, *left]
@@ -192,29 +199,22 @@ def _contracted(g: Graph, factors: list[View], left: list[Axis], hint: Hint) -> 
 def _best_pair(g: Graph, factors: list[View], left: list[Axis], hint: Hint) -> tuple[int, int]:
     """The pair to contract first: by the whole order's cost for few factors, else by its own."""
     sets = [frozenset(f.letters) for f in factors]
-    free = {
-        frozenset((sets[a], sets[b]))
-        for a, b in itertools.combinations(range(len(sets)), 2)
-        if _made_already(g, factors[a], factors[b], hint)
-    }
+    pairs = list(itertools.combinations(range(len(sets)), 2))
+    made = {(a, b): _made_already(g, factors[a], factors[b], hint) for a, b in pairs}
     deep = len(factors) <= MOST_EXACT
-    return min(
-        itertools.combinations(range(len(sets)), 2),
-        key=lambda pair: _order_cost(sets, pair, frozenset(left), free, deep),
-    )
+    return min(pairs, key=lambda p: (_order_cost(sets, p, frozenset(left), made[p] > 0, deep), -made[p]))
 
 
-def _made_already(g: Graph, a: View, b: View, hint: Hint) -> bool:
+def _made_already(g: Graph, a: View, b: View, hint: Hint) -> int:
+    """The number of the node of a·b, or 0: of several the last one, which this function is likelier to have."""
     pair = operands(a, b)
-    return g.has("multiply", pair, ordered(pair, hint))
+    letters = ordered(pair, hint)
+    made = g.has("multiply", pair, letters) and g.make("multiply", pair, letters).node
+    return made.number if made and made not in g.absorbed else 0
 
 
 def _order_cost(
-    sets: list[frozenset[Axis]],
-    pair: tuple[int, int],
-    left: frozenset[Axis],
-    free: set[frozenset[frozenset[Axis]]],
-    deep: bool,
+    sets: list[frozenset[Axis]], pair: tuple[int, int], left: frozenset[Axis], free: bool, deep: bool
 ) -> float:
     a, b = (sets[k] for k in pair)
     rest = [s for k, s in enumerate(sets) if k not in pair]
@@ -223,7 +223,7 @@ def _order_cost(
     result = (a | b) - now
     # A pass over memory costs about as much as eight multiply-adds of a matrix product.
     cost = float(_cost(a | b)) + 8.0 * _cost(result) if now else 9.0 * _cost(result)
-    if not now and frozenset((a, b)) in free:
+    if not now and free:
         cost = 0.0
     elif len(result) > max(len(a), len(b)) and not now:
         cost *= 1.01  # an outer product only where nothing is as cheap
@@ -233,7 +233,7 @@ def _order_cost(
         return cost
     following = [result, *rest]
     return cost + min(
-        _order_cost(following, p, left - now, set(), deep) for p in itertools.combinations(range(len(following)), 2)
+        _order_cost(following, p, left - now, False, deep) for p in itertools.combinations(range(len(following)), 2)
     )
 
 

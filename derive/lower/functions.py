@@ -12,7 +12,7 @@ from derive.axes import Expm1, Log1p, Tetragamma, Trigamma, Unsupported, Where
 
 from . import selection
 from .algebra import ONE, Hint, added, elementwise, factors, host_product, multiplied, real
-from .node import Graph, View
+from .node import Graph, View, ordered
 
 if TYPE_CHECKING:
     from .read import Reader
@@ -87,8 +87,30 @@ def _signed(argument: Any) -> tuple[bool, Any]:
     return False, argument
 
 
+def _by_bounded_exp(g: Graph, x: View, flipped: bool, hint: Hint) -> View:
+    """σ(z) = q/(1 + q), q = exp(z), in four passes; or 1/(1 + q) where q = exp(−z) is at hand. q ends at e⁸⁰."""
+    signs = [multiplied(g, g.number(-ONE), x, hint), x]
+    z, opposite = signs if flipped else signs[::-1]
+    made = [g.has("special.bounded_exp", [v], ordered([v], hint)) for v in (z, opposite)]
+    x = opposite if made == [False, True] else z
+    q = elementwise(g, "special.bounded_exp", [x], hint)
+    below = added(g, [(1, q), (1, g.number(ONE))], hint)[1]
+    op, args = ("divide", [q, below]) if x is z else ("special.opposed", [below, x])
+    return elementwise(g, op, args, hint)
+
+
+def _has_decay(g: Graph, x: View, hint: Hint) -> bool:
+    """Whether exp(−|x|) is at hand, as softplus makes it."""
+    size = elementwise(g, "absolute", [x], hint)
+    negative = elementwise(g, "negative", [size], hint)
+    return g.has("exp", [negative], ordered([negative], hint))
+
+
 def sigmoid(r: Reader, term: Any, hint: Hint) -> View:
-    """σ(x) = 1/(1 + e) for x ≥ 0, else e/(1 + e), with e = exp(−|x|): keeps the tail. σ(−x) is the other way round."""
+    """σ(x) = 1/(1 + e) for x ≥ 0, else e/(1 + e), with e = exp(−|x|): keeps the tail. σ(−x) is the other way round.
+
+    In NumPy, where softplus has not made e, it is q/(1 + q) with q = exp(x): half the passes.
+    """
     g = r.graph
     flipped, argument = _signed(term.args[0])
     x = real(g, r.read(argument, hint))
@@ -97,6 +119,8 @@ def sigmoid(r: Reader, term: Any, hint: Hint) -> View:
         x = host_product(g, -ONE, {x.node: ONE}) if flipped else x
         grown = _called(g, "exp", _called(g, "minimum", x, g.number(Fraction(0))))
         return host_product(g, ONE, {grown.node: ONE, below.node: -ONE})
+    if g.in_place and not _has_decay(g, x, hint):
+        return _by_bounded_exp(g, x, flipped, hint)
     decay = _decay(r, x, hint)
     one = elementwise(g, "less" if flipped else "greater_equal", [x, g.number(Fraction(0))], hint, kind="bool")
     top = elementwise(g, "maximum", [decay, real(g, one)], hint)  # e ≤ 1: a tenth of the time of a selection
@@ -105,7 +129,7 @@ def sigmoid(r: Reader, term: Any, hint: Hint) -> View:
 
 
 def softplus(r: Reader, term: Any, hint: Hint) -> View:
-    """log(1 + exp(x)) = max(x, 0) + log1p(exp(−|x|))."""
+    """log(1 + exp(x)) = max(x, 0) + log(1 + exp(−|x|))."""
     g = r.graph
     flipped, argument = _signed(term.args[0])
     unsigned = real(g, r.read(argument, hint))
@@ -113,7 +137,7 @@ def softplus(r: Reader, term: Any, hint: Hint) -> View:
     if x.host:
         rest = _called(g, "log1p", _decay_of_number(g, x))
         return added(g, [(1, rest), (1, _called(g, "maximum", x, g.number(Fraction(0))))], hint)[1]
-    rest = elementwise(g, "log1p", [_decay(r, unsigned, hint)], hint)
+    rest = elementwise(g, "special.log_above" if g.in_place else "log1p", [_decay(r, unsigned, hint)], hint)
     return added(g, [(1, rest), (1, elementwise(g, "maximum", [x, g.number(Fraction(0))], hint))], hint)[1]
 
 

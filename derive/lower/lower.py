@@ -11,6 +11,7 @@ from sympy import Expr, preorder_traversal
 
 from derive.axes import Axis, Size, Tensor, definitions
 
+from .absorbed import absorbable
 from .cycles import cycles
 from .definite import Definite
 from .factors import several
@@ -35,7 +36,7 @@ RESERVED = frozenset(
     "value_and_grad float int len max min abs whole length quotient indices padded windows scattered overlapped "
     "matrices products folded firsts selected weighted correlated refused eigenvectors singular_vectors logdet "
     "qr_factors eigenpairs exponential square_root logarithm exponential_slope square_root_slope logarithm_slope "
-    "spectrum slopes of_spectrum within signs erfc spread pair_blocks masked "
+    "spectrum slopes of_spectrum within signs erfc bounded_exp opposed log_above spread pair_blocks masked "
     "lapack definite_factor definite_solve definite_logdet definite_inverse lu_factors lu_solve lu_logdet "
     "lu_inverse triangular_solve".split()
 )
@@ -91,8 +92,7 @@ class _Lowering:
         functions = []
         if task.gradients:
             gradients, one = self._gradients(seed, outputs)
-            while systems := self._systems([*outputs, *gradients, *one]):
-                self.graph.factored |= systems
+            while self._learns(outputs, [*gradients, *one]):
                 outputs = self._roots(task.outputs, self._reader(seed, None))
                 gradients, one = self._gradients(seed, outputs)
             self.lengths.name(Names(self.taken).fresh)
@@ -105,9 +105,18 @@ class _Lowering:
             functions = [self._forward(outputs, [], [])]
         return self._declared(task, seed, tuple(functions))
 
-    def _systems(self, roots: Sequence[Node]) -> frozenset[Node]:
-        """Matrices of which several things are asked, that are not yet known to be; read again, a product may turn."""
-        return frozenset() if self.task.straight else several(reachable(roots)) - self.graph.factored
+    def _learns(self, outputs: Sequence[Node], gradients: Sequence[Node]) -> bool:
+        """Whether something is seen only now: matrices of which several things are asked, products that no use needs.
+
+        All is read again then, and a product may turn.
+        """
+        g = self.graph
+        before = g.factored, g.absorbed
+        if not self.task.straight:
+            g.factored |= several(reachable([*outputs, *gradients]))
+        if g.in_place and not g.absorbed:
+            g.absorbed = absorbable(outputs, gradients, {*self.arrays})
+        return before != (g.factored, g.absorbed)
 
     def _gradients(self, seed: Task, outputs: list[Node]) -> tuple[list[Node], list[Node]]:
         """The gradients for an upstream gradient, and for 1 where that is the loss's."""

@@ -19,6 +19,7 @@ from .program import Code
 ENTRYWISE = frozenset(
     "multiply divide terms negative exp log sqrt sin cos tan sinh cosh tanh arcsin arccos arctan arcsinh arccosh "
     "arctanh absolute sign floor ceil log1p expm1 log2 log10 exp2 power maximum minimum arctan2 hypot "
+    "special.bounded_exp special.opposed special.log_above "
     "special.erf special.erfc special.erfinv special.gamma special.gammaln special.digamma special.zeta".split()
 )
 IN_PLACE = ENTRYWISE | {"spike"}

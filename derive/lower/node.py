@@ -56,6 +56,7 @@ class Graph:
 
     def __init__(self) -> None:
         self.table: dict[Any, Node] = {}
+        self.absorbed: frozenset[Node] = frozenset()  # products u·r of which r is taken elsewhere: see `absorbed`
         self.in_place = True  # whether nodes may be asked for that change an array
         # Products of two equal shapes that a sum over rows, and that a sum over columns, could use: see `contract`.
         self.by_entry: set[frozenset[Node]] = set()

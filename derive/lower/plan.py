@@ -14,6 +14,9 @@ from sympy import Expr
 
 from .node import Labels, Node
 
+OF_SEVERAL = tuple(
+    f"special.{name}" for name in ("erfc", "bounded_exp", "opposed", "log_above")
+)  # functions that emitted modules bring along
 FEWEST_PASSES = 3  # below this many passes over large arrays a loop gains nothing
 
 SOURCES = frozenset("input number size scalar full eye arange constant infinity".split())
@@ -182,7 +185,7 @@ def passes(nodes: Sequence[Node], large: int) -> int:
             continue
         if node.rank >= large:
             several = len(node.args) - 1 if node.op == "terms" else FEWEST_PASSES
-            count += several if node.op in ("terms", "special.erfc") else 1
+            count += several if node.op in ("terms", *OF_SEVERAL) else 1
         elif node.op in REDUCTIONS and any(arg.rank >= large for arg, _ in node.args):
             count += 1
     return count
@@ -199,7 +202,9 @@ def plan(nodes: Sequence[Node], targets: Sequence[Node], named: Mapping[Node, st
     levels = _Levels(nodes, targets, users, refused=set(nodes) if straight else set())
     while True:
         levels.assign()
-        weak = [group for group in levels.loops().values() if passes(group, large) < FEWEST_PASSES]
+        found = [(passes(group, large), group) for group in levels.loops().values()]
+        fewest = FEWEST_PASSES - any(count >= FEWEST_PASSES for count, _ in found)  # beside another loop, one less
+        weak = [group for count, group in found if count < fewest]
         if not weak:
             break
         levels.refused.update(node for group in weak for node in group)

@@ -195,9 +195,10 @@ def _add(r: Reader, total: Any, hint: Hint) -> View:
 
 
 def _terms(r: Reader, total: Any, hint: Hint) -> list[Term]:
-    """The summands with their signs. What reduces is read last: it finds the products that others have made."""
+    """The summands with their signs. What reduces is read last, after short products before long ones: each finds the
+    products that others have made."""
     args, steady = r.steady(list(total.args))
-    order = sorted(range(len(args)), key=lambda k: _reduces(args[k]))
+    order = sorted(range(len(args)), key=lambda k: (_reduces(args[k]), len(Mul.make_args(args[k]))))
     signed = {k: _signed(r, args[k], hint) for k in order}
     terms = [term for k in range(len(args)) for term in signed[k]]
     return terms if not steady else [*terms, (1, r.read(Add(*steady, evaluate=False), hint))]

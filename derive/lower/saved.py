@@ -15,9 +15,20 @@ REPEATED = frozenset("multiply terms negative cast".split())
 MOST_PASSES = 24  # ... and arithmetic on single entries, where all of it costs no more
 ENTRYWISE = frozenset(
     "multiply divide terms negative absolute exp log tanh sqrt maximum minimum cast where "
+    "special.bounded_exp special.opposed special.log_above "
     "greater greater_equal less less_equal equal not_equal logical_and logical_or logical_not".split()
 )
-COSTS = {"exp": 5, "log": 5, "tanh": 5, "divide": 2, "sqrt": 2, "where": 4}  # in passes of a product
+COSTS = {
+    "exp": 5,
+    "special.bounded_exp": 6,
+    "special.opposed": 3,
+    "special.log_above": 10,
+    "log": 5,
+    "tanh": 5,
+    "divide": 2,
+    "sqrt": 2,
+    "where": 4,
+}  # in passes of a product
 DEEPEST = 2  # ... up to so many operations: x̂ = (x − μ)/σ from x
 SIMPLE = frozenset("multiply divide terms".split())  # ... and this is done in forward, where it is free of memory
 

@@ -141,7 +141,7 @@ def not_negative(node: Node) -> bool:
     """Whether a node is at least zero by its form."""
     args = [arg for arg, _ in node.args]
     match node.op:
-        case "absolute":
+        case "absolute" | "special.bounded_exp" | "special.opposed" | "special.log_above":
             return True
         case "multiply" if node.args[0] == node.args[1]:
             return True

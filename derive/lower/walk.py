@@ -25,7 +25,8 @@ ARITHMETIC = frozenset(
 )
 TRANSCENDENTAL = frozenset(
     "exp log sin cos tan sinh cosh tanh arcsin arccos arctan arcsinh arccosh arctanh log1p expm1 log2 log10 exp2 power "
-    "arctan2 special.erf special.erfc special.erfinv special.gamma special.gammaln special.digamma special.zeta".split()
+    "arctan2 special.bounded_exp special.opposed special.log_above "
+    "special.erf special.erfc special.erfinv special.gamma special.gammaln special.digamma special.zeta".split()
 )
 ENTRYWISE = ARITHMETIC | TRANSCENDENTAL | RELATIONS | LOGICAL
 
