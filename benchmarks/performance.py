@@ -28,13 +28,14 @@ REASONS = {
     "entry with this NumPy, not 60: by hand, too, is at a quarter of it.",
     "GELU exact": "erfc is a polynomial of degree 8 and an exp, as by hand; PyTorch's is one pass. Φ is kept, as by "
     "hand: to make it again would take 25 passes more, half as long again as the whole.",
-    "conv 3×3, stride 1": "columns are copied from strided windows, a row at a time; by hand images lie flat.",
-    "conv 3×3, stride 2": "columns are copied from strided windows, with gaps: forward took 107 ms, by hand 39 (L, one "
-    "core), whose s² phases of the image make each a run; backward is about as fast.",
-    "max_pool 2×2": "the number of the first maximiser is stored, and compared at each tap; by hand a mask is kept.",
+    "conv 3×3, stride 1": "three products with columns of windows, as by hand; but columns are copied three times, of "
+    "x for the value and for w̄, of g for x̄, where by hand both gradients read one set.",
+    "conv 3×3, stride 2": "columns are copied from images whose channels lie last; copies and sums into windows take "
+    "about half of the time, as by hand.",
+    "max_pool 2×2": "the passes over floats are those by hand; what is left at M is the time of calls and checks.",
     "attention, causal": "products of all T × T weights are made and masked, where by hand blocks of 128 queries leave "
     "out 3/8 of them at L; and scores are made again in backward, a seventh product, so that no weights are kept.",
-    "embedding": "SciPy's sparse product, as by hand; a call checks its indices, too, at S most of the time.",
+    "embedding": "SciPy's sparse product, as by hand; a call checks its indices, too.",
     "logistic Hessian": "the product is AᵀA, as by hand; what is left is the time of calls.",
     "LSTM": "each gate's gradient is padded with zeros to the rows of all four, and multiplied step by step for the "
     "weights: 4 times the work, about half of the time at L (one core). By hand dz has all gates side by side, and all "

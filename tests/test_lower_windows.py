@@ -588,7 +588,15 @@ def test_a_condition_leaves_windows_alone():
     assert "overlapped(" in source and "index" not in source.split("def checked")[0]
 
 
-@pytest.mark.parametrize("n, o, c, h, s, p", [(64, 4, 3, 4, 2, 1), (40, 5, 3, 7, 1, 1), (17, 2, 1, 1, 1, 0)])
+@pytest.mark.parametrize(
+    "n, o, c, h, s, p",
+    [
+        (64, 4, 3, 4, 2, 1), (40, 5, 3, 7, 1, 1), (17, 2, 1, 1, 1, 0),
+        (5, 30, 17, 9, 1, 1), (3, 8, 16, 6, 1, 3),  # as windows of g
+        (3, 40, 16, 5, 1, 0), (4, 8, 20, 6, 2, 1), (2, 6, 16, 5, 4, 0),  # along channels
+        (4, 6, 16, 20, 2, 1),  # along columns
+    ],
+)  # fmt: skip
 def test_products_of_windows_with_short_runs_are_taken_along_the_first_axis(n, o, c, h, s, p):
     rng, y = np.random.default_rng(0), s * (h - 1) + 3
     w, g, x = (rng.normal(size=shape) for shape in ((o, c, 3, 3), (n, o, h, h), (n, c, y, y)))
@@ -606,6 +614,58 @@ def test_products_of_windows_with_short_runs_are_taken_along_the_first_axis(n, o
         for i, j in np.ndindex(3, 3):
             whole[:, :, i : i + s * h : s, j : j + s * h : s] += np.einsum("oc,nohw->nchw", w[:, :, i, j], g)
         np.testing.assert_allclose(spread, whole[:, :, p : y - p, p : y - p], atol=1e-12)
+
+
+last, apart = Tensor("x", (n, y, c)), Tensor("x", (n, k, c, y))
+group, filters = Tensor("wt", (k, o, c, r)), Tensor("wt", (o, r))
+APART = {  # body, letters, inputs, how the array that is read lies in memory
+    "conv2d": (*CONVOLUTIONS["conv2d"], "order=(0, 2, 3, 1), steps=(s,)"),
+    "conv2d dw": (*CONVOLUTIONS["conv2d dw"], "order=(0, 2, 3, 1), steps=(s,)"),
+    "groups": (
+        SumOver(at_y * apart[n, k, c, y] * group[k, o, c, r], c, r, y), (n, k, o, h), (apart, group),
+        "order=(0, 1, 3, 2), steps=(s,)",
+    ),
+    "fixed step": (
+        SumOver(PaddedEntry(x1, n, c, 3 * k + r - 1) * w1[o, c, r], c, r), (n, o, k), (x1, w1, Tensor("k0", (k,))),
+        "order=(0, 2, 1), steps=(3,)",
+    ),
+    "step of one": (
+        SumOver(PaddedEntry(x1, n, c, k + d * r - 1) * w1[o, c, r], c, r), (n, o, k), (x1, w1, Tensor("k0", (k,))), "",
+    ),
+    "channels last": (SumOver(at_y * last[n, y, c] * w1[o, c, r], c, r, y), (n, o, h), (last, w1), ""),
+    "no channels": (SumOver(at_y * row[n, y] * filters[o, r], r, y), (n, o, h), (row, filters), ""),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", APART)
+def test_an_array_that_windows_step_over_has_its_channels_last_in_memory(name):
+    body, letters, inputs, order = APART[name]
+    keywords = (d,) if name == "step of one" else () if name == "fixed step" else (s, d, p)
+    sizes = {"N": 2, "C": 3, "O": 2, "Y": 9, "Z": 7, "R": 3, "Q": 2, "K": 2}
+    source = check(body, letters, inputs, sizes | {a.name: 2 for a in keywords}, keywords=keywords)
+    text = re.sub(r"\s+", " ", source[: source.index("def checked")])
+    assert (order in text) if order else ("order=" not in text), text
+
+
+@pytest.mark.parametrize("pads", [(0, 0), (1, 2)])
+@pytest.mark.parametrize("step", [1, 2])
+def test_padding_keeps_values_and_lays_channels_last_only_for_steps(pads, step):
+    x = np.random.default_rng(0).normal(size=(2, 3, 5))
+    found = windows.laid(x, None, None, pads, order=(0, 2, 1), steps=(step,))
+    np.testing.assert_array_equal(found, np.pad(x, ((0, 0), (0, 0), pads)))
+    assert found.strides[1 if step > 1 else 2] == x.itemsize
+    assert (found is x) == (step == 1 and pads == (0, 0))
+
+
+@pytest.mark.parametrize("rows", [40, 3000])
+def test_sums_by_place_are_those_of_add_at(rows):
+    rng = np.random.default_rng(0)
+    u, first, second = rng.normal(size=(rows, 8)), rng.integers(-1, 6, rows), rng.integers(0, 4, rows)
+    for places, lengths in (((second,), (4,)), ((first,), (5,)), ((first, second), (5, 4)), ((second, first), (4, 5))):
+        expected = np.zeros((*lengths, 8))
+        held = (first >= 0) & (first < 5) if any(place is first for place in places) else np.ones(rows, bool)
+        np.add.at(expected, tuple(place[held] for place in places), u[held])
+        np.testing.assert_allclose(windows.scattered(u, lengths, *places), expected, atol=1e-12)
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, np.int64])

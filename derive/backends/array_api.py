@@ -199,8 +199,9 @@ class StandardPrinter(NumpyPrinter):
         return text if set(texts) == {":"} else f"{text}[{', '.join(texts)}]"
 
     def _op_padded(self, op: Op) -> str:
-        fill = [] if op.attr == 0 else [f"fill={self._op_infinity(op)}"]
-        return self.helper("padded", [*self._all(op), *fill])
+        fill, _ = op.attr
+        named = [] if fill == 0 else [f"fill={self._op_infinity(Op('infinity', (), fill))}"]
+        return self.helper("padded", [*self._all(op), *named])
 
 
 def printer_for(program: Program, noted: bool = True) -> StandardPrinter:

@@ -25,11 +25,18 @@ HELPERS: dict[str, Callable[..., Any]] = {
         runtime.whole, runtime.refused, runtime.length, runtime.quotient, runtime.indices, runtime.erfc,
         runtime.bounded_exp, runtime.opposed, runtime.log_above,
         runtime.pair_blocks, runtime.masked,
-        windows.padded, windows.windows, windows.scattered, windows.overlapped,
-        windows.matrices, windows.products, windows.spread, windows.weighted, windows.correlated,
+        windows.padded, windows.laid, windows.windows, windows.scattered, windows.overlapped,
+        windows.matrices, windows.products, windows.spread, windows.mirrored, windows.weighted, windows.correlated,
         windows.folded, windows.firsts, windows.selected, *matrices.HELPERS,
     )
 }  # fmt: skip
+NEEDS = {  # helpers that helpers call
+    "laid": "padded",
+    "overlapped": "windows",
+    "selected": "windows",
+    "products": "matrices",
+    "spread": "matrices overlapped mirrored padded windows products",
+}
 
 
 @dataclass(frozen=True)
@@ -132,10 +139,11 @@ def emitted(
     functions = "\n\n\n".join([*(_function(f, program, printer) for f in program.functions), *definitions])
     helpers: list[Callable[..., Any]] = [runtime.checked, *([runtime.upstream] if program.gradients else [])]
     constants = f'{settings}NAME = "{program.name}"\n{declared(program)}'
-    if "row_blocks(" in functions or printer.helpers & {"products", "spread", "erfc", "pair_blocks"}:
+    needed = printer.helpers.union(*(NEEDS.get(name, "").split() for name in printer.helpers))
+    if "row_blocks(" in functions or needed & {"laid", "products", "spread", "erfc", "pair_blocks"}:
         helpers.append(runtime.row_blocks)
         constants = f"{_block()}\n{constants}"
-    helpers += [helper for name, helper in HELPERS.items() if name in printer.helpers]
+    helpers += [helper for name, helper in HELPERS.items() if name in needed]
     sources = "\n\n\n".join(source_of(helper, printer) for helper in helpers)
     parts = [header(program), _imports(printer, imports), constants, f"\n{functions}", f"\n{sources}"]
     if example is not None and program.gradients:

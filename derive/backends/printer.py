@@ -301,18 +301,19 @@ class NumpyPrinter(PythonCodePrinter):
         return f"{self.modules.get(name, name)}({', '.join(args)})"
 
     def _op_padded(self, op: Op) -> str:
-        fill = [] if op.attr == 0 else [f"fill={'-' if op.attr < 0 else ''}{self.modules['np']}.inf"]
-        return self.helper("padded", [*self._all(op), *fill])
+        (fill, order), args = op.attr, self._all(op)
+        named = [] if fill == 0 else [f"fill={'-' if fill < 0 else ''}{self.modules['np']}.inf"]
+        if order:
+            named += [f"order={order}", f"steps={args.pop()}"]
+        return self.helper("laid" if order else "padded", [*args, *named])
 
     def _op_products(self, op: Op) -> str:
         loop, inner, total = op.attr
-        self.helpers.add("matrices")
         named = [f"loop={loop}", f"inner={inner}", *(["total=True"] if total else [])]
         return self.helper("products", [*self._all(op), *named])
 
     def _op_spread(self, op: Op) -> str:
         loop, inner, order = op.attr
-        self.helpers |= {"matrices", "overlapped"}
         return self.helper("spread", [*self._all(op), f"order={order}", f"loop={loop}", f"inner={inner}"])
 
     def _op_folded(self, op: Op) -> str:

@@ -23,7 +23,23 @@ def padded(x: Any, *amounts: Any, fill: Any = 0) -> Any:
     return out
 
 
-def windows(x: Any, *axes: Any) -> Any:
+def laid(x: Any, *amounts: Any, order: Any, steps: Any, fill: Any = 0) -> Any:
+    """As `padded`; where one of the `steps` is not 1, its axes lie in memory in this order.
+
+    Windows that step over entries of an axis have no run along it: they are copied in runs of what lies last.
+    """
+    if all(step == 1 for step in steps):
+        return padded(x, *amounts, fill=fill)
+    first = order[0] == 0 and amounts[0] is None
+    out: Any = None
+    for block in row_blocks(len(x), int(np.prod(x.shape[1:]))) if first else (...,):
+        some = padded(x[block], *amounts, fill=fill).transpose(order)
+        out = np.empty((len(x) if first else len(some), *some.shape[1:]), x.dtype) if out is None else out
+        out[block] = some
+    return out.transpose(np.argsort(order))
+
+
+def windows(x: Any, *axes: Any, writeable: bool = False) -> Any:
     """A view: along each axis, (start, (n, step), …) reads x at start + step*l + … for l < n, …; None is the axis."""
     start, shape, strides = [], [], []
     for n, stride, axis in zip(x.shape, x.strides, axes, strict=True):
@@ -31,31 +47,33 @@ def windows(x: Any, *axes: Any) -> Any:
         start.append(slice(first, None) if first else slice(None))
         shape += [count for count, _ in parts]
         strides += [step * stride for _, step in parts]
-    return np.lib.stride_tricks.as_strided(x[tuple(start)], shape, strides, writeable=False)
+    return np.lib.stride_tricks.as_strided(x[tuple(start)], shape, strides, writeable=writeable)
 
 
 def scattered(u: Any, lengths: Any, *places: Any) -> Any:
     """out[places…] += u: sums by place along the first axes, of these lengths; places outside fall away."""
     rank = max(place.ndim for place in places)
-    count, width, total = (int(np.prod(n)) for n in (u.shape[:rank], u.shape[rank:], lengths))
-    flat: Any = np.zeros((), np.intp)
-    inside: Any = np.ones((), bool)
+    flat: Any = None
+    inside: Any = True
+    total = 1
     for place, n in zip(places, lengths, strict=True):
-        flat = flat * n + place
-        inside = inside & (place >= 0) & (place < n)
-    flat, inside = (np.broadcast_to(a, u.shape[:rank]).reshape(count) for a in (flat, inside))
-    values = u.reshape(count, width)
-    if not inside.all():
+        flat, total = place if flat is None else flat * n + place, total * n
+        if not 0 <= place.min() <= place.max() < n:
+            inside = inside & (place >= 0) & (place < n)
+    flat = np.broadcast_to(flat, u.shape[:rank]).reshape(-1)
+    values, shape = u.reshape(len(flat), -1), (*lengths, *u.shape[rank:])
+    if inside is not True:
+        inside = np.broadcast_to(inside, u.shape[:rank]).reshape(-1)
         flat, values = flat[inside], values[inside]
-    shape = (*lengths, *u.shape[rank:])
     if values.size > 1 << 14:
         try:
             from scipy import sparse
         except ImportError:
             pass  # all the same, four times as slow
-        else:  # a row of ones and zeros says where each row of u goes: their product takes rows in order
+        else:  # a column of zeros and a one says where each row of u goes: their product takes rows in order
             ones = np.ones(len(flat), u.dtype), flat, np.arange(len(flat) + 1)
-            return (sparse.csr_array(ones, shape=(len(flat), total)).T @ values).reshape(shape)
+            return (sparse.csc_array(ones, shape=(total, len(flat))) @ values).reshape(shape)
+    width = values.shape[1]
     out = np.zeros(total * width, u.dtype)
     np.add.at(out, (flat[:, None] * width + np.arange(width)).reshape(-1), values.reshape(-1))
     return out.reshape(shape)
@@ -69,32 +87,24 @@ def overlapped(u: Any, *axes: Any, times: Any = None) -> Any:
     if times is not None:
         u, times = np.broadcast_arrays(u, times)
     shape, crop, taps, place = [], [], [], 0
-    runs: list[tuple[int, int, int]] = []
+    reads: list[Any] = []
     for axis in axes:
         n, start, *parts = (u.shape[place], 0, (u.shape[place], 1)) if axis is None else axis
-        low = start + sum(min(0, step * (count - 1)) for count, step in parts)
-        high = start + sum(max(0, step * (count - 1)) for count, step in parts)
-        before = max(0, -low)
-        shape.append(before + max(n, high + 1))
+        ends = [step * (count - 1) for count, step in parts]
+        before = max(0, -start - sum(min(0, end) for end in ends))
+        shape.append(before + max(n, start + sum(max(0, end) for end in ends) + 1))
         crop.append(slice(before, before + n))
+        reads.append((start + before, *parts))
         run = max(range(len(parts)), key=lambda k: parts[k][0] * (parts[k][1] > 0), default=-1)
-        taps += [(place + k, len(runs), *part) for k, part in enumerate(parts) if k != run]
-        runs.append((start + before, *(parts[run] if parts else (0, 0))))
+        taps += [place + k for k in range(len(parts)) if k != run]
         place += len(parts)
     out = np.zeros(shape, u.dtype)
-    for tap in np.ndindex(*(count for _, _, count, _ in taps)):
-        starts: list[int] = [run[0] for run in runs]
-        source: list[Any] = [slice(None)] * u.ndim
-        for number, (axis, run, _, step) in zip(tap, taps, strict=True):
-            starts[run] += step * number
-            source[axis] = number
-        ends = [start + count * step for start, (_, count, step) in zip(starts, runs, strict=True)]
-        out[
-            tuple(
-                slice(start, end if end >= 0 else None, step) if step else start
-                for start, end, (_, _, step) in zip(starts, ends, runs, strict=True)
-            )
-        ] += u[tuple(source)] if times is None else u[tuple(source)] * times[tuple(source)]
+    order = (*taps, *(k for k in range(u.ndim) if k not in taps))
+    seen, u = windows(out, *reads, writeable=True).transpose(order), u.transpose(order)
+    times = times if times is None else times.transpose(order)
+    for tap in np.ndindex(*u.shape[: len(taps)]):
+        here = seen[(*tap, ...)]
+        np.add(here, u[tap] if times is None else u[tap] * times[tap], out=here)
     return out[tuple(crop)]
 
 
@@ -142,25 +152,71 @@ def products(a: Any, b: Any, loop: int, inner: int, total: bool = False) -> Any:
 def spread(a: Any, b: Any, *axes: Any, order: Any, loop: int, inner: int) -> Any:
     """The sum into windows of products(a, b, loop, inner), its axes in this order, for blocks of the first axis.
 
-    It is what `overlapped` makes of all products at once, which take as many times the memory as there are taps.
+    It is what `overlapped` makes of all products at once, which take as many times the memory as there are taps. They
+    are added along the longest run: along channels (rows that are no taps), along n, or along the last columns.
     """
-    rows, columns = a.shape[loop : a.ndim - inner], b.shape[loop + inner :]
-    a = matrices(a, loop, len(rows))
-    head = np.broadcast_shapes(a.shape[:loop], b.shape[:loop])
+    rank, numbers = a.ndim - inner, iter(order)
+    own = [[next(numbers) for _ in ([0] if axis is None else axis[2:])] for axis in axes]
+    channels = [ks[0] for ks, axis in zip(own, axes, strict=True) if axis is None and loop <= ks[0] < rank]
+    count, over = (int(np.prod(n)) for n in ([a.shape[k] for k in channels], b.shape[loop : loop + inner]))
+    if max(16, over / 2) <= count and (made := mirrored(a, b, axes, own, loop, inner)) is not None:
+        return made
+    lengths = [*np.broadcast_shapes(a.shape[:loop], b.shape[:loop]), *a.shape[loop:rank], *b.shape[loop + inner :]]
+    rows = [*(k for k in range(loop, rank) if k not in channels), *channels]
+    last, memory = [], [*range(loop), *rows, *range(rank, len(lengths))]
+    if count >= max(16, lengths[-1]):
+        last, memory = channels, [*range(loop), *range(rank, len(lengths)), *rows]
+    elif loop == len(a) == 1 and own[0] == [0] and lengths[-1] < 16 <= len(b):
+        last, memory = [0], [*memory[1:], 0]
+    turn = sorted(range(len(axes)), key=lambda k: not {*last}.isdisjoint(own[k]))
+    wanted = [memory.index(k) for place in turn for k in own[place]]
+    a = matrices(a.transpose(*range(loop), *rows, *range(rank, a.ndim)), loop, len(rows))
     out: Any = None
-    short = loop == 1 and len(a) == 1 and order[0] == 0 and columns[-1] < 16 <= len(b)
-    for block in row_blocks(head[0], int(np.prod((*head[1:], *rows, *columns)))):
-        some, other = a if len(a) < head[0] else a[block], matrices(b if len(b) < head[0] else b[block], loop, inner)
-        if short:  # n is the longest run: what is added lies along it
-            u = (some[0] @ other.transpose(1, 2, 0).reshape(other.shape[1], -1)).reshape(*rows, *columns, -1)
-            u = u.transpose(*(k - 1 for k in order[1:]), -1)
-            summed = np.moveaxis(overlapped(u, *axes[1:], None), -1, 0)
+    for block in row_blocks(lengths[0], int(np.prod(lengths[1:]))):
+        some, other = (x if len(x) < lengths[0] else x[block] for x in (a, b))
+        other = matrices(other, loop, inner)
+        if last == [0]:
+            u = some[0] @ other.transpose(1, 2, 0).reshape(other.shape[1], -1)
         else:
-            u = some @ other
-            summed = overlapped(u.reshape(*u.shape[:loop], *rows, *columns).transpose(order), *axes)
-        out = np.empty((head[0], *summed.shape[1:]), summed.dtype) if out is None else out
+            u = other.mT @ some.mT if last else some @ other
+        u = u.reshape([lengths[k] if k else -1 for k in memory]).transpose(wanted)
+        summed = overlapped(u, *(axes[k] for k in turn)).transpose(np.argsort(turn))
+        out = np.empty((lengths[0], *summed.shape[1:]), summed.dtype) if out is None else out
         out[block] = summed
     return out
+
+
+def mirrored(a: Any, b: Any, axes: Any, own: Any, loop: int, inner: int) -> Any:
+    """spread(…) where windows step by one: Σ_r a[r] b[y − p − d r] is a product with windows of b; None elsewhere."""
+    rank, lead = a.ndim - inner, loop + inner
+    amounts: list[Any] = [None] * b.ndim
+    reads: list[Any] = [None] * b.ndim
+    names = [[k] for k in (*range(loop), *range(-inner, 0), *range(rank, rank + b.ndim - lead))]
+    for axis, ks in zip(axes, own, strict=True):
+        if axis is None:
+            continue
+        n, start, *parts = axis
+        taps, runs = ([(k, *p) for k, p in zip(ks, parts, strict=True) if (loop <= k < rank) == tap] for tap in (1, 0))
+        if [(k >= rank, step) for k, _, step in runs] != [(True, 1)] or any(step < 1 for _, _, step in taps):
+            return None
+        ((run, height, _),) = runs
+        place, reach = run - rank + lead, start + sum(step * (count - 1) for _, count, step in taps)
+        amounts[place] = max(0, reach), max(0, n - start - height)
+        reads[place] = max(0, -reach), (n, 1), *(part for _, *part in taps)
+        names[place] += [k for k, *_ in taps]
+    every = [k for ks in names for k in ks[1:]]
+    channels, columns = [k for k in range(loop, rank) if k not in every], [ks[0] for ks in names[lead:]]
+    seen, wanted = [k for ks in names for k in ks], [*range(loop), *range(-inner, 0), *every, *columns]
+    a = np.flip(a, tuple(every)).transpose(*range(loop), *channels, *range(rank, a.ndim), *every)
+    has, many = [*range(loop), *channels, *columns], max(len(a), len(b))
+    out: Any = None
+    for block in row_blocks(many, int(np.prod(b.shape[1:]))):  # no padded array of the whole batch is made
+        some, other = (x if len(x) < many else x[block] for x in (a, b))
+        other = windows(padded(other, *amounts), *reads).transpose([seen.index(k) for k in wanted])
+        made = products(some, other, loop, inner + len(every))
+        out = np.empty((many, *made.shape[1:]), made.dtype) if out is None else out
+        out[block] = made
+    return out.transpose([has.index(k) for ks in own for k in ks if k not in every])
 
 
 def folded(step: Any, x: Any, count: int) -> Any:
@@ -188,42 +244,32 @@ def selected(u: Any, first: Any, *axes: Any) -> Any:
 
     Of (n, start, (count, step), (taps, tap_step), order) an axis of n entries gets u at start + step*l + tap_step*tap.
     """
-    rows = [axis for axis in axes if axis is not None]
-    taps = [0] * len(rows)
-    for _, _, _, (number, _), order in rows:
-        taps[order] = number
-    margins = [
-        (max(0, -start), max(0, start + step * (count - 1) + jump * (number - 1) - (n - 1)))
-        for n, start, (count, step), (number, jump), _ in rows
-    ]
-    pads = iter(margins)
-    shape = [n if axis is None else axis[0] + sum(next(pads)) for n, axis in zip(u.shape, axes, strict=True)]
-    # Windows that lie apart write each entry at one tap alone; tiles write every entry.
-    apart = all(step > jump * (number - 1) for _, _, (_, step), (number, jump), _ in rows)
-    tiled = all(t[0] == t[2][0] * t[2][1] and (t[1], *t[3]) == (0, t[2][1], 1) for t in rows)
+    shape, crop, reads = [], [], []
+    taps: dict[int, int] = {}
+    apart = tiled = True
+    for n, axis in zip(u.shape, axes, strict=True):
+        length, start, (count, step), (number, jump), order = axis or (n, 0, (n, 1), (1, 1), 0)
+        before = max(0, -start)
+        shape.append(before + max(length, start + step * (count - 1) + jump * (number - 1) + 1))
+        crop.append(slice(before, before + length))
+        reads.append(axis and (start + before, (number, jump), (count, step)))
+        if axis:
+            taps[order] = len(shape) + len(taps) - 1
+        # Windows that lie apart write each entry at one tap alone; tiles write every entry.
+        apart = apart and step > jump * (number - 1)
+        tiled = tiled and length == count * step and (start, number, jump) == (0, step, 1)
     out = np.empty(shape, u.dtype) if tiled else np.zeros(shape, u.dtype)
-    here = np.empty(first.shape, bool)
-    for number, tap in enumerate(np.ndindex(*taps)):
-        pads, target = iter(margins), []
-        for axis in axes:
-            if axis is None:
-                target.append(slice(None))
-                continue
-            _, start, (count, step), (_, jump), order = axis
-            begin = start + next(pads)[0] + jump * tap[order]
-            target.append(slice(begin, begin + step * (count - 1) + 1, step))
+    seen = windows(out, *reads, writeable=True)
+    where = [taps[order] for order in sorted(taps)]
+    seen = seen.transpose(*where, *(k for k in range(seen.ndim) if k not in where))
+    chosen, part = np.empty(first.shape, bool), None if apart else np.empty(u.shape, u.dtype)
+    for number, tap in enumerate(np.ndindex(*seen.shape[: len(where)])):
+        np.equal(first, number, out=chosen)
         if apart:
-            np.multiply(u, np.equal(first, number, out=here), out=out[tuple(target)])
+            np.multiply(u, chosen, out=seen[(*tap, ...)])
         else:
-            out[tuple(target)] += u * (first == number)
-    pads = iter(margins)
-    return out[
-        tuple(
-            slice(None) if axis is None else slice(before, before + axis[0])
-            for axis in axes
-            for before in [0 if axis is None else next(pads)[0]]
-        )
-    ]
+            seen[(*tap, ...)] += np.multiply(u, chosen, out=part)
+    return out[tuple(crop)]
 
 
 def weighted(x: Any, w: Any, count: int) -> Any:

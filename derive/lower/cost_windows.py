@@ -15,13 +15,21 @@ from .walk import Pads, Row, Walk
 
 
 def _padded(w: Walk, op: Op, args: Any) -> Array:
-    """Zeros, and the array copied among them; nothing at all where it is padded by nothing."""
+    """Zeros, and the array copied among them; nothing at all where it is padded by nothing.
+
+    Where a window steps over entries it is copied once more, in another order.
+    """
     array, *amounts = args
+    _, order = op.attr
+    steps = amounts.pop() if order else ()
     added = [ZERO if isinstance(a, Host) else Add(*(_amount(w, n) for n in a)) for a in amounts]
     shape = [_longer(w, n, more) for n, more in zip(array.shape, added, strict=True)]
     out = made(shape, array.kind)
     amount = tidy(Add(*shape) - Add(*array.shape))
     w.tally.add(moved=Pads(amount) * (out.bytes + 2 * array.bytes))
+    if order:
+        apart = Add(*((w.length(step) - 1) ** 2 for step in steps))
+        w.tally.add(moved=Pads(tidy(apart)) * 2 * out.bytes)
     return out
 
 
@@ -93,11 +101,16 @@ def _products(w: Walk, op: Op, args: Any) -> Array:
 
 
 def _spread(w: Walk, op: Op, args: Any) -> Array:
-    """Matrix products for a block of the first axis, summed into windows, and copied to their place."""
+    """Matrix products for a block of the first axis, summed into windows, and copied to their place.
+
+    Counted so, too, where windows step by one and have 16 channels: then each is a product with windows, as long but
+    for the edges, and moves less.
+    """
     a, b, *axes = args
     loop, inner, order = op.attr
-    rows, columns = a.shape[loop : len(a.shape) - inner], b.shape[loop + inner :]
-    matrix = _matrices(w, a, loop, len(rows))
+    rank = len(a.shape) - inner
+    rows, columns = a.shape[loop:rank], b.shape[loop + inner :]
+    matrix = _matrices(w, a.axes(_taps_first(axes, order, loop, rank, len(a.shape))), loop, len(rows))
     head = tuple(m if n == 1 else n for m, n in zip(a.shape[:loop], b.shape[:loop], strict=True))
     shapes: list[Any] = []
 
@@ -111,6 +124,14 @@ def _spread(w: Walk, op: Op, args: Any) -> Array:
 
     w.loop(head[0], Mul(*head[1:], *rows, *columns), block)
     return made((head[0], *shapes[0][1:]))
+
+
+def _taps_first(axes: Sequence[Any], order: Sequence[int], loop: int, rank: int, every: int) -> list[int]:
+    """The axes of the first factor: of its rows, those that are taps of windows before the others."""
+    places = iter(order)
+    own = [[next(places) for _ in ([ZERO] if isinstance(axis, Host) else axis[2:])] for axis in axes]
+    wide = [ks[0] for ks, axis in zip(own, axes, strict=True) if isinstance(axis, Host) and loop <= ks[0] < rank]
+    return sorted(range(every), key=lambda k: (k >= loop) + (k in wide) + 2 * (k >= rank))
 
 
 def _block(array: Array, count: Expr) -> Array:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from derive.axes import Axis
 
@@ -56,9 +57,58 @@ def matrices(g: Graph, m: Meeting) -> View | None:
         return None
     over = [x for x in (second if first.node.op == "window" else first).letters if x in m.over]
     total = not loop and len(over) > 1 and first.letters[0] == second.letters[0] == over[0]
+    first, second, last = _laid(g, first, second, [over[0]] if total else loop, over)
+    rows, columns, over = (sorted(group, key=last.count) for group in (rows, columns, over))
     letters = (*loop, *rows, *columns)
     place = {x: k for k, x in enumerate(letters)}
     beyond = [x for x in dict.fromkeys((*first.letters, *second.letters)) if x not in place]
     place |= {x: len(letters) + k for k, x in enumerate(beyond)}
     groups = ([over[0]], rows, over[1:], columns) if total else (loop, rows, over, columns)
     return g.make("gemm", [first, second], letters, (tuple(tuple(place[x] for x in s) for s in groups), total))
+
+
+def _laid(
+    g: Graph, first: View, second: View, loop: Sequence[Axis], over: Sequence[Axis]
+) -> tuple[View, View, list[Axis]]:
+    """Operands such that columns of windows are copied in runs: which letters come last, in groups and in memory.
+
+    A window whose run steps over entries, x[c, s·h + r], has no run to copy; x̂[y, c] has one at each place: all of c.
+    """
+    windowed = [view for view in (first, second) if view.node.op == "window"]
+    if not (g.strided and len(windowed) == 1):
+        return first, second, []
+    (view,) = windowed
+    taken = window_letters(view)
+    plain = [a for a in view.letters if a not in taken and a not in loop]
+    here, there = ([a for a in plain if (a in over) == summed] for summed in (True, False))
+    last = there if not here or (there and here[0] == view.letters[0]) else here
+    steps = _steps(view, [a for a in taken if (a in over) != (last[0] in over)]) if last else []
+    if all(step == 1 for step in steps):
+        return first, second, []
+    laid = _in_order(g, view, last, tuple(steps))
+    return (laid, second, last) if view is first else (first, laid, last)
+
+
+def _steps(view: View, runs: Sequence[Axis]) -> list[Any]:
+    """The steps of these letters over the array that a view of windows reads."""
+    letters = iter(view.letters)
+    parts = [(next(letters), step) for spec in view.node.attr for step in ((1,) if spec is None else spec[1:])]
+    return list(dict.fromkeys(step for letter, step in parts if letter in runs))
+
+
+def _in_order(g: Graph, view: View, last: Sequence[Axis], steps: tuple[Any, ...]) -> View:
+    """The view of an array whose axes of these letters lie last in memory, if one of the steps is not 1."""
+    ((array, labels),) = view.node.args
+    own = dict(enumerate(view.letters))
+    order = tuple(sorted(range(array.rank), key=lambda k: own.get(labels[k]) in last))
+    if order == tuple(range(array.rank)):
+        return view
+    letters = tuple(own.get(label, Axis(f"padded_{k}", array.dims[k])) for k, label in enumerate(labels))
+    specs, fill = array.attr[:2] if array.op == "pad" else ((None,) * array.rank, 0)
+    source = array.args[0][0] if array.op == "pad" else array
+    inner = [
+        a if spec is None else Axis(f"data_{k}", source.dims[k])
+        for k, (a, spec) in enumerate(zip(letters, specs, strict=True))
+    ]
+    laid = g.make("pad", [View(source, tuple(inner))], letters, (specs, fill, order, steps), array.kind)
+    return g.make("window", [laid], view.letters, view.node.attr, view.node.kind)

@@ -33,10 +33,10 @@ from .write import Body, Names
 # Names that emitted code uses for itself; the printer renames its modules where an input is called so.
 RESERVED = frozenset(
     "NAME INPUTS BLOCK dtype shape template saved gradients row_blocks checked upstream forward backward "
-    "value_and_grad float int len max min abs whole length quotient indices padded windows scattered overlapped "
+    "value_and_grad float int len max min abs whole length quotient indices padded laid windows scattered overlapped "
     "matrices products folded firsts selected weighted correlated refused eigenvectors singular_vectors logdet "
     "qr_factors eigenpairs exponential square_root logarithm exponential_slope square_root_slope logarithm_slope "
-    "spectrum slopes of_spectrum within signs erfc bounded_exp opposed log_above spread pair_blocks masked "
+    "spectrum slopes of_spectrum within signs erfc bounded_exp opposed log_above spread mirrored pair_blocks masked "
     "lapack definite_factor definite_solve definite_logdet definite_inverse lu_factors lu_solve lu_logdet "
     "lu_inverse triangular_solve".split()
 )
@@ -81,6 +81,7 @@ class _Lowering:
     def __post_init__(self) -> None:
         self.lengths = Lengths(self.task, self.graph)
         self.graph.in_place = self.writes and not self.task.straight
+        self.graph.strided = not self.task.straight
 
     def program(self) -> Program:
         task = self.task

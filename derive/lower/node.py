@@ -58,6 +58,7 @@ class Graph:
         self.table: dict[Any, Node] = {}
         self.absorbed: frozenset[Node] = frozenset()  # products u·r of which r is taken elsewhere: see `absorbed`
         self.in_place = True  # whether nodes may be asked for that change an array
+        self.strided = True  # whether it can be said how an array lies in memory
         # Products of two equal shapes that a sum over rows, and that a sum over columns, could use: see `contract`.
         self.by_entry: set[frozenset[Node]] = set()
         self.by_row: set[frozenset[Node]] = set()

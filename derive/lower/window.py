@@ -126,7 +126,7 @@ def pad(g: Graph, view: View, amounts: Mapping[Axis, tuple[Any, Any]], fill: Any
     letters = [_longer(g, a, amounts.get(a, (0, 0))) for a in view.letters]
     specs = tuple(None if amounts.get(a, (0, 0)) == (0, 0) else amounts[a] for a in view.letters)
     inner = View(view.node, view.letters)
-    return g.make("pad", [inner], letters, (specs, fill), view.node.kind)
+    return g.make("pad", [inner], letters, (specs, fill, (), ()), view.node.kind)
 
 
 def _longer(g: Graph, axis: Axis, amount: tuple[Any, Any]) -> Axis:

@@ -45,11 +45,12 @@ class WindowCoder:
         return self.size(value) if isinstance(value, Expr) else Num(value)
 
     def _pad(self, node: Node) -> Code:
-        specs, fill = node.attr
+        specs, fill, order, steps = node.attr
         amounts = tuple(
             Op("none") if spec is None else Op("tuple", tuple(map(self._number_of, spec))) for spec in specs
         )
-        return Op("padded", (self.operand(*node.args[0]), *amounts), fill)
+        stepped = [self._tuple(steps)] if order else []
+        return Op("padded", (self.operand(*node.args[0]), *amounts, *stepped), (fill, order))
 
     def _stretch(self, node: Node) -> Code:
         """A view that repeats an array along further axes, the last ones."""
