@@ -801,6 +801,18 @@ def other_shares(z: T[b, d]) -> T[b, d]:
 
 
 @unregistered
+def odds_of_shares(z: T[b, d]) -> T[b, d]:
+    p = let("p", exp(z[b, d]) / sum_over(d, exp(z[b, d])))
+    return p[b, d] / (1 - p[b, d])
+
+
+@unregistered
+def chosen_to_a_power(z: T[b, d], y: Int[b].below(d), q: Scalar = 0.7) -> T[()]:
+    p = let("p", exp(z[b, d]) / sum_over(d, exp(z[b, d])))
+    return mean_over(b, p[b, y[b]] ** q)
+
+
+@unregistered
 def any_shape(x: T[...]) -> T[...]:
     return tanh(x)
 
@@ -826,7 +838,9 @@ STABILISING = {
     "log of cases": (rows(lambda x: log(prod_over(c, where(x[b, c] > 1 / 2, x[b, c], 1 - x[b, c])))),),
     "power of a product": (rows(lambda x: sqrt(prod_over(c, x[b, c]))),),
     "centre": (rows(lambda x: mean_over(c, x[b, c] ** 2) - mean_over(c, x[b, c]) ** 2),),
-    "the other shares": (other_shares,),
+    "the other shares": (odds_of_shares,),
+    "log of the others": (other_shares,),
+    "power of an entry": (chosen_to_a_power,),
     "norm at zero": (rows(lambda x: sqrt(sum_over(c, x[b, c] ** 2))),),
     "beside an exponential": (mixture,),
     "beside a sigmoid": (written(lambda x: sympy.atan(exp(x))),),

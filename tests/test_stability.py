@@ -8,10 +8,10 @@ import warnings
 import mpmath
 import numpy as np
 import pytest
-from sympy import exp, log, sqrt
+from sympy import exp, log, sign, sqrt
 
 from derive.api import catalogue, to_numpy
-from derive.axes import Int, T, axes, equals, logsumexp_over, mean_over, one_hot, softplus, sum_over, where
+from derive.axes import Int, Scalar, T, axes, equals, logsumexp_over, mean_over, one_hot, softplus, sum_over, where
 from derive.axes import sigmoid as sigmoid_of
 from derive.formula import assume, build, let
 from derive.stabilise import LAWS
@@ -365,3 +365,15 @@ def test_a_float_mask_beside_a_causal_one():
     found, saved = code.forward(query=q, key=k, value=v, attn_mask=mask)
     np.testing.assert_allclose(found, expected, rtol=1e-12)
     assert all(np.isfinite(gradient).all() for gradient in code.backward(np.ones_like(found), saved).values())
+
+
+def test_the_sign_of_a_number():
+    """sign(a) of a scalar parameter: Python's `math` has no such function."""
+
+    def turned(x: T[n], a: Scalar = 2.0) -> T[n]:
+        return sign(a) * x[n]
+
+    code = to_numpy(build(turned, "turned", {}))
+    for a in (-3.0, 0.0, 2.0):
+        found = code.forward(x=np.ones(2, np.float32), a=a)[0]
+        assert found.dtype == np.float32 and found.tolist() == [np.sign(a)] * 2

@@ -195,6 +195,8 @@ class NumpyPrinter(PythonCodePrinter):
 
     def _op_host(self, op: Op) -> str:
         name = HOST.get(op.attr, f"math.{op.attr}")
+        if op.attr == "sign":  # which `math` lacks
+            return "(({0} > 0) - ({0} < 0))".format(*self._all(op))
         if not name.startswith("math."):
             return f"{name}({', '.join(self._all(op))})"
         return self._call(name, self._all(op))

@@ -14,7 +14,7 @@ from sympy.core.basic import Basic
 from derive.rewrite import Law
 from derive.terms import Head, Poly, Power, Reader
 
-from . import apart, conditions, edges, exponentials, logarithms, moments, remainders, shifts, tails
+from . import apart, conditions, edges, exponentials, logarithms, moments, others, remainders, shifts, tails
 from . import differences as d
 from .assumed import intervals
 from .form import Stabiliser
@@ -56,6 +56,8 @@ LAWS: tuple[Law, ...] = (
     _law("log of cases", "log", "log where(c, a, b) = where(c, log a, log b)", edges.log_of_cases),
     _law("log of an entry", "log", "log Σ_c [c = y] f = Σ_c [c = y] log f: one entry is chosen",
          logarithms.log_of_entry),
+    _law("power of an entry", "pow", "(Σ_c [c = y] f)ᵛ = Σ_c [c = y] fᵛ, f > 0: one entry is chosen",
+         logarithms.power_of_entry),
     _law("log through a definition", "log", "log(1 − p) = u where p = 1 − eᵘ", logarithms.log_through_a_definition),
     _law("log of a power", "pow", "log aᵛ = v log a, a > 0", logarithms.log_of_power),
     _law("power by an exponential", "pow", "aᵛ = exp(v log a), a > 0", logarithms.power_by_exponential),
@@ -66,10 +68,12 @@ LAWS: tuple[Law, ...] = (
          logarithms.log_between_sigmoids),
     _law("log of a root", "root", "log(u + √(u² + 1)) = asinh(u)", logarithms.log_of_root),
     _law("softplus and its argument", "softplus", "softplus(u) − u = softplus(−u)", logarithms.without_argument),
+    _law("log of the others", "log", "log(1 − a/Σ) = log(Σ − a) − log Σ, where a is a term, and more than half",
+         others.log_of_others),
     _law("power of a product", "prod", "(Π f)ᵖ = exp(p Σ log f)", edges.power_of_product),
     _difference("centre", "", "E[f g] − E[f] E[g] = E[(f − E f)(g − E g)]", moments.is_sum, moments.centred),
     # where a value exists, though numbers have none
-    _law("the other shares", "exp", "1 − p, p near 1, is the sum of the other shares", edges.others_of_softmax),
+    _law("the other shares", "exp", "1 − p, p near 1, is the sum of the other shares", others.others_of_softmax),
     _law("norm at zero", "root", "x/‖x‖, as a derivative, is 0 where x is", edges.norm_at_zero),
     _law("compare exponents", "exp", "[eᵘ > k] = [u > log k]", conditions.compared_exponents),
     _law("beside an exponential", "exp", "eᶻ stands beside what keeps it finite", edges.beside_exponential),
@@ -122,7 +126,8 @@ EARLY = frozenset({"tanh of a quotient", "log cosh", "softplus", "sigmoid", "tan
                    "two sigmoids", "the other sigmoid", "softplus, both ways", "log of a product", "log of cases",
                    "power of a product", "log of an entry", "log of a power", "power by an exponential",
                    "log of a difference", "log of tanh", "log between sigmoids", "log of a root",
-                   "softplus and its argument", "log through a definition", "centre", "within functions"})  # fmt: skip
+                   "softplus and its argument", "log through a definition", "log of the others",
+                   "power of an entry", "centre", "within functions"})  # fmt: skip
 
 
 def drawn_out(s: Stabiliser, head: Head, poly: Poly) -> bool:

@@ -140,11 +140,25 @@ def less_other_sigmoid(s: Stabiliser, atom: Atom, _: Factors) -> Iterator[Identi
 
 
 def other_sigmoid(s: Stabiliser, atom: Atom, _: Factors) -> Iterator[Identity]:
-    """1 − σ(u) = σ(−u)."""
-    u = s.call(atom, "sigmoid")
+    """1 − σ(u) = σ(−u); of a name y = f σ(u), f − y = f σ(−u)."""
+    for rest, u in _within_product(s, atom, "sigmoid"):
+        other = s.algebra.mul(scaled_call(s, "sigmoid", u, -1), rest)
+        yield over(s, atom, s.algebra.scaled(rest, -1)), over(s, atom, s.algebra.scaled(other, -1))
+
+
+def _within_product(s: Stabiliser, atom: Atom, label: str) -> Iterator[tuple[Poly, Poly]]:
+    """(f, u) where the atom is f g(u), g the function of this label: itself, or a name for one product."""
+    u = s.call(atom, label)
     if u is not None:
-        joint = over(s, atom, s.algebra.scaled(scaled_call(s, "sigmoid", u, -1), -1))
-        yield over(s, atom, s.algebra.constant(-1)), joint
+        yield s.algebra.constant(1), u
+        return
+    body = s.safe_definition(atom) or ZERO
+    if len(body) != 1 or body[0][0][1]:
+        return
+    for factor, power in body[0][0][0]:
+        u = s.call(factor, label) if power == 1 and factor != atom else None
+        if u is not None:
+            yield over(s, factor, body), u
 
 
 def less_softplus(s: Stabiliser, atom: Atom, _: Factors) -> Iterator[Identity]:
@@ -298,7 +312,7 @@ def _root(s: Stabiliser, term: tuple[Factors, tuple[Letter, ...]], coefficient: 
 
 
 def one_less_quotient(s: Stabiliser, atom: Atom, beside: Factors) -> Iterator[Identity]:
-    """1 − a/d = (d − a)/d, where nothing cancels in d − a; sign(a) a is |a|."""
+    """1 − k a/d = (d − k a)/d, where nothing cancels in d − k a; sign(a) a is |a|."""
     algebra, power, body = s.algebra, dict(beside)[atom], s.definition(atom) or ZERO
     if len(body) != 1 or body[0][0][1] or not isinstance(power, int):
         return
@@ -309,10 +323,14 @@ def one_less_quotient(s: Stabiliser, atom: Atom, beside: Factors) -> Iterator[Id
         under = algebra.term(1, {a: -p for a, p in unit.items()}, ())
         for divisor, order in value[0][0][0] if value else ():
             whole = s.definition(divisor) if order == -1 else None
-            top = algebra.add(whole or ZERO, algebra.scaled(over(s, divisor, value, -1), -1))
+            share = over(s, divisor, value, -1)
+            by = Fraction(1)
+            if len(share) == 1 and (found := dict(whole or ZERO).get(share[0][0])):
+                by = Fraction(found) / Fraction(share[0][1])
+            top = algebra.add(whole or ZERO, algebra.scaled(share, number(-by)))
             if whole and 0 < len(top) < len(whole) and (len(top) == 1 or algebra.is_positive(top)):
-                yield (algebra.scaled(under, -1),
-                       algebra.mul(algebra.scaled(over(s, divisor, top), -1), under))  # fmt: skip
+                less = algebra.scaled(under, number(-1 / by))
+                yield less, algebra.mul(over(s, divisor, top), less)
 
 
 def _absolute(s: Stabiliser, product: Poly, factor: Poly) -> Poly:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
-
 from derive.terms import UNIT, ZERO, Atom, Head, Poly, Power
 
 from .differences import log_of_product
@@ -81,10 +79,13 @@ def beside_exponential(s: Stabiliser, poly: Poly) -> Poly:
         if not any(s.is_call(a, "exp") for a in rest):
             return None
         body = s.argument(atom)
+        if power > 0 and not any(bound for (_, bound), _ in body):
+            body = s.opened(body)
         held = len(body) <= MOST and (
             all(s.exponent(f) is not None for (f, _), _ in body)
+            or (power == 1 and any(s.exponent(f) is not None for (f, bound), _ in body if not bound))
             or (power == 1 and all(s.tests(f) for (f, _), _ in body))
-            or (power == 1 and all(_divides(s, f) for (f, _), _ in body))
+            or ((power == 1 or len(body) == 1) and all(_divides(s, f) for (f, _), _ in body))
         )
         if not held or (power != 1 and len(body) > 1):
             return None
@@ -112,11 +113,17 @@ def _divides(s: Stabiliser, factors: Factors) -> bool:
         body = s.definition(atom)
         if body is None:
             continue
-        if power < 0 and any(s.exponent(f) is not None for (f, _), _ in s.opened(body)):
+        if power < 0 and _grows(s, body):
             return True
         if power == 1 and len(body) == 1 and _divides(s, body[0][0][0]):
             return True
     return False
+
+
+def _grows(s: Stabiliser, body: Poly) -> bool:
+    """Whether a sum has an exponential among its terms, or a sum of such."""
+    inner = [s.definition(a) or ZERO for (f, _), _ in body for a, p in f if len(f) == p == 1]
+    return any(s.exponent(f) is not None for part in (s.opened(body), *inner) for (f, _), _ in part)
 
 
 def is_masked(s: Stabiliser, poly: Poly) -> bool:
@@ -128,8 +135,7 @@ def is_masked(s: Stabiliser, poly: Poly) -> bool:
 def is_shifted(s: Stabiliser, poly: Poly) -> bool:
     """Whether exponentials stand together, of which one in other terms too: e⁻ᵐ keeps the others from overflow."""
     grown = [{a for a, _ in f if s.is_call(a, "exp")} for (f, _), _ in poly]
-    return len(poly) > 1 and any(len(g) > 1 for g in grown) and bool(set.intersection(*grown)) and any(
-        g != grown[0] for g in grown)  # fmt: skip
+    return any(len(one) > 1 and one & two and one != two for one in grown for two in grown)
 
 
 def log_of_cases(s: Stabiliser, poly: Poly) -> Poly:
@@ -174,22 +180,6 @@ def product_with_log(s: Stabiliser, poly: Poly) -> Poly:
     return s.each(poly, lambda head, _: head.kind == "op" and head.label == "log", change)
 
 
-def others_of_softmax(s: Stabiliser, poly: Poly) -> Poly:
-    """1 − pᶜ = Σ of the others where pᶜ > ½, for pᶜ = eᶜ/Σe under a power below 0 or a logarithm."""
-
-    def wanted(head: Head, power: Power) -> bool:
-        return (head.kind == "name" and power < 0) or (head.kind == "op" and head.label == "log")
-
-    def change(atom: Atom, power: Power, _: dict[Atom, Power]) -> Poly | None:
-        inner = atom if s.algebra.heads[atom[0]].kind == "name" else s.logged(atom)
-        other = _others(s, inner) if inner is not None else None
-        if other is None:
-            return None
-        return s.reader.raised(other if inner == atom else s.reader.log_of(other), power)
-
-    return s.each(poly, wanted, change)
-
-
 def value_of_held(s: Stabiliser, poly: Poly) -> Poly:
     """sg(u) = u: after differentiation it is but a value."""
     return s.each(
@@ -197,38 +187,3 @@ def value_of_held(s: Stabiliser, poly: Poly) -> Poly:
         lambda head, _: head.kind == "op" and head.label == "stop_gradient",
         lambda atom, power, _: s.reader.raised(s.argument(atom), power),
     )
-
-
-def _others(s: Stabiliser, atom: Atom) -> Poly | None:
-    """1 − p as a name for: where(p > ½, Σ [p ≤ ½] p, 1 − p)."""
-    body, algebra = s.definition(atom), s.algebra
-    share = algebra.scaled(tuple(t for t in body or ZERO if t[0] != UNIT), -1)
-    if body is None or dict(body).get(UNIT) != 1 or len(share) != 1 or share[0][1] != 1 or share[0][0][1]:
-        return None
-    plain = _written_out(s, share)
-    total = next((a for a, p in plain[0][0][0] if p == -1 and s.definition(a)), None) if len(plain) == 1 else None
-    whole = s.definition(total) if total is not None else None
-    if total is None or whole is None or len(whole) != 1 or len(whole[0][0][1]) != 1:
-        return None
-    ((coefficient, factors, bound),) = algebra.raws(whole)
-    (letter,) = bound
-    one = algebra.mul(plain, algebra.term(1, {total: 1}, ()))
-    for own in [a for a in algebra.free(one) if algebra.letter_space[a] == algebra.letter_space[letter]]:
-        if algebra.relabelled(algebra.term(coefficient, factors, ()), {letter: own}) == one:
-            scale, p = algebra.named(share)
-            value = algebra.term(scale, {p: 1}, ())
-            yes, no = s.exceeds(value, algebra.constant(Fraction(1, 2)))
-            rest = algebra.summed(algebra.relabelled(algebra.mul(no, value), {own: letter}), (letter,))
-            less = algebra.add(algebra.constant(1), algebra.scaled(value, -1))
-            s.shifted[p[0]] = None
-            scale, name = algebra.named(algebra.add(algebra.mul(yes, rest), algebra.mul(no, less)))
-            s.shifted[name[0]] = None
-            return algebra.term(scale, {name: 1}, ())
-    return None
-
-
-def _written_out(s: Stabiliser, poly: Poly) -> Poly:
-    """A name for a single product, written out."""
-    only = s.lone(poly)
-    body = s.definition(only) if only is not None else None
-    return body if body is not None and len(body) == 1 and not body[0][0][1] else poly

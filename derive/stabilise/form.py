@@ -14,6 +14,11 @@ ODD, EVEN = frozenset({"tanh", "sin"}), frozenset({"logcosh", "cosh", "cos"})
 Pair = tuple[Power, Poly, Poly]  # k, u, v of k (eᵘ + eᵛ)
 
 
+def is_comparison(head: Head) -> bool:
+    """[u > v]."""
+    return head.kind == "test" and head.payload == "gt"
+
+
 @dataclass
 class Stabiliser:
     """Applies laws within one algebra.
@@ -98,10 +103,14 @@ class Stabiliser:
         """The laws within the arguments of functions; before differentiation, within sums without a name too."""
 
         def wanted(head: Head, power: Power) -> bool:
-            return head.kind == "op" or (self.early and head.kind == "name" and head.role == "auto")
+            return (
+                head.kind == "op" or is_comparison(head) or (self.early and head.kind == "name" and head.role == "auto")
+            )
 
         def change(atom: Atom, power: Power, _: dict[Atom, Power]) -> Poly | None:
             head = self.algebra.heads[atom[0]]
+            if head.id in self.near:
+                return None
             if head.id not in self.entered:
                 self.entered[head.id] = None
                 safe = tuple(self.stable(a) for a in head.args)
@@ -120,6 +129,9 @@ class Stabiliser:
         given = [self.algebra.relabelled(a, names) for a in safe]
         if head.kind == "name":
             return given[0]
+        if head.kind == "test":
+            yes, no = self.exceeds(*map(self.reader.flat, given))
+            return yes if head.label == "yes" else no
         if head.label == "exp":
             return self.reader.exp_of(given[0])
         return self.algebra.op(head.label, *(self.reader.flat(a) for a in given), over=over, positive=head.positive,
@@ -291,7 +303,16 @@ class Stabiliser:
 
     def _positive_term(self, term: tuple[tuple[Factors, tuple[Letter, ...]], Power]) -> bool:
         (factors, _), coefficient = term
-        return coefficient > 0 and all(self.is_positive_atom(atom) for atom, _ in factors)
+        return coefficient > 0 and all(
+            self.is_positive_atom(atom) or (power < 0 and self._is_sum_of_weights(atom)) for atom, power in factors
+        )
+
+    def _is_sum_of_weights(self, atom: Atom) -> bool:
+        """A name for what is not negative: where it is divided by, it is positive."""
+        return all(
+            c > 0 and all(self.algebra.heads[a[0]].kind in ("test", "delta") or self.is_positive_atom(a) for a, _ in f)
+            for (f, _), c in self.definition(atom) or ((UNIT, 0),)
+        )
 
     def is_positive_atom(self, atom: Atom) -> bool:
         head = self.algebra.heads[atom[0]]

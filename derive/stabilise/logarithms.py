@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 
 from derive.terms import UNIT, ZERO, Atom, Letter, Poly, Power, is_window, solutions
@@ -18,17 +18,37 @@ def log_of_entry(s: Stabiliser, poly: Poly) -> Poly:
 
     def change(atom: Atom, power: Power, _: dict[Atom, Power]) -> Poly | None:
         inner = s.logged(atom)
-        body = s.definition(inner) if inner is not None else None
-        if body is None or len(body) != 1 or not body[0][0][1] or power != 1:
-            return None
-        ((coefficient, factors, bound),) = s.algebra.raws(body)
-        windows = {a: p for a, p in factors.items() if is_window(s.algebra.heads[a[0]])}
-        rest = s.algebra.term(coefficient, {a: p for a, p in factors.items() if a not in windows}, ())
-        if coefficient < 0 or not rest or not _chosen(s, windows, bound):
-            return None
-        return s.algebra.summed(s.algebra.mul(s.algebra.term(1, windows, ()), s.reader.log_of(rest)), bound)
+        return _of_entry(s, inner, s.reader.log_of) if inner is not None and power == 1 else None
 
     return s.each(poly, is_log, change)
+
+
+def power_of_entry(s: Stabiliser, poly: Poly) -> Poly:
+    """(Σ_c [c = y] f(c))ᵛ = Σ_c [c = y] f(c)ᵛ, f > 0: one entry is chosen."""
+
+    def change(atom: Atom, power: Power, _: dict[Atom, Power]) -> Poly | None:
+        base, exponent = s.algebra.arguments(s.algebra.heads[atom[0]], atom[1])
+        inner = s.lone(base)
+
+        def raised_to(rest: Poly) -> Poly:
+            return s.reader.exp_of(s.algebra.scaled(s.algebra.mul(s.reader.log_of(rest), exponent), power))
+
+        return _of_entry(s, inner, raised_to, sure=True) if inner is not None else None
+
+    return s.each(poly, lambda head, _: head.kind == "op" and head.label == "pow", change)
+
+
+def _of_entry(s: Stabiliser, atom: Atom, f: Callable[[Poly], Poly], *, sure: bool = False) -> Poly | None:
+    """Σ_c [c = y] f(u) of a name for Σ_c [c = y] u; `sure`: only where u is known to be positive."""
+    body = s.definition(atom)
+    if body is None or len(body) != 1 or not body[0][0][1]:
+        return None
+    ((coefficient, factors, bound),) = s.algebra.raws(body)
+    windows = {a: p for a, p in factors.items() if is_window(s.algebra.heads[a[0]])}
+    rest = s.algebra.term(coefficient, {a: p for a, p in factors.items() if a not in windows}, ())
+    if coefficient < 0 or not rest or not _chosen(s, windows, bound) or (sure and not s.is_positive(rest)):
+        return None
+    return s.algebra.summed(s.algebra.mul(s.algebra.term(1, windows, ()), f(rest)), bound)
 
 
 def _chosen(s: Stabiliser, windows: dict[Atom, Power], bound: frozenset[Letter]) -> bool:
