@@ -14,7 +14,7 @@ from sympy import Add, Function, Integer, Poly, expand
 from derive import NameProblem, Size, T, Unsupported, axes, axis, catalogue, chain, formula, padded, sum_over, to_numpy
 from derive.axes import DeriveError
 from derive.backends import runtime
-from derive.backends.printer import OWN
+from derive.backends.operations import OWN
 from derive.cli import main
 from derive.lower import Assign, Op, Var, walk
 from derive.verify.sample import Sampler

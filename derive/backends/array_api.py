@@ -22,7 +22,8 @@ from .layout import INDENT, listed, wrapped
 from .matrices import OF_MATRICES
 from .module import Module
 from .numpy import Printed, body_lines, declared, header, paragraphs, parameters, signature
-from .printer import ATOM, IN_BODY, OPERATIONS, POWER, SIGN, SUM, NumpyPrinter, Row
+from .operations import ATOM, OPERATIONS, POWER, SIGN, SUM, Row
+from .printer import IN_BODY, NumpyPrinter
 
 ARRAYS = {  # helpers on arrays: the library is their first argument
     helper.__name__: helper

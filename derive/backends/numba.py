@@ -26,7 +26,8 @@ from . import fused_math, selfcheck
 from .layout import INDENT, listed, wrapped
 from .module import Module
 from .numpy import Printed, compiled, emitted, literal, printer_for
-from .printer import CHOICE, COMPARE, IN_BODY, LONGEST_NOTE, OPERATIONS, OR, NumpyPrinter, Row
+from .operations import CHOICE, COMPARE, OPERATIONS, OR, Row
+from .printer import IN_BODY, LONGEST_NOTE, NumpyPrinter
 
 BLOCKS = 32
 FAST = {"reassoc", "contract", "arcp", "afn"}
