@@ -37,12 +37,10 @@ REASONS = {
     "out 3/8 of them at L; and scores are made again in backward, a seventh product, so that no weights are kept.",
     "embedding": "SciPy's sparse product, as by hand; a call checks its indices, too.",
     "logistic Hessian": "the product is AᵀA, as by hand; what is left is the time of calls.",
-    "LSTM": "each gate's gradient is padded with zeros to the rows of all four, and multiplied step by step for the "
-    "weights: 4 times the work, about half of the time at L (one core). By hand dz has all gates side by side, and all "
-    "steps are one product; forward, a step has one product and one tanh where here it has four, and three of σ.",
-    "Gaussian process": "solution, determinant and inverse factorise K by LU, each its own: about 4/5 of the time at L "
-    "(one core); by hand one Cholesky factor serves all, in an eighth of it. Differences of all pairs are an array of "
-    "N × D × N, read some times; by hand they are products of matrices.",
+    "LSTM": "a step has one product each way, as by hand, and writes where its values are kept; σ and its slope keep "
+    "the digits of their tails, in an exp each for all gates, where by hand one tanh serves both, and loses them.",
+    "Gaussian process": "one Cholesky factor serves all, as by hand. Differences of all pairs are an array of N × D × N, "
+    "read some times, exact where points are close; by hand they are products of matrices, which cancel there.",
 }
 
 TEXT = """# Performance
