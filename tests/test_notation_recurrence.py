@@ -2,7 +2,7 @@
 
 import pytest
 
-from derive import Notation, T, axes, catalogue, formula, gradient, padded, scan, sum_over, tanh, zeros
+from derive import Notation, T, axes, catalogue, formula, gradient, let, padded, scan, sigmoid, sum_over, tanh, zeros
 
 t, i, h = axes("t i h")
 k = h.alias("k")
@@ -173,3 +173,23 @@ def test_the_diagonal_of_each_matrix_of_a_batch():
         return x[n, i, i] * sum_over(j, x[n, i, j] * w[j, o])
 
     assert "Y_n = diag(diag(X_n)) X_n W" in text(diagonals, "matrix")
+
+
+def test_a_state_with_two_names_has_one_adjoint():
+    """c_t is cn_t, and both are used: what comes back is told of one of them, and comes to an end."""
+    t, h = axes("t h")
+
+    @formula
+    def simple_unit(u: T[t, h], v: T[h], c0: T[h]) -> T[t, h]:
+        """c ← f c + (1 − f) u, f = σ(u + v c); the outputs are tanh c."""
+
+        def step(c):
+            f = let("f", sigmoid(u[t, h] + v[h] * c[h]))
+            new = let("new", f[t, h] * c[h] + (1 - f[t, h]) * u[t, h])
+            return new[t, h]
+
+        return tanh(scan(t, step, c0)[t, h])
+
+    text = gradient(simple_unit).explain()
+    assert "∂L/∂new_th\n    = g_th (1 − y_th²)" in text
+    assert "∂L/∂c_th" not in text and "by new" not in text

@@ -7,7 +7,7 @@ s_t, one step later. Nothing else is changed, and code and checks keep what they
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -30,7 +30,7 @@ from derive.axes import (
 from derive.steps import Derivation, Equation, Step
 
 from .factors import Factors, flattened
-from .states import states_kept
+from .states import heirs, states_kept
 
 NAMED = ("let", "output", "input")  # roles of the formula's own tensors; a definition by itself has them as inputs
 
@@ -115,6 +115,7 @@ class Retelling:
     same: Mapping[str, Tensor]  # what is another tensor, entry by entry: m of m[t, h] = c[t, h]
     given: Derivation  # in which the adjoints of states keep their names
     bodies: Mapping[str, Expr]  # of adjoints, where that makes them other ones
+    heirs: Mapping[str, Tensor] = field(default_factory=dict)  # see `heirs`
     made: dict[Tensor, Tensor] = field(default_factory=dict)
 
     def __call__(self, node: Any) -> Any:
@@ -131,6 +132,8 @@ class Retelling:
     def _change(self, node: Basic) -> Basic | None:
         if isinstance(node, Tensor):
             return self.tensor(node)
+        if isinstance(node, AdjointOf) and self._inherits(node):
+            return node.func(self(node.entry))
         if isinstance(node, AdjointOf) and self._stays(node):
             return node
         if isinstance(node, Add) and any(map(self._comes_back, terms := self._opened(node))):
@@ -140,6 +143,7 @@ class Retelling:
         if not isinstance(node, Entry):
             return None
         tensor = self._defined(node.tensor)
+        tensor = self.heirs.get(tensor.name, tensor)
         indices = [self(index) for index in node.indices]
         if tensor.role == "adjoint" and self.hides(tensor) and tensor.body is not None:
             return self._plain(rename(self(tensor.body), dict(zip(tensor.axes, indices, strict=True))))
@@ -152,6 +156,11 @@ class Retelling:
         if tensor.name in self.same and tensor.role in NAMED:
             return self(node.func(self.same[tensor.name], *indices))  # it may be one that is carried: s_{t−2}
         return node.func(self.tensor(tensor), *indices)
+
+    def _inherits(self, node: AdjointOf) -> bool:
+        """Whether what is derived is told by its first name."""
+        first = self.same.get(node.entry.tensor.name)
+        return first is not None and any(heir.of == first.name for heir in self.heirs.values())
 
     def _stays(self, node: AdjointOf) -> bool:
         """Whether what is derived keeps its name: ∂L/∂y and dy, where y is a state called another name."""
@@ -168,11 +177,17 @@ class Retelling:
         """The terms of a sum, those of a hidden adjoint among them: each has a place of its own."""
         found: list[Expr] = []
         for term in flattened(node, Add) if isinstance(node, Add) else [node]:
-            tensor = term.tensor if type(term) is Entry else None
-            body = self._defined(tensor).body if tensor is not None and tensor.of in self.same else None
-            inner = tensor is not None and self.hides(tensor) and isinstance(body, Add)
-            found += self._opened(rename(body, dict(zip(tensor.axes, term.indices, strict=True)))) if inner else [term]
+            inner = self._hidden_sum(term)
+            found += [term] if inner is None else self._opened(inner)
         return found
+
+    def _hidden_sum(self, term: Any) -> Expr | None:
+        tensor = term.tensor if type(term) is Entry else None
+        if tensor is None or tensor.of not in self.same or tensor.name in self.heirs or not self.hides(tensor):
+            return None
+        body = self._defined(tensor).body
+        places = dict(zip(tensor.axes, term.indices, strict=True))
+        return rename(body, places) if isinstance(body, Add) else None
 
     def _comes_back(self, term: Basic) -> bool:
         """Whether a term is what the next step hands back: it stands after what this step gives."""
@@ -206,10 +221,22 @@ class Retelling:
     def derivation(self) -> Derivation:
         """Every equation retold, but for those of tensors that are not met."""
         derivation = self.given
-        kept = [self._equation(e) for e in derivation.equations if not self.hides(_about(e))]
+        kept = [self._equation(e) for e in self._inherited(derivation) if not self.hides(_about(e))]
         moved = [self._equation(e) for e in derivation.differentials if not self.hides(_about(e))]
         of = None if derivation.of is None else self(derivation.of)
         return replace(derivation, equations=tuple(kept), differentials=tuple(moved), of=of)
+
+    def _inherited(self, derivation: Derivation) -> Iterator[Equation]:
+        """The equations; what is told of an adjoint that has an heir is told of that."""
+        told = {heir.name: e for e in derivation.equations for heir in self.heirs.values() if e.tensor is not None
+                and e.kind == "adjoint" and e.tensor.name == heir.name}  # fmt: skip
+        for equation in derivation.equations:
+            name = equation.tensor.name if equation.tensor is not None and equation.kind == "adjoint" else ""
+            if name in self.heirs:
+                heir = self.heirs[name]
+                yield replace(equation, target=told[heir.name].target, tensor=heir)
+            elif name not in told:
+                yield equation
 
     def _equation(self, equation: Equation) -> Equation:
         steps = [
@@ -257,7 +284,14 @@ class Retelling:
     def _cited(self, cites: Sequence[Any]) -> list[Any]:
         """What is cited, but for what says that a thing is itself."""
         found = [self(cited) if isinstance(cited, Basic) else cited for cited in cites]
-        return [c for c in found if not (isinstance(c, Eq) and c.args[0] == c.args[1])]
+        return [c for c in found if not (isinstance(c, Eq) and _same_entry(*c.args))]
+
+
+def _same_entry(one: Basic, two: Basic) -> bool:
+    """Whether both sides print alike: a tensor may be met with its definition and without."""
+    if not isinstance(one, Entry) or not isinstance(two, Entry):
+        return bool(one == two)
+    return one.tensor.name == two.tensor.name and one.indices == two.indices
 
 
 def _without_tilde(product: Mul, carries: Mapping[str, Carry]) -> Expr | None:
@@ -320,7 +354,8 @@ def retelling(derivation: Derivation, subject: Any) -> Retelling | None:
     named = {t.name: t for t in (*subject.definitions, *subject.outputs)}
     same = {n: other for n, t in named.items() if (other := _same(t)) and (n in states or other.name in states)}
     same = {n: same.get(other.name, other) for n, other in same.items()}
-    return Retelling(carries, same, *states_kept(derivation, around - still))
+    given, bodies = states_kept(derivation, around - still)
+    return Retelling(carries, same, given, bodies, heirs(adjoints, same, bodies))
 
 
 def _rests_on(body: Basic | None, of: str) -> bool:

@@ -28,6 +28,18 @@ def states_kept(derivation: Derivation, before: frozenset[str]) -> tuple[Derivat
     return replace(derivation, equations=tuple(equations)), bodies
 
 
+def heirs(adjoints: Mapping[str, Tensor], same: Mapping[str, Tensor], bodies: Mapping[str, Expr]) -> dict[str, Tensor]:
+    """Adjoints of second names, each with the adjoint of the first name that is just that: s̄_t of s_t = m_t is m̄_t."""
+    found: dict[str, Tensor] = {}
+    for name, first in same.items():
+        own, heir = adjoints.get(name), adjoints.get(first.name)
+        if own is None or heir is None or type(heir.body) is not Entry or tuple(heir.body.indices) != heir.axes:
+            continue
+        if heir.body.tensor.name == own.name and own.axes == heir.axes:
+            found[own.name] = heir.with_(body=bodies.get(own.name, own.body))
+    return found
+
+
 def comes_back(node: Basic, before: frozenset[str]) -> bool:
     """Whether an expression mentions the adjoint of what was before."""
     return any(_of(entry.tensor) in before for entry in node.atoms(Entry))
@@ -71,7 +83,7 @@ def _definition(cited: Basic | None, bodies: Mapping[str, Expr]) -> Basic | None
 
 
 def _at(body: Expr, axes: Sequence[Basic], indices: Sequence[Basic]) -> Basic:
-    return rename(body, dict(zip(axes, indices, strict=True)))  # type: ignore[arg-type]
+    return rename(body, dict(zip(axes, indices, strict=True)))
 
 
 __all__ = ["comes_back", "states_kept"]
