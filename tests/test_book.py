@@ -84,6 +84,15 @@ def test_two_processes_and_another_hash_seed_write_the_same(book, tmp_path):
     assert {p.name: p.read_bytes() for p in book.iterdir()} == {p.name: p.read_bytes() for p in tmp_path.iterdir()}
 
 
+def test_what_sets_could_reorder_is_the_same_too(tmp_path):
+    """Parts of a stack have a letter, and a symmetric matrix is drawn from one of its two entries in a statement."""
+    pages = []
+    for seed in ("1", "777"):
+        made(tmp_path / seed, "--jobs", "1", seed=seed, names=["gru_cell", "matrix_square_root"])
+        pages.append({p.name: p.read_bytes() for p in (tmp_path / seed).iterdir()})
+    assert pages[0] == pages[1]
+
+
 def test_what_was_checked_is_told_again_and_a_failure_is_the_answer_no(tmp_path):
     """Another form, or a page that is gone, asks the manifest what the checks came to."""
     made(tmp_path, "--jobs", "1", names=["relu"])

@@ -419,8 +419,8 @@ NOTATION = [
     ("linear_fixed_point", "b", "M⁻ᵀ g"),
     ("real_eigenvalues", "A", "X(A)⁻ᵀ diag(g) X(A)ᵀ"),
     ("acyclicity", "W", "2 (W ⊙ squares_expᵀ)"),
-    ("inverse_wishart_log_density", "X", "(X_inv Ψ X_invᵀ − (1 + I + ν) X_inv) / 2"),
-    ("matrix_normal_log_density", "M", "U_inv R V_invᵀ"),
+    ("inverse_wishart_log_density", "X", "(X_inv Ψ X_inv − (1 + I + ν) X_inv) / 2"),
+    ("matrix_normal_log_density", "M", "U_inv R V_inv"),
 ]
 
 

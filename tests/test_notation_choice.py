@@ -243,3 +243,12 @@ def test_the_convention_is_the_one_that_is_told():
     tied = Matrix([[u_0, u_1]]) * Matrix([[0, one], [one, 0]]) * Matrix([v_0, v_1])
     assert str(small) == str(Matrix([[u_0 * v_0, u_0 * v_1], [u_1 * v_0, u_1 * v_1]]))
     assert str(expand(tied[0].diff(one))) == str(small[0, 1] + small[1, 0])
+
+
+def test_a_differential_explains_its_names():
+    """What it is written with has an equation, and stands for nothing else in the document."""
+    shown = gradient(catalogue["gaussian_process"]).explain(notation="differential")
+    assert "u₃_nm = (1 / length²) Σ_d (X_md − X_nd)²" in shown and "exp(−u₃_nm / 2)" in shown
+    assert "dL = −(yᵀ dα + αᵀ dy + tr(dK K⁻¹)) / 2" in shown
+    entropy = gradient(catalogue["softmax_cross_entropy"]).explain(notation="differential")
+    assert "  dS = (dZ ⊙ exp(Z)) 𝟏" in entropy or "  dS = (exp(Z) ⊙ dZ) 𝟏" in entropy

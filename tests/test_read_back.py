@@ -391,7 +391,8 @@ class MatrixDocument(Document):
         for (along, first), start in begins.items():
             if along in outer and places[outer.index(along)] == first:
                 rest = [k - (k > along) for k in outer if k != along]
-                return np.moveaxis(start, rest, range(len(rest)))[tuple(p for k, p in zip(outer, places, strict=True) if k != along)]
+                left = tuple(p for k, p in zip(outer, places, strict=True) if k != along)
+                return np.moveaxis(start, rest, range(len(rest)))[left]
         beyond = [k for place, k in zip(places, outer, strict=True) if not 0 <= place < array.shape[k]]
         if not all(array.shape[k] in self.values.counts for k in beyond):
             raise Unread(f"{name} at {places} lies beside its edges")

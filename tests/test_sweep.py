@@ -53,6 +53,7 @@ FAR = {
     **dict.fromkeys(("cca_correlation", "ridge_regression", "gaussian_kl"), SQUARES),
     **dict.fromkeys(("vq_vae_loss", "simsiam_loss", "byol_loss"), SQUARES),
     **dict.fromkeys(("hinge_loss", "margin_ranking_loss"), SQUARES),  # the sign of what has underflowed is lost
+    "sophia": "m/max(γ h, ε) leaves float32 and is clipped: a warning, and no wrong number",
     **dict.fromkeys(("smooth_l1_loss", "huber_loss"), "0·∞ where a square overflows in the branch that is not taken"),
 }
 # A single point costs so much that they are left to `make thorough`.

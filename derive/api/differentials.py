@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from itertools import count
+from itertools import chain, count
 
 from sympy import S
 from sympy.core.basic import Basic
@@ -33,12 +33,12 @@ def told(d: Derivative, notation: str | Notation) -> Derivation:
 
 
 def _apart(equation: Equation, taken: dict[str, Tensor]) -> Iterator[Equation]:
-    """A differential after the names that it uses: one that stands for something else in the derivation is exchanged."""
+    """A differential after the names that it uses: one that the derivation has for something else is exchanged."""
     for tensor in definitions([equation.result]):
-        if tensor.role != "found" or _is(tensor, taken.get(tensor.name)):
+        if tensor.role not in ("found", "tangent") or _is(tensor, taken.get(tensor.name)):
             continue
         stem = tensor.name.partition("_")[0]
-        name = next(n for n in (tensor.name, *(f"{stem}_{k}" for k in count(1))) if n not in taken)
+        name = next(n for n in chain([tensor.name], (f"{stem}_{k}" for k in count(1))) if n not in taken)
         made = taken[name] = tensor.with_(name=name)
         equation = _with(equation, tensor, made)
         target = made[made.axes]

@@ -313,12 +313,38 @@ def _in_order(g: Graph, terms: list[Term], hint: Hint) -> View:
     return elementwise(g, "terms", views, hint, signs)
 
 
+def _placed_once(g: Graph, terms: list[Term], hint: Hint) -> list[Term]:
+    """Sums by the same places are one: Σ_b [y_b = c] u_b − Σ_b [y_b = c] v_b cancels before it is added up."""
+    groups: dict[Any, list[Term]] = {}
+    for sign, view in terms:
+        if view.node.op == "scatter":
+            (source, labels), *places = view.node.args
+            alike = view.letters, labels, source.dims, source.kind, tuple(places), view.node.attr
+            groups.setdefault(alike, []).append((sign, view))
+    left = list(terms)
+    for (letters, labels, dims, *_), group in groups.items():
+        if len(group) < 2:
+            continue
+        axes = {label: Axis(f"placed_{label}", n) for label, n in zip(labels, dims, strict=True)}
+        axes |= dict(enumerate(letters))
+        own = tuple(axes[label] for label in labels)
+        used = {label for _, taken in group[0][1].node.args for label in taken}
+        sign, total = added(g, [(s, View(v.node.args[0][0], own)) for s, v in group], own)
+        if set(total.letters) != set(own) or not used <= axes.keys():
+            continue
+        total = total if total.letters == own else g.make("permute", [total], own)
+        around = [View(node, tuple(axes[label] for label in taken)) for node, taken in group[0][1].node.args[1:]]
+        left = [term for term in left if term not in group]
+        left.append((sign, g.make("scatter", [total, *around], letters, group[0][1].node.attr, total.node.kind)))
+    return left
+
+
 def added(g: Graph, terms: Sequence[Term], hint: Hint) -> tuple[int, View]:
     """Σ ± term as (sign, view): the sign is −1 where all terms are negative, for the consumer to absorb."""
     live = [(s, real(g, v)) for s, v in terms if not (v.node.op == "number" and v.node.attr == 0)]
     if (spike := _spiked(g, live, hint)) is not None:
         return spike
-    live = side_by_side(g, live)
+    live = side_by_side(g, _placed_once(g, live, hint))
     hosts = [(s, v) for s, v in live if v.host]
     arrays = [(s, v) for s, v in live if not v.host]
     if not arrays:

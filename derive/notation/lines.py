@@ -64,9 +64,9 @@ _CLOSING = ("}", ")", "]")
 IN_SENTENCE = 20.0  # em: a wider formula may break between its factors, too, as any may at its signs
 
 
-def in_sentence(source: str) -> str:
-    """LaTeX mathematics within a paragraph."""
-    if latex_width(source) <= IN_SENTENCE:
+def in_sentence(source: str, whole: float = IN_SENTENCE) -> str:
+    """LaTeX mathematics within a paragraph; up to `whole` em it stays whole."""
+    if latex_width(source) <= whole:
         return f"${source}$"
     depth, shown = 0, [""]
     for token in _TOKEN.findall(source):

@@ -14,7 +14,7 @@ import sympy
 from sympy import Eq, Expr
 from sympy.core.basic import Basic
 
-from derive.axes import Axis, Delta, Entry, Inverse, MatrixFunction, Reduction, Tensor, rename
+from derive.axes import Axis, Delta, Entry, Inverse, MatrixFunction, MeanOver, Reduction, SumOver, Tensor, rename
 
 from .names import Key, key_of
 
@@ -103,10 +103,12 @@ def _binder(node: Any, known: Mapping[Key, Mirror], bound: tuple[Axis, ...]) -> 
     """A sum, which takes on its body's sign, or a function of a matrix; the inverse of a symmetric one is symmetric."""
     sign, body = _form(node.body, known, (*bound, *node.axes))
     at = [_form(index, known, bound) for index in node.at]
-    if isinstance(node, Inverse) and parity(node.body, *node.axes, known) == 1:
-        at.sort(key=repr)
-    linear = type(node).__name__ in ("SumOver", "MeanOver")
-    return sign if linear else 1, (type(node).__name__, body if linear else (sign, body), repr([a.size for a in node.axes]), *at)
+    if isinstance(node, Inverse):
+        row, column = node.axes
+        at = sorted(at, key=repr) if parity(node.body, row, column, known) == 1 else at
+    linear = isinstance(node, (SumOver, MeanOver))
+    sizes = repr([axis.size for axis in node.axes])
+    return sign if linear else 1, (type(node).__name__, body if linear else (sign, body), sizes, *at)
 
 
 def symmetric(node: Expr, letters: tuple[Axis, ...], known: Mapping[Key, Mirror]) -> bool:

@@ -227,8 +227,9 @@ class Network:
             return forms.norm(square, frobenius=True) if square else None
         if parts[0] == parts[1]:
             return forms.norm(forms.piece(parts[0]), frobenius=True)
-        left, right = min((parts, edge.turned().parts), key=lambda side: sum(map(turns, side)))
-        return forms.named("tr", forms.piece((*transposed(left), *right)))
+        sides = [((*transposed(left), *right), left + right) for left, right in (parts, edge.turned().parts)]
+        product, _ = min(sides, key=lambda side: (turns(side[0]), turns(side[1])))
+        return forms.named("tr", forms.piece(product))
 
     def _dot(self, weights: Sequence[Weight]) -> Piece:
         """Σ a b = aᵀ b, Σ a = 𝟏ᵀ a, Σ a² = ‖a‖²."""

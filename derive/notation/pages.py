@@ -19,6 +19,7 @@ LINE = 33.0  # em: the width of a line of mathematics in LaTeX; an article at 10
 INDENT = 2.0
 LONG_FORMULA = 10.0
 NARROW = 10.0
+SHORT = 6.0  # em: a longer bound, in the line of an input, may break between its factors
 SMALL = r"\footnotesize\itshape"
 
 
@@ -241,7 +242,7 @@ def _kind(dtype: str, bound: Basic | None, shape: str, view: View) -> str:
     """The words for an input's type and shape."""
     if dtype == "int":
         below = view.source(bound) if bound is not None else ""
-        below = f"${below}$" if below and view.style.is_latex else below
+        below = in_sentence(below, SHORT) if below and view.style.is_latex else below
         within = f" from 1 to {below}" if view.choice.from_one else f" below {below}"
         return (f"{shape}, " if shape else "") + "integers" + (within if below else "")
     if dtype == "bool":

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from sympy import Add, Expr, Integer, Mul, Pow, S, Symbol, expand
+from sympy import Add, Expr, Integer, Mul, Pow, S, Symbol, expand, preorder_traversal
 from sympy.core.basic import Basic
 
 from derive.axes import Axis, Delta, Entry, MeanOver, PaddedEntry, SumOver, Where, holds_at, in_range, rename
@@ -28,8 +28,8 @@ def parted(chain: Chain) -> tuple[Chain, ...]:
 
 def _part(chain: Chain, letter: Axis) -> Axis | None:
     """The letter along one part, where something is read at `letter` less whole parts; None for no stack."""
-    reads = [(e, place) for line in chain.lines for e in line.expression.atoms(PaddedEntry)
-             for place, index in enumerate(e.indices) if letter in index.free_symbols]  # fmt: skip
+    entries = [e for line in chain.lines for e in preorder_traversal(line.expression) if isinstance(e, PaddedEntry)]
+    reads = [(e, place) for e in entries for place, index in enumerate(e.indices) if letter in index.free_symbols]
     for entry, place in reads:
         axis = entry.tensor.axes[place]
         count = letter.size / axis.size

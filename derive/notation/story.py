@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import groupby
 
-from sympy import preorder_traversal
+from sympy import S, preorder_traversal
 from sympy.core.basic import Basic
 
 from derive.axes import AdjointOf, Axis, Entry, SumOver, TangentOf, Tensor, Unsupported, free_axes
@@ -76,8 +76,8 @@ def _definition(derivation: Derivation, subject: Told, detail: str) -> Iterator[
     yield Heading(("Definition",))
     yield Inputs(subject.inputs, subject.scalars)
     yield Display(defined(subject))
-    for number, assumption in enumerate(subject.assumptions):
-        yield Words(("It is assumed that " if number == 0 else "… and that ", assumption.statement, "."))
+    for number, statement in enumerate(stated(subject)):
+        yield Words(("It is assumed that " if number == 0 else "… and that ", statement, "."))
     yield from _differentiated(derivation, subject)
     yield from _mirrored(derivation, subject)
     shown = derivation.equations if detail != "brief" else _used(derivation.equations)
@@ -87,6 +87,12 @@ def _definition(derivation: Derivation, subject: Told, detail: str) -> Iterator[
             yield Words(("Adjoints run against the recurrence, and beyond its last step they are 0.",))
     if detail != "brief":
         yield from _differentials(derivation, subject)
+
+
+def stated(subject: Told) -> tuple[Basic, ...]:
+    """What is assumed, each once; of given numbers, as 0 ≤ 2, nothing is."""
+    every = dict.fromkeys(a.statement for a in subject.assumptions)
+    return tuple(s for s in every if s.free_symbols or s.atoms(Entry, Axis) or s.doit() is not S.true)
 
 
 def defined(subject: Told) -> tuple[Chain, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Protocol
 
 from . import wide
@@ -15,7 +16,7 @@ from .table import ADD, ATOM, MUL, POW, FenceRow, Row
 NO_FACTOR, NO_TERM = 1, 2  # what may not follow: Σ reaches over every factor, a brace of cases over every term
 SMALL, SHORT_SUM, SHORT_EXPONENT = 9.0, 14.0, 4.5  # em: what goes into a fraction, and into an exponent
 SHORT_CONDITION = 5.0  # em: what stands beside a letter below Σ, not under it
-WORD = re.compile(r"(?:\\(?:bar|overline|dot|hat|tilde|mathbf|boldsymbol)\{)*\\mathrm\{\w{2,}")  # a name of several letters
+WORD = re.compile(r"(?:\\(?:bar|overline|dot|hat|tilde)\{)*\\math(?:rm|bf)\{\w{2,}")  # a name of several letters
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +90,7 @@ def juxtaposed(pieces: Sequence[Piece], style: Style, *, tight: bool = False) ->
         loose = piece.level < MUL or (piece.level == MUL and not (piece.open and last)) or (piece.open and not last)
         shown.append(style.paren(piece) if loose else piece)
     source = shown[0].source
-    for before, piece in zip(shown, shown[1:], strict=False):
+    for before, piece in pairwise(shown):
         apart = tight and not (WORD.search(before.source) or WORD.match(piece.source))
         source += AT_PRODUCT + _between(piece.source, style, apart) + piece.source
     return Piece(source, MUL, shown[-1].open, max(piece.tall for piece in shown))

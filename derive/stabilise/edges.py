@@ -83,7 +83,7 @@ def beside_exponential(s: Stabiliser, poly: Poly) -> Poly:
             body = s.opened(body)
         held = len(body) <= MOST and (
             all(s.exponent(f) is not None for (f, _), _ in body)
-            or (power == 1 and any(s.exponent(f) is not None for (f, bound), _ in body if not bound))
+            or (power == 1 and not _sums(s, body) and any(s.exponent(f) is not None for (f, _), _ in body))
             or (power == 1 and all(s.tests(f) for (f, _), _ in body))
             or ((power == 1 or len(body) == 1) and all(_divides(s, f) for (f, _), _ in body))
         )
@@ -105,6 +105,12 @@ def beside_sigmoid(s: Stabiliser, poly: Poly) -> Poly:
         return s.reader.exp_of(s.algebra.scaled(s.reader.apply("softplus", s.algebra.scaled(u, -1)), -power))
 
     return s.each(poly, lambda head, power: power > 0 and (head.kind == "name" or head.label == "sigmoid"), change)
+
+
+def _sums(s: Stabiliser, body: Poly, depth: int = 4) -> bool:
+    """Whether sums stand in it, or entries read elsewhere: written out, they are made again for all around them."""
+    inner = [s.definition(a) for (f, _), _ in body for a in dict(f)] if depth else []
+    return any(bound for (_, bound), _ in body) or any(_sums(s, part, depth - 1) for part in inner if part)
 
 
 def _divides(s: Stabiliser, factors: Factors) -> bool:

@@ -152,7 +152,10 @@ def definite(statement: Basic) -> tuple[Entry, Repair] | None:
     form, zero = statement.args if isinstance(statement, (sympy.Gt, sympy.Ge)) else reversed(statement.args)
     if zero == 0 and isinstance(form, Eigenvalue):
         entries = [e for e in form.body.atoms(Entry) if e.tensor.body is None and set(form.axes) <= set(e.indices)]
-        return (entries[0], _definite(entries[0], form.axes)) if len({e.tensor for e in entries}) == 1 else None
+        if len({e.tensor for e in entries}) != 1:
+            return None
+        entry = min(entries, key=str)  # A, not Aᵀ: a set has no order
+        return entry, _definite(entry, form.axes)
     if zero != 0 or not isinstance(form, SumOver) or len(form.axes) != 2:
         return None
     factors = _factors(form.body)
@@ -172,7 +175,7 @@ def real_spectrum(statement: Basic) -> tuple[Entry, Repair] | None:
     if not values or len({e.tensor for e in entries}) != 1 or any(e.tensor.body is not None for e in entries):
         return None
     entry = min(entries, key=str)
-    letters = next(value.axes for value in values if set(value.axes) <= set(entry.indices))
+    letters = next(v.axes for v in sorted(values, key=str) if set(v.axes) <= set(entry.indices))
     places = tuple(entry.indices.index(letter) for letter in letters)
 
     def repair(array: Array) -> Array:
