@@ -40,7 +40,7 @@ REASONS = {
     "LSTM": "a step has one product each way, as by hand, and writes where its values are kept; σ and its slope keep "
     "the digits of their tails, in an exp each for all gates, where by hand one tanh serves both, and loses them.",
     "Gaussian process": "one Cholesky factor serves all, as by hand. Differences of all pairs are an array of "
-    "N × D × N, read some times, exact where points are close; by hand they are products of matrices, which cancel there.",
+    "N × D × N, read some times, exact where points are close; by hand products of matrices, which cancel there.",
 }
 
 TEXT = """# Performance
