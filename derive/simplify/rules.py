@@ -267,8 +267,14 @@ class Rules:
     def _rooted(self, product: tuple[Term, Power]) -> bool:
         """Whether a root of the product is the product of roots: of its factors one at most may be negative."""
         ((factors, _), coefficient), heads = product, self.algebra.heads
-        open_ = [p for a, p in factors if not heads[a[0]].positive]
+        open_ = [p for a, p in factors if not heads[a[0]].positive and not self._is_root(heads[a[0]])]
         return coefficient == 1 and (not open_ or open_ in ([1], [-1]))
+
+    def _is_root(self, head: Head) -> bool:
+        """Whether a definition is a root, which is not negative: (r²)^½ is r."""
+        body = head.definition if head.kind == "name" else ()
+        even = [Fraction(p).denominator % 2 == 0 for (factors, _), _ in body for _, p in factors]
+        return len(body) == 1 and body[0][1] > 0 and bool(even) and all(even)
 
     def _divides(self, factor: tuple[Atom, Power], fold: Fold, beside: Factors) -> bool:
         """1/eᶻ is 1/(p S) only where the formula divides by p itself, or p stands beside: p may underflow."""

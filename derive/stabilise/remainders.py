@@ -290,12 +290,14 @@ def _written_out(s: Stabiliser, poly: Poly, most: int = MOST_NAMES) -> Poly:
     """Names of a few terms with such functions, written out."""
     algebra = s.algebra
     for term, coefficient in poly if most else ():
-        for atom, power in term[0]:
+        factors, letters = algebra.opened(term)
+        for atom, power in factors.items():
             body = s.definition(atom) or ZERO
             if power != 1 or not body or len(body) > MOST_TERMS or any(bound for (_, bound), _ in body):
                 continue
             if not s.traits(body).isdisjoint(TRAITS) or not s.traits(poly).isdisjoint(TRAITS):
-                rest = algebra.term(coefficient, {a: p for a, p in term[0] if a != atom}, term[1])
-                shown = algebra.add(poly, ((term, -coefficient),), algebra.mul(rest, body))
+                rest = algebra.term(coefficient, {a: p for a, p in factors.items() if a != atom}, ())
+                shown = algebra.summed(algebra.mul(rest, body), tuple(letters))
+                shown = algebra.add(poly, ((term, -coefficient),), shown)
                 return _written_out(s, shown, most - 1)
     return poly
