@@ -99,8 +99,14 @@ def _constant(tangent: Any) -> bool:
     return isinstance(tangent, float)
 
 
+MOVED = "_moved_"  # in the name of an array that says how far an intermediate is moved
+
+
 def _ahead(point: Point, direction: Mapping[str, Array]) -> Point:
-    arrays = {name: np.asarray(a) + direction[name] for name, a in point.arrays.items() if name in direction}
+    """Another point, all inputs elsewhere: what is 0 there, too, is 0 whatever they are."""
+    reals = {name: np.asarray(a) for name, a in point.arrays.items() if np.asarray(a).dtype.kind == "f"}
+    away = {n: a + 0.1 + 0.3 * np.cos(np.arange(a.size)).reshape(a.shape) for n, a in reals.items() if MOVED not in n}
+    arrays = {name: away.get(name, a) + direction.get(name, 0.0) for name, a in reals.items()}
     held = {t: np.asarray(a) + direction[t.name] for t, a in point.held.items() if t.name in direction}
     return point.with_(arrays=arrays, held=held)
 
@@ -116,7 +122,7 @@ class Dual(Evaluator):
 
     @cached_property
     def beyond(self) -> Evaluator:
-        """The same expressions a step along the directions: what is the same there does not vary."""
+        """The same expressions elsewhere: what is 0 here and there is 0 whatever the inputs are."""
         pairs = zip(self.points, self.directions, strict=True)
         return Evaluator([_ahead(point, direction) for point, direction in pairs])
 

@@ -13,7 +13,7 @@ from derive.axes import AdjointOf, Axis, Entry, TangentOf, Tensor, definitions, 
 from derive.oracle import Array, Point, evaluate
 from derive.steps import Derivation, Equation, Subject
 
-from .dual import tangents_at
+from .dual import MOVED, tangents_at
 from .gradient import dual_slopes
 from .measure import EXACT, Move, entries, value_of
 from .report import Ledger, Report, scaled_error
@@ -136,7 +136,7 @@ class Meter:
         shapes = {x: value_of(x, point).shape for x in dict.fromkeys(tensors)}
         if not shapes:
             return {}
-        more = {x: Tensor(f"{x.name}_moved_{k}", x.axes) for k, x in enumerate(shapes) if x.body is not None}
+        more = {x: Tensor(f"{x.name}{MOVED}{k}", x.axes) for k, x in enumerate(shapes) if x.body is not None}
         moving = {x: point.readings.get(x, x.body) + added[added.axes] for x, added in more.items()}
         at = point.with_(arrays={added.name: np.zeros(shapes[x]) for x, added in more.items()}, readings=moving)
         moves = [move for x, shape in shapes.items() for move in entries(more.get(x, x), shape)]
