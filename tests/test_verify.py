@@ -50,6 +50,7 @@ from derive.verify import (
     check_steps,
     sample_point,
 )
+from derive.verify.dual import tangents_at
 
 b, i, o, c, n = axes("b i o c n")
 k, m, b2 = c.alias("k"), n.alias("m"), b.alias("b2")
@@ -773,3 +774,17 @@ def test_reports_are_short_values():
 
 def test_nothing_checked_is_not_passed():
     assert not Report.of([]) and not check_gradient(dense, {}, [g_bo])
+
+
+def test_a_distance_is_still_only_where_it_is_0_whatever_the_inputs_are():
+    """‖x₁ − x₂‖ has no slope where both meet; ‖x_b − x_a‖ at a = b has the slope 0."""
+    x1, x2, w = Tensor("x1", [b, d]), Tensor("x2", [b, d]), Tensor("w", [d])
+    x = np.random.default_rng(0).normal(size=(2, 3))
+    point = Point({"x1": x, "x2": x.copy(), "w": np.ones(3)}, {b.size: 2, d.size: 3})
+
+    def slopes(difference, *letters):
+        distance = sqrt(sum_over(d, w[d] ** 2 * difference**2))
+        return tangents_at(distance, [point], [{"w": np.ones(3)}], letters)[1][0]
+
+    assert np.isnan(slopes(x1[b, d] - x2[b, d], b)).all()
+    assert not np.diag(slopes(x1[b, d] - x1[b2, d], b, b2)).any()

@@ -103,10 +103,11 @@ MOVED = "_moved_"  # in the name of an array that says how far an intermediate i
 
 
 def _ahead(point: Point, direction: Mapping[str, Array]) -> Point:
-    """Another point, all inputs elsewhere: what is 0 there, too, is 0 whatever they are."""
+    """Another point, each input elsewhere: what is 0 there, too, is 0 whatever they are."""
     reals = {name: np.asarray(a) for name, a in point.arrays.items() if np.asarray(a).dtype.kind == "f"}
-    away = {n: a + 0.1 + 0.3 * np.cos(np.arange(a.size)).reshape(a.shape) for n, a in reals.items() if MOVED not in n}
-    arrays = {name: away.get(name, a) + direction.get(name, 0.0) for name, a in reals.items()}
+    inputs = [name for name in reals if MOVED not in name]
+    away = {n: 0.1 + 0.3 * np.cos(np.arange(reals[n].size) + k).reshape(reals[n].shape) for k, n in enumerate(inputs)}
+    arrays = {name: a + away.get(name, 0.0) + direction.get(name, 0.0) for name, a in reals.items()}
     held = {t: np.asarray(a) + direction[t.name] for t, a in point.held.items() if t.name in direction}
     return point.with_(arrays=arrays, held=held)
 
