@@ -13,6 +13,7 @@ from rich.console import Console
 from benchmarks import performance
 from benchmarks.by_hand import BLOCK, BLOCKED, STRAIGHT, Array
 from benchmarks.jax_networks import COMPILED
+from benchmarks.profile import profiles
 from benchmarks.report import RESULTS, Table, markdown, merged, met, progress, show
 from benchmarks.rows import ROWS
 from benchmarks.speed_tables import memory, speed
@@ -41,7 +42,7 @@ class Effort:
     rounds: int = 24  # of all columns in turn
     budget: float = 20.0  # seconds for one row at one size, if its calls are slow
     threads: int = 2  # of each column of `speed`
-    rows: tuple[str, ...] = tuple(ROWS)  # of `speed` and `memory`
+    rows: tuple[str, ...] = tuple(ROWS)  # of `speed`, `profile` and `memory`
 
 
 QUICK = Effort(processes=3, imports=5, seconds=1.0, placements=2, rounds=4, budget=2.0)
@@ -338,6 +339,7 @@ SECTIONS: dict[str, Callable[[Effort], Iterator[Table]]] = {
     "import": imports,
     "code": emitted,
     "speed": lambda effort: speed(effort.threads, effort.rounds, 4, effort.budget, effort.rows),
+    "profile": lambda effort: profiles(effort.rows),
     "memory": lambda effort: memory(rows=effort.rows),
     "steps": lambda effort: training_steps(effort.seconds),
 }
@@ -364,7 +366,9 @@ def main() -> None:
     parser.add_argument(
         "--threads", type=int, help="threads of BLAS (default: 1, which is steadiest, but 2 for each column of `speed`)"
     )
-    parser.add_argument("--row", action="append", choices=ROWS, help="of `speed` and `memory` these only: a look, too")
+    parser.add_argument(
+        "--row", action="append", choices=ROWS, help="of `speed`, `profile` and `memory` these only: a look, too"
+    )
     arguments = parser.parse_args()
     settle_environment(arguments.threads or 1)
     effort = QUICK if arguments.quick else Effort()

@@ -2,9 +2,10 @@
 
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from benchmarks.report import RESULTS, parsed
+from benchmarks.profile import PROFILE
+from benchmarks.report import RESULTS, Table, parsed
 from benchmarks.speed_tables import GOALS, MEMORY, PEERS, RATIOS, TIMES
 from benchmarks.steps import TITLE
 from benchmarks.timing import ROOT
@@ -43,6 +44,16 @@ REASONS = {
     "N × D × N, read some times, exact where points are close; by hand products of matrices, which cancel there.",
 }
 
+# Why a row's peak of memory is above PyTorch's.
+BLOCKS = "the value and the gradient are PyTorch's peak, too; beside them there are blocks of some rows."
+MORE_MEMORY = {
+    **dict.fromkeys(("softmax", "layer norm", "batch norm", "GELU tanh", "embedding"), BLOCKS),
+    "GELU exact": "Φ is kept, as by hand, where PyTorch makes it again in its one pass.",
+    "logistic Hessian": "a block of rows with their weights, beside the matrix by its weights, as PyTorch has it.",
+    "LSTM": "forward keeps all gates with their σ, which keeps the tails' digits; PyTorch keeps the gates alone.",
+    "Gaussian process": "differences of all pairs, N × D × N, exact where points are close; the others multiply.",
+}
+
 TEXT = """# Performance
 
 Written by `make bench` out of [benchmarks/results.md](../benchmarks/results.md), where the machine and all settings are
@@ -78,6 +89,12 @@ listed. Here is how the code that `to_numpy` emits compares with others.
 
 {times}
 
+## Where the time goes
+
+For the rows above that miss a goal of time: the lines of emitted code, and of code by hand, that take most of it.
+
+{profile}
+
 ## A training step
 
 A minibatch, its loss and gradient and Adam's step, on one thread: the step of `derive train`, the same by hand in
@@ -88,6 +105,8 @@ NumPy (`benchmarks/steps.py`), and PyTorch in eager mode with its own Adam.
 ## Memory
 
 {memory}
+
+{heavy}
 """
 
 
@@ -120,9 +139,19 @@ def cells(results: str) -> list[Cell]:
 def page(results: str) -> str:
     """The text of docs/performance.md."""
     tables = parsed(results)
-    parts = {"goals": GOALS, "ratios": RATIOS, "times": TIMES, "memory": MEMORY, "steps": TITLE}
+    parts = {"goals": GOALS, "ratios": RATIOS, "times": TIMES, "profile": PROFILE, "memory": MEMORY, "steps": TITLE}
     shown = {key: tables[title].markdown() if title in tables else "Not measured." for key, title in parts.items()}
-    return TEXT.format(missed=_missed(cells(results)), **shown)
+    found = cells(results)
+    late = {cell.row for cell in found if cell.met == "no"}
+    if PROFILE in tables:
+        shown["profile"] = _of(tables[PROFILE], late).markdown()
+    heavy = [row for row, *_, met in tables[MEMORY].rows if met == "no"] if MEMORY in tables else []
+    told = "\n".join(f"- {row}: {MORE_MEMORY.get(row, 'not known why.')}" for row in heavy)
+    return TEXT.format(missed=_missed(found), heavy=told and f"Above PyTorch's, and why:\n\n{told}", **shown)
+
+
+def _of(table: Table, rows: set[str]) -> Table:
+    return replace(table, rows=tuple(cells for cells in table.rows if cells[0] in rows))
 
 
 def _missed(found: list[Cell]) -> str:

@@ -171,4 +171,4 @@ def _peak(row: str, answers: dict[str, dict[str, Any]]) -> tuple[str, ...]:
     if OURS not in bytes_of or "PyTorch" not in bytes_of:
         return (row, *shown, "–", f"≤ {MEMORY_GOAL:g}", "no")
     ratio = bytes_of[OURS] / bytes_of["PyTorch"]
-    return (row, *shown, f"{ratio:.2f}", f"≤ {MEMORY_GOAL:g}", met(ratio, MEMORY_GOAL))
+    return (row, *shown, f"{ratio:.3f}", f"≤ {MEMORY_GOAL:g}", met(ratio, MEMORY_GOAL))
