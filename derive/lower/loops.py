@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from .node import Node
-from .program import Assign, Code, Loop, Op, Statement, Var
+from .program import Assign, Code, Free, Loop, Num, Op, Statement, Var
 from .recur import Step, inside
 
 if TYPE_CHECKING:
@@ -19,14 +20,20 @@ def written(body: Body, node: Node) -> None:
     step, length = node.attr[:2]
     assert isinstance(step, Step)
     kept = {n.attr: n for n in body.plan.place if n.op == "kept" and n.args[0][0] is node}
+    ends = {} if body.straight else {k: found for k, own in kept.items() if (found := _at_the_end(body, own, step))}
+    kept = {k: own for k, own in kept.items() if k not in ends}
     index = body.names.fresh("step")
     carried = [body.names.fresh(f"{name.attr[1]}_held") for name, _ in step.carries]
-    for own in kept.values():
-        name = body._name(own)
-        new = Op("no_entries") if body.straight else Op("empty", tuple(map(body.sizes, own.dims)), own.kind)
-        body.statements.append(Assign((Var(name),), new))
+    both = {} if body.straight else _paired(step, set(kept))
+    for k, own in kept.items():
+        if k not in both and k not in both.values():
+            new = Op("no_entries") if body.straight else Op("empty", tuple(map(body.sizes, own.dims)), own.kind)
+            body.statements.append(Assign((Var(body._name(own)),), new))
     for name, (start, labels) in zip(carried, node.args, strict=False):  # first come the starts
         body.statements.append(Assign((Var(name),), body._operand(start, labels)))
+    for before, after in both.items():
+        held = carried[[name for name, _ in step.carries].index(step.values[before])]
+        _shifted(body, kept[before], kept[after], Var(held), step.backwards)
     order, around = inside(step)
     known = {name_: held for (name_, _), held in zip(step.carries, carried, strict=True)}
     known |= {n: _named(body, n) for n in around if n.kind != "host"}
@@ -36,13 +43,13 @@ def written(body: Body, node: Node) -> None:
         known[own] = body.names.fresh(f"{whole}_now")
         rest = own.args[0][0].rank - own.attr[1] - 1 if body.straight else 0  # not every library lets axes go unsaid
         first.append(Assign((Var(known[own]),), _entry(Var(whole), own.attr[1], index, rest)))
-    arrays = {k: Var(body._name(own)) for k, own in kept.items()}
+    arrays = {k: Var(body._name(own)) for k, own in kept.items() if k not in both}
     homes = {step.values[k]: _entry(array, 0, index) for k, array in arrays.items()}
     inner = replace(
         body, known=known, statements=first, rowless=True, notes={}, homes={} if body.straight else homes,
         labels={value: f"{label}_now" for value, label in zip(step.values, step.labels, strict=True)},
     )  # fmt: skip
-    wanted = list(dict.fromkeys([*(step.values[k] for k in kept), *(value for _, value in step.carries)]))
+    wanted = list(dict.fromkeys([*(step.values[k] for k in (*arrays, *ends)), *(value for _, value in step.carries)]))
     codes = inner.write(wanted)
     filled = set(inner.home.values())
     inner.statements += [
@@ -52,9 +59,46 @@ def written(body: Body, node: Node) -> None:
     ]
     inner.statements.append(_passed_on(carried, [codes[value] for _, value in step.carries]))
     body.statements.append(Loop(index, body.sizes(length), step.backwards, tuple(inner.statements)))
+    for k, readers in ends.items():
+        body.left(readers, codes[step.values[k]])
     for own in kept.values() if body.straight else ():
         every = Op("stacked_back" if step.backwards else "stacked", (Var(body._name(own)),))
         body.statements.append(Assign((Var(body._name(own)),), every))
+
+
+def _at_the_end(body: Body, own: Node, step: Step) -> list[Node]:
+    """Those who read what is kept, if all of them read the last step's only: then it need not be kept."""
+    value = step.values[own.attr]
+    if own in body.targets or value.op in ("carry", "at_step") or value.kind == "host":
+        return []
+    end = 0 if step.backwards else own.dims[0] - 1
+    readers = [n for n in body.plan.place if any(arg is own for arg, _ in n.args)]
+    alone = all(n.op == "window" and n.attr == ((end,), *[None] * (own.rank - 1)) for n in readers)
+    return readers if alone else []
+
+
+def _paired(step: Step, kept: set[int]) -> dict[int, int]:
+    """Of twins that are kept, before → after: each is in one pair."""
+    found: dict[int, int] = {}
+    for before, after in step.twins:
+        if {before, after} <= kept - {*found, *found.values()}:
+            found[before] = after
+    return found
+
+
+def _shifted(body: Body, before: Node, after: Node, start: Code, backwards: bool) -> None:
+    """One array with an entry more, in which the start is at one end, and its two views."""
+    length, *others = after.dims
+    whole, count = Var(body.names.fresh(f"{body._name(after)}_all")), body.sizes(length)
+    new = Op("empty", (body.sizes(length + 1), *map(body.sizes, others)), after.kind)
+    early, late = Op("slice", (Op("empty_"), count)), Op("slice", (Num(Fraction(1)), Op("empty_")))
+    views = (late, early) if backwards else (early, late)
+    body.statements += [
+        Assign((whole,), new),
+        Assign((Op("sliced", (whole, count if backwards else Num(Fraction(0)))),), start),
+        *(Assign((Var(body._name(n)),), Op("sliced", (whole, v))) for n, v in zip((before, after), views, strict=True)),
+        Free(whole.name),
+    ]
 
 
 def _stored(array: Var, index: str, value: Code, straight: bool) -> Statement:

@@ -98,7 +98,8 @@ def memory(plan: Plan, targets: Sequence[Node], notes: Mapping[Node, str]) -> Me
     for place, node in enumerate(items):
         if node.rank < plan.large or node.kind == "bool" or node in plan.accumulators or node.op in NOT_OURS:
             continue
-        taken = next((a for a in _candidates(node, plan.inline) if a in chain and last[a] == place), None)
+        given = (a for a in _candidates(node, plan.inline) if a in chain and not _shared(a))
+        taken = next((a for a in given if last[a] == place), None)
         if (plan.place[node], taken) in whole:
             taken = None  # other blocks of the loop read all of it
         if taken is not None and node.op in IN_PLACE:
@@ -118,6 +119,11 @@ def memory(plan: Plan, targets: Sequence[Node], notes: Mapping[Node, str]) -> Me
         for part in _named_parts(own, notes, readers, plan):
             chain.update(dict.fromkeys(part.members, part))
     return Memory(chain, leaves, outside)
+
+
+def _shared(node: Node) -> bool:
+    """Whether a value that a loop keeps may be a view of an array that another one is a view of, too."""
+    return node.op == "kept" and any(node.attr in both for both in node.args[0][0].attr[0].twins)
 
 
 def _outlast_views(last: dict[Node, int], items: Sequence[Node], leaves: Mapping[Node, tuple[Node, ...]]) -> None:
@@ -206,7 +212,7 @@ def _borrow(new: Chain, chains: list[Chain], last: Mapping[Node, int], place: in
         closed = last.get(final, -1) < place + (new.members[0].op != "terms") and not any(
             member in notes for member in old.members
         )
-        busy = any(last.get(other.members[-1], -1) >= place for other in old.lent_to)
+        busy = _shared(final) or any(last.get(other.members[-1], -1) >= place for other in old.lent_to)
         same = final.dims == new.members[0].dims and final.kind == new.members[0].kind
         if closed and same and not busy and old.segment == new.segment and old.lender is None:
             old.lent_to.append(new)

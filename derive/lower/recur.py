@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 from sympy import Add, Integer, Mul
@@ -46,6 +46,15 @@ class Step:
     values: tuple[Node, ...]
     carries: tuple[tuple[Node, Node], ...]  # what stands for the value before; the value that it becomes
     labels: tuple[str, ...]
+
+    @cached_property
+    def twins(self) -> tuple[tuple[int, int], ...]:
+        """Which values are what is carried, before and after the step: one array, a step apart."""
+        numbers: dict[Node, list[int]] = {}
+        for k, value in enumerate(self.values):
+            numbers.setdefault(value, []).append(k)
+        told = [(name, value) for name, value in self.carries if name is not value]
+        return tuple((b, a) for name, value in told for b in numbers.get(name, ()) for a in numbers.get(value, ()))
 
 
 class StepReader(Reader):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
 from sympy import Expr
@@ -73,6 +73,7 @@ class Body:
     def write(self, targets: Sequence[Node]) -> dict[Node, Code]:
         """Statements that compute the targets, and what each is called at the end."""
         nodes = reachable(targets, self.known)
+        self.targets = frozenset(targets)
         self.plan: Plan = plan(nodes, targets, self.labels, self.straight or self.rowless)
         self.memory: Memory = Memory() if self.straight else memory(self.plan, targets, self.labels)
         self.home = self.memory.housed(self.homes)
@@ -94,8 +95,15 @@ class Body:
                 self._straight(items[0])
             else:
                 self._rows(segment, items)
-            self.statements += [Free(self._name(node)) for node in dead.get(items[-1], ())]
+            gone = (node for node in dead.get(items[-1], ()) if node.op != "kept" or node in self.variable)
+            self.statements += [Free(self._name(node)) for node in gone]
         return {node: self._operand(node, ()) for node in targets}
+
+    def left(self, nodes: Sequence[Node], code: Code) -> None:
+        """What a loop has left behind is the value of these."""
+        assert isinstance(code, Var)
+        self.plan = replace(self.plan, inline=self.plan.inline - set(nodes))
+        self.variable |= dict.fromkeys(nodes, code.name)
 
     # Names
 
@@ -151,6 +159,8 @@ class Body:
         if node.op in ("scan", "kept"):
             if node.op == "scan":
                 loops.written(self, node)
+            return
+        if node in self.variable and node.op == "window":  # what a loop has left
             return
         chain = self.memory.chain.get(node)
         note = self.notes.get(node, "")
