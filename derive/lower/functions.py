@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from fractions import Fraction
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from sympy import Abs, Add, Float, Integer, Mul, Pow, Rational, StrictGreaterThan, StrictLessThan, exp, log, sinh
@@ -12,6 +13,7 @@ from derive.axes import Expm1, Log1p, Tetragamma, Trigamma, Unsupported, Where
 
 from . import selection
 from .algebra import ONE, Hint, added, elementwise, factors, host_product, multiplied, real
+from .left import left
 from .node import Graph, View, ordered
 
 if TYPE_CHECKING:
@@ -50,7 +52,11 @@ def function(r: Reader, term: Any, hint: Hint) -> View:
     made = args[0]
     for other in args[1:]:  # Max and Min of several
         made = elementwise(r.graph, op, [made, other], hint)
-    return made if len(args) > 1 else elementwise(r.graph, op, args, hint)
+    return made if len(args) > 1 else left(r.graph, op, made, hint, partial(_one, r.graph, op))
+
+
+def _one(g: Graph, op: str, x: View, hint: Hint) -> View:
+    return elementwise(g, op, [x], hint)
 
 
 def _tail(g: Graph, x: View, hint: Hint) -> View:
@@ -87,7 +93,7 @@ def _signed(argument: Any) -> tuple[bool, Any]:
     return False, argument
 
 
-def _by_bounded_exp(g: Graph, x: View, flipped: bool, hint: Hint) -> View:
+def _by_bounded_exp(g: Graph, flipped: bool, x: View, hint: Hint) -> View:
     """σ(z) = q/(1 + q), q = exp(z), in four passes; or 1/(1 + q) where q = exp(−z) is at hand. q ends at e⁸⁰."""
     signs = [multiplied(g, g.number(-ONE), x, hint), x]
     z, opposite = signs if flipped else signs[::-1]
@@ -120,7 +126,7 @@ def sigmoid(r: Reader, term: Any, hint: Hint) -> View:
         grown = _called(g, "exp", _called(g, "minimum", x, g.number(Fraction(0))))
         return host_product(g, ONE, {grown.node: ONE, below.node: -ONE})
     if g.in_place and not _has_decay(g, x, hint):
-        return _by_bounded_exp(g, x, flipped, hint)
+        return left(g, "sigmoid_minus" if flipped else "sigmoid", x, hint, partial(_by_bounded_exp, g, flipped))
     decay = _decay(r, x, hint)
     one = elementwise(g, "less" if flipped else "greater_equal", [x, g.number(Fraction(0))], hint, kind="bool")
     top = elementwise(g, "maximum", [decay, real(g, one)], hint)  # e ≤ 1: a tenth of the time of a selection

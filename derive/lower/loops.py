@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
@@ -24,16 +24,16 @@ def written(body: Body, node: Node) -> None:
     kept = {k: own for k, own in kept.items() if k not in ends}
     index = body.names.fresh("step")
     carried = [body.names.fresh(f"{name.attr[1]}_held") for name, _ in step.carries]
-    both = {} if body.straight else _paired(step, set(kept))
+    pairs = [] if body.straight else _pairs(body, step, kept)
+    paired = {k for pair in pairs for k in (pair.before, pair.after)}
     for k, own in kept.items():
-        if k not in both and k not in both.values():
+        if k not in paired:
             new = Op("no_entries") if body.straight else Op("empty", tuple(map(body.sizes, own.dims)), own.kind)
             body.statements.append(Assign((Var(body._name(own)),), new))
     for name, (start, labels) in zip(carried, node.args, strict=False):  # first come the starts
         body.statements.append(Assign((Var(name),), body._operand(start, labels)))
-    for before, after in both.items():
-        held = carried[[name for name, _ in step.carries].index(step.values[before])]
-        _shifted(body, kept[before], kept[after], Var(held), step.backwards)
+    for pair in pairs:
+        body.statements += _shifted(body, pair, kept[pair.before], carried, step.backwards)
     order, around = inside(step)
     known = {name_: held for (name_, _), held in zip(step.carries, carried, strict=True)}
     known |= {n: _named(body, n) for n in around if n.kind != "host"}
@@ -43,18 +43,21 @@ def written(body: Body, node: Node) -> None:
         known[own] = body.names.fresh(f"{whole}_now")
         rest = own.args[0][0].rank - own.attr[1] - 1 if body.straight else 0  # not every library lets axes go unsaid
         first.append(Assign((Var(known[own]),), _entry(Var(whole), own.attr[1], index, rest)))
-    arrays = {k: Var(body._name(own)) for k, own in kept.items() if k not in both}
-    homes = {step.values[k]: _entry(array, 0, index) for k, array in arrays.items()}
+    befores = {pair.before for pair in pairs}
+    arrays = [(step.values[k], Var(body._name(own))) for k, own in kept.items() if k not in befores]
+    arrays += [(pair.value, pair.name) for pair in pairs if pair.after is None]
+    homes = {value: _entry(array, 0, index) for value, array in arrays}
     inner = replace(
         body, known=known, statements=first, rowless=True, notes={}, homes={} if body.straight else homes,
         labels={value: f"{label}_now" for value, label in zip(step.values, step.labels, strict=True)},
     )  # fmt: skip
-    wanted = list(dict.fromkeys([*(step.values[k] for k in (*arrays, *ends)), *(value for _, value in step.carries)]))
+    last = [step.values[k] for k in ends]
+    wanted = list(dict.fromkeys([*(value for value, _ in arrays), *last, *(value for _, value in step.carries)]))
     codes = inner.write(wanted)
     filled = set(inner.home.values())
     inner.statements += [
-        _stored(array, index, codes[step.values[k]], body.straight)
-        for k, array in arrays.items()
+        _stored(array, index, codes[value], body.straight)
+        for value, array in arrays
         if _entry(array, 0, index) not in filled
     ]
     inner.statements.append(_passed_on(carried, [codes[value] for _, value in step.carries]))
@@ -77,26 +80,44 @@ def _at_the_end(body: Body, own: Node, step: Step) -> list[Node]:
     return readers if alone else []
 
 
-def _paired(step: Step, kept: set[int]) -> dict[int, int]:
-    """Of twins that are kept, before → after: each is in one pair."""
-    found: dict[int, int] = {}
-    for before, after in step.twins:
-        if {before, after} <= kept - {*found, *found.values()}:
-            found[before] = after
+@dataclass(frozen=True)
+class Pair:
+    """What is carried, before each step and after it: two views of one array, of which both are kept, or the first."""
+
+    carry: int
+    value: Node
+    before: int
+    after: int | None
+    name: Var
+
+
+def _pairs(body: Body, step: Step, kept: Mapping[int, Node]) -> list[Pair]:
+    found: list[Pair] = []
+    free = dict(kept)
+    for carry, (name, value) in enumerate(step.carries):
+        before = next((k for k in free if step.values[k] is name), None)
+        if before is None or value.op in ("carry", "at_step"):
+            continue
+        after = next((k for k in free if step.values[k] is value), None)
+        known = step.labels[step.values.index(value)] if value in step.values else f"{name.attr[1]}_next"
+        named = body._name(kept[after]) if after is not None else body.names.fresh(known)
+        found.append(Pair(carry, value, before, after, Var(named)))
+        free = {k: own for k, own in free.items() if k not in (before, after)}
     return found
 
 
-def _shifted(body: Body, before: Node, after: Node, start: Code, backwards: bool) -> None:
-    """One array with an entry more, in which the start is at one end, and its two views."""
-    length, *others = after.dims
-    whole, count = Var(body.names.fresh(f"{body._name(after)}_all")), body.sizes(length)
-    new = Op("empty", (body.sizes(length + 1), *map(body.sizes, others)), after.kind)
+def _shifted(body: Body, pair: Pair, before: Node, carried: Sequence[str], backwards: bool) -> list[Statement]:
+    """An array with an entry more, in which the start is at one end, and its two views."""
+    length, *others = before.dims
+    whole, count = Var(body.names.fresh(f"{pair.name.name}_all")), body.sizes(length)
     early, late = Op("slice", (Op("empty_"), count)), Op("slice", (Num(Fraction(1)), Op("empty_")))
     views = (late, early) if backwards else (early, late)
-    body.statements += [
-        Assign((whole,), new),
-        Assign((Op("sliced", (whole, count if backwards else Num(Fraction(0)))),), start),
-        *(Assign((Var(body._name(n)),), Op("sliced", (whole, v))) for n, v in zip((before, after), views, strict=True)),
+    names = (Var(body._name(before)), pair.name)
+    start = Op("sliced", (whole, count if backwards else Num(Fraction(0))))
+    return [
+        Assign((whole,), Op("empty", (body.sizes(length + 1), *map(body.sizes, others)), before.kind)),
+        Assign((start,), Var(carried[pair.carry])),
+        *(Assign((name,), Op("sliced", (whole, view))) for name, view in zip(names, views, strict=True)),
         Free(whole.name),
     ]
 

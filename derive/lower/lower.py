@@ -38,7 +38,7 @@ RESERVED = frozenset(
     "qr_factors eigenpairs exponential square_root logarithm exponential_slope square_root_slope logarithm_slope "
     "spectrum slopes of_spectrum within signs erfc bounded_exp opposed log_above spread mirrored pair_blocks masked "
     "lapack definite_factor definite_solve definite_logdet definite_inverse lu_factors lu_solve lu_logdet "
-    "lu_inverse triangular_solve".split()
+    "lu_inverse triangular_solve symmetric_factor exponential_curvature curvatures".split()
 )
 RESERVED_STRAIGHT = RESERVED | frozenset("xp device math namespace device_of gathered contracted erf erfc".split())
 MOST_NOTED = 100  # nodes: to print more takes long
@@ -112,12 +112,13 @@ class _Lowering:
         All is read again then, and a product may turn.
         """
         g = self.graph
-        before = g.factored, g.absorbed
+        before = g.factored, g.absorbed, len(g.answered)
+        g.answered |= g.asked
         if not self.task.straight:
             g.factored |= several(reachable([*outputs, *gradients]))
         if g.in_place and not g.absorbed:
             g.absorbed = absorbable(outputs, gradients, {*self.arrays})
-        return before != (g.factored, g.absorbed)
+        return before != (g.factored, g.absorbed, len(g.answered))
 
     def _gradients(self, seed: Task, outputs: list[Node]) -> tuple[list[Node], list[Node]]:
         """The gradients for an upstream gradient, and for 1 where that is the loss's."""

@@ -123,7 +123,7 @@ def memory(plan: Plan, targets: Sequence[Node], notes: Mapping[Node, str]) -> Me
 
 def _shared(node: Node) -> bool:
     """Whether a value that a loop keeps may be a view of an array that another one is a view of, too."""
-    return node.op == "kept" and any(node.attr in both for both in node.args[0][0].attr[0].twins)
+    return node.op == "kept" and node.args[0][0].attr[0].shared(node.attr)
 
 
 def _outlast_views(last: dict[Node, int], items: Sequence[Node], leaves: Mapping[Node, tuple[Node, ...]]) -> None:

@@ -8,7 +8,7 @@ bound here and free there has no name that could clash.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -57,6 +57,10 @@ class Graph:
     def __init__(self) -> None:
         self.table: dict[Any, Node] = {}
         self.absorbed: frozenset[Node] = frozenset()  # products u·r of which r is taken elsewhere: see `absorbed`
+        # Functions of what loops keep, by loop, number and name: asked for, and answered when all is read again.
+        self.asked: dict[tuple[Any, int, str], Callable[[View, Any], View]] = {}
+        self.answered: dict[tuple[Any, int, str], Callable[[View, Any], View]] = {}
+        self.left: dict[tuple[Node, str], Node] = {}
         self.in_place = True  # whether nodes may be asked for that change an array
         self.strided = True  # whether it can be said how an array lies in memory
         # Products of two equal shapes that a sum over rows, and that a sum over columns, could use: see `contract`.

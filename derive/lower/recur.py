@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cached_property, partial
+from functools import partial
 from typing import Any
 
 from sympy import Add, Integer, Mul
@@ -47,14 +47,9 @@ class Step:
     carries: tuple[tuple[Node, Node], ...]  # what stands for the value before; the value that it becomes
     labels: tuple[str, ...]
 
-    @cached_property
-    def twins(self) -> tuple[tuple[int, int], ...]:
-        """Which values are what is carried, before and after the step: one array, a step apart."""
-        numbers: dict[Node, list[int]] = {}
-        for k, value in enumerate(self.values):
-            numbers.setdefault(value, []).append(k)
-        told = [(name, value) for name, value in self.carries if name is not value]
-        return tuple((b, a) for name, value in told for b in numbers.get(name, ()) for a in numbers.get(value, ()))
+    def shared(self, number: int) -> bool:
+        """Whether a value is what is carried, before or after the step: both may be views of one array."""
+        return any(self.values[number] in pair for pair in self.carries)
 
 
 class StepReader(Reader):
@@ -188,8 +183,10 @@ def lowered(outer: Reader, cycle: Cycle) -> None:
     carries = sorted(reader.carries.items(), key=lambda item: item[0].name)
     pairs = tuple((view.node, views[c.target].node) for c, view in carries if c.target is not None)
     begun = [_start(reader, c, starts.get(c)) for c, _ in carries]
-    labels = tuple(tensor.name for tensor in cycle.members)
-    step = Step(cycle.key, cycle.backwards, tuple(v.node for v in views.values()), pairs, labels)
+    more = _asked(reader)
+    values = tuple(v.node for v in (*views.values(), *more.values()))
+    labels = (*(t.name for t in cycle.members), *(f"{f}_{cycle.members[k].name}" for k, f in more))
+    step = Step(cycle.key, cycle.backwards, values, pairs, labels)
     order, around = inside(step)
     arguments = [*begun, *(View(node, _letters(node)) for node in around)]
     within = [length for node in order if node.op == "scan" for length in node.attr[1:2] + node.attr[2]]
@@ -201,10 +198,23 @@ def lowered(outer: Reader, cycle: Cycle) -> None:
         letters = (cycle.letter(tensor), *cycle.rest(tensor))
         kept = g.make("kept", [loop], letters, number)
         outer.defined[tensor] = kept if letters == tensor.axes else View(kept.node, letters)
+        for place, of in enumerate(more):
+            if of[0] == number:
+                g.left[kept.node, of[1]] = g.make("kept", [loop], letters, len(cycle.members) + place).node
     for tensor in parts:
         del outer.defined[tensor]
     for tensor in parts:  # what is a part of what is kept is not kept itself
         outer.defined[tensor] = outer.read(tensor.body, tensor.axes)
+
+
+def _asked(reader: StepReader) -> dict[tuple[int, str], View]:
+    """Functions of members that are asked for beyond the loop, at one step: by number and name."""
+    cycle, found = reader.cycle, {}
+    asked = {(k, f): make for (key, k, f), make in reader.graph.answered.items() if key == cycle.key}
+    for (k, function), make in asked.items() if cycle.around is None else ():
+        rest = cycle.rest(cycle.members[k])
+        found[k, function] = reader._whole(make(reader.defined[cycle.members[k]], rest), rest)
+    return found
 
 
 def _read_off(tensor: Tensor, cycle: Cycle) -> bool:

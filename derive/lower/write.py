@@ -128,6 +128,8 @@ class Body:
         """A name for a value that the formula does not name."""
         if node.op == "pad" and (source := self.variable.get(node.args[0][0])):
             return f"{source}_padded" if any(node.attr[0]) else f"{source}_laid"
+        if node.op == "kept":
+            return str(node.args[0][0].attr[0].labels[node.attr])
         if node.op == "full":
             return "ones" if node.args[0][0].attr == 1 else "weights"
         if node.op == "divide" and node.args[0][0].kind == "host":
