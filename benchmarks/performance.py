@@ -38,8 +38,8 @@ REASONS = {
     "out 3/8 of them at L; and scores are made again in backward, a seventh product, so that no weights are kept.",
     "embedding": "SciPy's sparse product, as by hand; a call checks its indices, too.",
     "logistic Hessian": "the product is AᵀA, as by hand; what is left is the time of calls.",
-    "LSTM": "a step has one product each way, as by hand, and writes where its values are kept; σ and its slope keep "
-    "the digits of their tails, in an exp each for all gates, where by hand one tanh serves both, and loses them.",
+    "LSTM": "a step has one product each way, as by hand, and writes where its values are kept; σ keeps the digits of its "
+    "tails, in one exp for all gates beside the tanh of one, where by hand one tanh serves all, and loses them.",
     "Gaussian process": "one Cholesky factor serves all, as by hand. Differences of all pairs are an array of "
     "N × D × N, read some times, exact where points are close; by hand products of matrices, which cancel there.",
 }
@@ -50,7 +50,7 @@ MORE_MEMORY = {
     **dict.fromkeys(("softmax", "layer norm", "batch norm", "GELU tanh", "embedding"), BLOCKS),
     "GELU exact": "Φ is kept, as by hand, where PyTorch makes it again in its one pass.",
     "logistic Hessian": "a block of rows with their weights, beside the matrix by its weights, as PyTorch has it.",
-    "LSTM": "forward keeps all gates with their σ, which keeps the tails' digits; PyTorch keeps the gates alone.",
+    "LSTM": "forward keeps σ(−z) beside σ(z), for the tails' digits; PyTorch keeps the gates alone.",
     "Gaussian process": "differences of all pairs, N × D × N, exact where points are close; the others multiply.",
 }
 

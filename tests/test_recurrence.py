@@ -24,10 +24,12 @@ from derive import (
     maximum,
     padded,
     scan,
+    sigmoid,
     sqrt,
     sum_over,
     tanh,
     to_numpy,
+    verify,
     where,
     zeros,
 )
@@ -337,3 +339,48 @@ def test_products_with_second_derivatives():
         _, saved = module.forward(x=x, u=u + step * v)
         sides.append(module.backward(1.0, saved)["u"])
     np.testing.assert_allclose(found, (sides[0] - sides[1]) / 2e-5, rtol=1e-7, atol=1e-9)
+
+
+@formula
+def gated(z: T[t, b], h0: T[b], v: T[b]) -> T[t, b]:
+    """A leak whose rate is learned: h_t = σ(z_t + v h_{t−1}) h_{t−1} + tanh(z_t)."""
+
+    def step(s):
+        a = let("a", z[t, b] + v[b] * s[b])
+        return sigmoid(a[t, b]) * s[b] + tanh(z[t, b])
+
+    return scan(t, step, h0)[t, b]
+
+
+def test_what_a_step_makes_is_kept_and_not_made_again():
+    """σ(z), σ(−z): one exponential a step, none in backward; what is carried is one array, before and after."""
+    source = to_numpy(gated).source
+    forward, backward = source[source.index("def forward") :].split("def backward")
+    backward = backward[: backward.index("return gradients")]
+    assert forward.count("bounded_exp(") == 1
+    assert "bounded_exp(" not in backward
+    assert "T + 1" in forward
+    assert "h0_bar = np.array(" in backward, "of what goes back only the last step is read"
+
+
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+def test_tails_of_what_is_kept_have_all_digits(dtype):
+    """dh/dz at one step is σ(z)σ(−z) h₀ + 1 − tanh²(z), which for z = ±85 is e⁻⁸⁵ h₀."""
+    m = to_numpy(gated)
+    zs = np.array([[-85.0, 85.0, 81.0, -1.0]], dtype)
+    one = np.ones(4, dtype)
+    _, saved = m.forward(z=zs, h0=one, v=0 * one)
+    found = m.backward(np.ones_like(zs), saved)["z"][0]
+    np.testing.assert_allclose(found[:3], np.exp(-np.abs(zs[0, :3].astype(float))), rtol=1e-5)
+
+
+def test_what_is_carried_twice_or_passed_on_is_right():
+    """A delay line: what one state is after the step, the other is before the next; and both are read."""
+
+    @formula
+    def delayed(x: T[t, b], a0: T[b], c0: T[b]) -> T[t, b]:
+        """a_t = tanh(x_t + c_{t−1}), c_t = a_{t−1}."""
+        a, c = scan(t, lambda a, c: (tanh(x[t, b] + c[b] * a[b]), a[b]), a0, c0)
+        return a[t, b] * c[t, b]
+
+    assert verify(delayed, trials=4).passed
