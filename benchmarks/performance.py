@@ -38,8 +38,8 @@ REASONS = {
     "out 3/8 of them at L; and scores are made again in backward, a seventh product, so that no weights are kept.",
     "embedding": "SciPy's sparse product, as by hand; a call checks its indices, too.",
     "logistic Hessian": "the product is AᵀA, as by hand; what is left is the time of calls.",
-    "LSTM": "a step has one product each way, as by hand, and writes where its values are kept; σ keeps the digits of its "
-    "tails, in one exp for all gates beside the tanh of one, where by hand one tanh serves all, and loses them.",
+    "LSTM": "a step has one product each way, as by hand, and writes where its values are kept; σ keeps the digits of "
+    "its tails, in one exp for all gates beside the tanh of one, where by hand one tanh serves all, and loses them.",
     "Gaussian process": "one Cholesky factor serves all, as by hand. Differences of all pairs are an array of "
     "N × D × N, read some times, exact where points are close; by hand products of matrices, which cancel there.",
 }
