@@ -219,9 +219,8 @@ def one_cycle_rate(
 
     Source: Smith, Topin, Super-Convergence (2018); torch.optim.lr_scheduler.OneCycleLR, where lr is max_lr.
     """
-    assume(total_steps > 5)
-    assume(pct_start > 0.2)
-    assume(pct_start < 0.45)
+    assume(pct_start > 1.1 / total_steps)  # the first phase has a length
+    assume(pct_start < 1.1 / total_steps + 0.3)
     low = lr / div_factor
     return _one_cycle(t[n], _phases(total_steps, pct_start, low, lr, low / final_div_factor, three_phase), anneal)
 
@@ -241,9 +240,8 @@ def one_cycle_momentum(
 
     Source: Smith, Topin, Super-Convergence (2018); torch.optim.lr_scheduler.OneCycleLR.
     """
-    assume(total_steps > 5)
-    assume(pct_start > 0.2)
-    assume(pct_start < 0.45)
+    assume(pct_start > 1.1 / total_steps)  # the first phase has a length
+    assume(pct_start < 1.1 / total_steps + 0.3)
     phases = _phases(total_steps, pct_start, max_momentum, base_momentum, max_momentum, three_phase)
     return _one_cycle(t[n], phases, anneal)
 

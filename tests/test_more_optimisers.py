@@ -4,12 +4,16 @@ import importlib.util
 
 import numpy as np
 import pytest
+from sympy import Rational
 
 from derive import (
+    Abs,
     DeriveError,
     Scalar,
     T,
+    assume,
     axes,
+    exp,
     floor,
     formula,
     let,
@@ -199,7 +203,106 @@ def by_hand_distance_adapted(w, g, s, t):
     return w - d / size * g
 
 
+@formula
+def ademamix(
+    theta: T[...], g: T[...], fast: T[...], slow: T[...], squares: T[...], *, t: Scalar, lr: Scalar = 1e-2,
+    beta1: Scalar = 0.9, beta2: Scalar = 0.999, beta3: Scalar = 0.9999, alpha: Scalar = 5.0, eps: Scalar = 1e-8,
+) -> tuple[T[...], T[...], T[...], T[...]]:  # fmt: skip
+    """θ′ = θ − η (m̂₁ + α m₂)/(√v̂ + ε). Source: Pagliardini et al., The AdEMAMix Optimizer (2024), algorithm 1."""
+    m = let("m", beta1 * fast + (1 - beta1) * g)[()]
+    n = let("n", beta3 * slow + (1 - beta3) * g)[()]
+    v = let("v", beta2 * squares + (1 - beta2) * g**2)[()]
+    return theta - lr * (m / (1 - beta1**t) + alpha * n) / (sqrt(v / (1 - beta2**t)) + eps), m, n, v
+
+
+def by_hand_ademamix(w, g, s, t):
+    m, n, v = (mean_of(s, k, x, b) for k, x, b in (("m", g, 0.9), ("n", g, 0.9999), ("v", g * g, 0.999)))
+    return w - 1e-2 * (m / (1 - 0.9**t) + 5 * n) / (sqrt_(v / (1 - 0.999**t)) + 1e-8)
+
+
+@formula
+def madgrad(
+    theta: T[...], g: T[...], total: T[...], squares: T[...], away: T[...], *, t: Scalar, lr: Scalar = 0.02,
+    c: Scalar = 0.1, eps: Scalar = 1e-6,
+) -> tuple[T[...], T[...], T[...], T[...]]:  # fmt: skip
+    """s′ = s + λg, ν′ = ν + λg², z = θ₀ − s′/(∛ν′ + ε), θ′ = (1 − c)θ + cz, λ = η√t; what is kept is θ − θ₀.
+
+    Source: Defazio, Jelassi, Adaptivity without Compromise (2021), algorithm 1.
+    """
+    assume(squares > 0)
+    s = let("s", total + lr * sqrt(t) * g)[()]
+    v = let("v", squares + lr * sqrt(t) * g**2)[()]
+    step = let("step", -c * (away + s / (v ** Rational(1, 3) + eps)))[()]
+    return theta + step, s, v, away + step
+
+
+def by_hand_madgrad(w, g, s, t):
+    s.setdefault("first", w)
+    rate = 0.02 * t**0.5
+    s["s"], s["v"] = s.get("s", 0.0) + rate * g, s.get("v", 0.0) + rate * g * g
+    return 0.9 * w + 0.1 * (s["first"] - s["s"] / (np.cbrt(s["v"]) + 1e-6))
+
+
+@formula
+def diffgrad(
+    theta: T[...], g: T[...], mean: T[...], squares: T[...], last: T[...], *, t: Scalar, lr: Scalar = 1e-2,
+) -> tuple[T[...], T[...], T[...], T[...]]:  # fmt: skip
+    """θ′ = θ − η σ(|g − g₋|) m̂/(√v̂ + ε). Source: Dubey et al., diffGrad (2020), algorithm 1."""
+    m = let("m", 0.9 * mean + 0.1 * g)[()]
+    v = let("v", 0.999 * squares + 0.001 * g**2)[()]
+    friction = 1 / (1 + exp(-Abs(g - last)))
+    return theta - lr * friction * m / (1 - 0.9**t) / (sqrt(v / (1 - 0.999**t)) + 1e-8), m, v, g
+
+
+def by_hand_diffgrad(w, g, s, t):
+    m, v = mean_of(s, "m", g, 0.9), mean_of(s, "v", g * g, 0.999)
+    friction = 1 / (1 + np.exp(-np.abs(g - s.get("g", 0.0))))
+    s["g"] = g
+    return w - 1e-2 * friction * (m / (1 - 0.9**t)) / (sqrt_(v / (1 - 0.999**t)) + 1e-8)
+
+
+@formula
+def cautious(
+    theta: T[p], g: T[p], mean: T[p], squares: T[p], *, t: Scalar, lr: Scalar = 1e-2
+) -> tuple[T[p], T[p], T[p]]:
+    """Adam's step where it has the sign of g, made larger by the share it leaves out.
+
+    Source: Liang et al., Cautious Optimizers (2024), algorithm 1.
+    """
+    m = let("m", 0.9 * mean[p] + 0.1 * g[p])
+    v = let("v", 0.999 * squares[p] + 0.001 * g[p] ** 2)
+    agree = let("agree", where(m[p] * g[p] > 0, 1, 0))
+    share = let("share", maximum(sum_over(p, agree[p]) / p.size, 1e-3))
+    u = m[p] / (1 - 0.9**t) / (sqrt(v[p] / (1 - 0.999**t)) + 1e-8)
+    return theta[p] - lr * agree[p] / share[()] * u, m[p], v[p]
+
+
+def by_hand_cautious(w, g, s, t):
+    m, v = mean_of(s, "m", g, 0.9), mean_of(s, "v", g * g, 0.999)
+    u = m / (1 - 0.9**t) / (sqrt_(v / (1 - 0.999**t)) + 1e-8)
+    mask = (u * g > 0).astype(float)
+    return w - 1e-2 * u * mask / max(mask.mean(), 1e-3)
+
+
+@formula
+def grokfast(
+    theta: T[...], g: T[...], slow: T[...], *, lr: Scalar = 0.05, alpha: Scalar = 0.98, lamb: Scalar = 2.0
+) -> tuple[T[...], T[...]]:
+    """θ′ = θ − η (g + λμ′), μ′ = αμ + (1 − α)g. Source: Lee et al., Grokfast (2024), algorithm 1, after it descent."""
+    mu = let("mu", alpha * slow + (1 - alpha) * g)[()]
+    return theta - lr * (g + lamb * mu), mu
+
+
+def by_hand_grokfast(w, g, s, t):
+    return w - 0.05 * (g + 2 * mean_of(s, "mu", g, 0.98))
+
+
 OWN = {
+    "ademamix": (ademamix, by_hand_ademamix, {}),
+    "madgrad": (madgrad, by_hand_madgrad, {}),
+    "diffgrad": (diffgrad, by_hand_diffgrad, {}),
+    "cautious": (cautious, by_hand_cautious, {}),
+    "grokfast": (grokfast, by_hand_grokfast, {}),
     "lookahead": (lookahead, by_hand_lookahead, {}),
     "schedule_free": (schedule_free, by_hand_schedule_free, {}),
     "sophia_like": (sophia_like, by_hand_sophia_like, {}),

@@ -38,6 +38,15 @@ def test_growing_restarts_begin_on_whole_steps():
     np.testing.assert_array_equal(np.flatnonzero(rates == 1), [0, 10, 30, 70, 150, 310, 630, 1270])
 
 
+def test_one_cycle_needs_no_six_steps():
+    """Four steps, up for 1.2 − 1 of a step: worked by hand as torch.optim.lr_scheduler.OneCycleLR does."""
+    low, high, end = 0.04, 1.0, 0.2
+    cosine = [4e-6 + (high - 4e-6) / 2 * (1 + np.cos(np.pi * (t - end) / (3 - end))) for t in (1, 2, 3)]
+    np.testing.assert_allclose(schedule("one_cycle", lr=1.0, total_steps=4).over(4), [low, *cosine], rtol=1e-12)
+    with pytest.raises(DeriveError, match=r"one_cycle: a phase has no length with .*, total_steps=2"):
+        schedule("one_cycle", lr=1.0, total_steps=2, pct_start=0.5)
+
+
 def test_all_steps_fill_in_what_lasts():
     assert schedule("cosine", lr=1.0, steps=50)(50) == pytest.approx(0)
     assert schedule("cosine", lr=1.0, steps=50, T_max=10)(10) == pytest.approx(0)

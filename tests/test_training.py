@@ -14,7 +14,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from derive import DeriveError, ShapeError, T, axes, chain, formula, sum_over
+from derive import (
+    DeriveError,
+    ShapeError,
+    T,
+    axes,
+    catalogue,
+    chain,
+    exp,
+    formula,
+    let,
+    maximum,
+    mean_over,
+    sum_over,
+)  # fmt: skip
 from derive.cli import main
 from derive.train import (
     LBFGS,
@@ -34,9 +47,11 @@ from derive.train import (
     split,
     trainings,
 )  # fmt: skip
+from derive.train.aims import aim_of
 from derive.train.cells import cells
 from derive.train.checkpoint import flat, grown, read, save
 from derive.train.data import Data
+from derive.train.networks import suited
 from derive.train.optimisers import NAMES
 from derive.train.owned import Owned
 from formulas import conv2d, dense, dropout, mse_loss, relu, tanh
@@ -446,7 +461,7 @@ def test_arrays_of_a_file(tmp_path):
     np.savez(path, x=np.ones((4, 3)), y=np.array(["no", "yes", "no", "yes"]))
     assert load(str(path)).classes == ("no", "yes")
     np.savez(path, x=np.ones((4, 3)))
-    with pytest.raises(DeriveError, match="expected an array y, it holds x"):
+    with pytest.raises(DeriveError, match=r"expected an array t \(or y, .*\), it holds x"):
         load(str(path))
     np.savez(path, x=np.ones((4, 3)), t=np.arange(3))
     with pytest.raises(DeriveError, match="4 samples and 3 targets"):
@@ -454,6 +469,123 @@ def test_arrays_of_a_file(tmp_path):
     path.write_bytes(b"PK no")
     with pytest.raises(DeriveError, match="cannot be read as NPZ"):
         load(str(path))
+
+
+def arrays(tmp_path, **given):
+    path = tmp_path / "arrays.npz"
+    np.savez(path, **given)
+    return load(str(path))
+
+
+ROWS = np.arange(12.0).reshape(6, 2)
+CLASSES = np.array([1, 2, 3, 1, 2, 3])
+
+
+@pytest.mark.parametrize("x, t", [("X", "y"), ("images", "labels"), ("features", "target")])
+@pytest.mark.parametrize("kind", [int, float, np.uint8, lambda t: t[:, None], str, lambda t: t.astype("S1")])
+def test_samples_and_targets_have_several_names_and_kinds(x, t, kind, tmp_path):
+    kind = kind if callable(kind) and not isinstance(kind, type) else lambda t, to=kind: t.astype(to)
+    data = arrays(tmp_path, **{x: ROWS, t: kind(CLASSES)})
+    assert data.classes == ("1", "2", "3") and data.t.tolist() == [0, 1, 2, 0, 1, 2]
+    np.testing.assert_array_equal(data.x, ROWS)
+
+
+def test_targets_that_are_no_classes(tmp_path):
+    marks = arrays(tmp_path, x=ROWS, t=[[0, 1], [1, 1], [0, 0], [1, 0], [1, 1], [0, 1]])
+    assert marks.marked and not marks.classes
+    assert arrays(tmp_path, x=np.ones((60, 2)), t=np.arange(60)).classes == ()  # each comes once
+    with pytest.raises(DeriveError, match=r"every target is .*: there is nothing to learn"):
+        arrays(tmp_path, x=ROWS, t=np.full(6, 1.5))
+    with pytest.raises(DeriveError, match="no class has two samples"):
+        split(arrays(tmp_path, x=ROWS, t=list("abcdef")), 0.2, 0)
+
+
+def test_samples_with_a_channel_and_without(tmp_path):
+    images = np.random.default_rng(0).normal(size=(8, 1, 6, 6))
+    found = [network(chain(conv2d.fixed(bias=False), mean_over_places()), None,
+                     Data("images", x, np.arange(8) % 2, ("a", "b")), {"O": 2, "R": 3, "Q": 3})
+             for x in (images, images[:, 0])]  # fmt: skip
+    assert [net.samples(images[:, 0]).shape for net in found] == [(8, 1, 6, 6)] * 2
+
+
+# What a loss asks of its targets
+
+
+@formula
+def squared_hinge(z: T[b, o], t: T[b, o]) -> T[()]:
+    """Mean of max(0, 1 − t z)², for targets −1 and 1."""
+    return mean_over((b, o), maximum(1 - t[b, o] * z[b, o], 0) ** 2)
+
+
+@pytest.mark.parametrize("loss, numbers, distance, signs, middle", [
+    ("mse_loss", True, True, False, 0.5), ("huber_loss", True, True, False, 0.5),
+    ("poisson_nll_loss", True, False, False, None), ("softmax_cross_entropy", False, False, False, None),
+    ("binary_cross_entropy", False, False, False, 0.5), ("binary_cross_entropy_with_logits", False, False, False, 0),
+    ("soft_margin_loss", False, False, True, 0), ("hinge_loss", False, False, True, 0),
+    (squared_hinge, False, False, True, 0),
+])  # fmt: skip
+def test_what_a_loss_asks_of_its_targets(loss, numbers, distance, signs, middle):
+    aim = aim_of(catalogue[loss] if isinstance(loss, str) else loss)
+    assert (aim.numbers, aim.distance, aim.signs) == (numbers, distance, signs)
+    assert middle is None or aim.middle == middle
+
+
+@pytest.mark.parametrize("loss", ["soft_margin_loss", "binary_cross_entropy_with_logits", "mse_loss", squared_hinge])
+@pytest.mark.parametrize("sizes", [{}, {"O": 1}])
+def test_two_classes_by_any_loss(loss, sizes):
+    """Targets are what the loss asks for, and what is right is told by where it has its middle."""
+    named = catalogue[loss] if isinstance(loss, str) else loss
+    settings = Settings(10)
+    wish = Wish(options={"lr": 0.03}, loss=named, sizes=sizes, settings=settings)
+    (made,) = trainings(dense, blobs(200, 2), wish)
+    assert made.run().metric[-1] > 0.9
+
+
+def test_counts_and_grades_are_numbers_where_the_loss_says_so(tmp_path):
+    data = arrays(tmp_path, x=ROWS, t=CLASSES)
+    assert suited(MLP, None, data).classes == data.classes
+    assert suited(MLP, catalogue["softmax_cross_entropy"], data).classes == data.classes
+    for name in ("huber_loss", "poisson_nll_loss"):
+        assert suited(MLP, catalogue[name], data).t.tolist() == [[1], [2], [3], [1], [2], [3]]
+    (made,) = trainings(dense, data, Wish(loss=catalogue["poisson_nll_loss"]))
+    assert set(made.data.train.t.ravel().tolist()) <= {1, 2, 3}  # left as they are
+    assert np.isnan(made.measured(made.params)[1])  # what it foretells is a logarithm
+
+
+@pytest.mark.parametrize("poisson", [False, True])
+def test_a_model_with_its_own_loss_says_as_well_what_it_asks_for(poisson, tmp_path):
+    @formula
+    def regression(x: T[b, i], t: T[b], w: T[i]) -> T[()]:
+        """Of numbers or of counts."""
+        z = let("z", sum_over(i, x[b, i] * w[i]))
+        return mean_over(b, exp(z[b]) - t[b] * z[b] if poisson else (z[b] - t[b]) ** 2)
+
+    (made,) = trainings(regression, arrays(tmp_path, x=ROWS, t=CLASSES), Wish())
+    assert made.net.aim.distance is not poisson
+    assert (set(made.data.train.t.ravel().tolist()) <= {1, 2, 3}) is poisson
+
+
+def test_marks_are_learned(tmp_path):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(200, 3))
+    (made,) = trainings(dense, arrays(tmp_path, x=x, t=(x[:, :2] > 0).astype(int)), Wish(options={"lr": 0.05}))
+    assert made.net.loss.name.endswith("binary_cross_entropy_with_logits")
+    assert made.run().metric[-1] > 0.9
+
+
+def test_a_loss_without_targets():
+    h = axes("h")[0]
+
+    @formula
+    def autoencoder(x: T[b, i], w: T[i, h], v: T[h, i]) -> T[()]:
+        """‖x − x W V‖², its mean."""
+        code = let("code", sum_over(i, x[b, i] * w[i, h]))
+        return mean_over((b, i), (x[b, i] - sum_over(h, code[b, h] * v[h, i])) ** 2)
+
+    (made,) = trainings(autoencoder, blobs(), Wish(options={"lr": 0.02}, sizes={"H": 3}, settings=Settings(15)))
+    assert made.net.t is None
+    curve = made.run()
+    assert curve.held[-1] < 0.7 * curve.held[0] and np.isnan(curve.metric[-1])
 
 
 @pytest.mark.parametrize(

@@ -160,6 +160,8 @@ def _notes(training: Any) -> Iterator[str]:
     if net.chosen:
         told = ", ".join(f"{name}={net.lengths[s]}" for name in net.chosen for s in net.lengths if str(s) == name)
         yield f"nobody says how long some axes are, so: {told}; another length with --size"
+    if net.model is None and net.t is not None and net.aim.distance and not training.data.train.classes:
+        yield f"the targets {net.t} are standardised, as the samples are"
 
 
 def _placed(training: Any, path: Path, resume: bool) -> None:
@@ -207,7 +209,8 @@ def _written(made: list[Any], files: Files) -> None:
 
 
 def _metric(training: Any) -> str:
-    return "accuracy" if training.data.train.classes else "R²"
+    train = training.data.train
+    return "accuracy" if train.classes or train.marked else "R²"
 
 
 def _summary(made: list[Any], seconds: float) -> dict[str, Any]:
@@ -234,10 +237,16 @@ def _page(made: list[Any], found: dict[str, Any]) -> Iterator[str]:
     yield f"{len(train.train)} samples to train, {len(train.held)} held out; {found['optimizer']}"
     for k, training in enumerate(made):
         fold = f"fold {k + 1}: " if len(made) > 1 else ""
-        yield (f"{fold}{training.step_number} steps, {training.epoch} epochs; held-out loss {found['held_loss'][k]:.4g}"
+        taken = f"{_many(training.step_number, 'step')}, {_many(training.epoch, 'epoch')}"
+        yield (f"{fold}{taken}; held-out loss {found['held_loss'][k]:.4g}"
                f"{_percent(found, found['held_metric'][k])}")  # fmt: skip
     if len(made) > 1:
-        yield f"mean of {len(made)} folds{_percent(found, found['mean'])}"
+        loss = sum(found["held_loss"]) / len(made)
+        yield f"mean of {len(made)} folds: held-out loss {loss:.4g}{_percent(found, found['mean'])}"
+
+
+def _many(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"
 
 
 def _percent(found: dict[str, Any], value: float) -> str:

@@ -25,17 +25,37 @@ def written(body: Body, node: Node) -> None:
     index = body.names.fresh("step")
     carried = [body.names.fresh(f"{name.attr[1]}_held") for name, _ in step.carries]
     pairs = [] if body.straight else _pairs(body, step, kept)
+    _begin(body, node, kept, pairs, carried)
+    befores = {pair.before for pair in pairs}
+    arrays = [(step.values[k], Var(body._name(own))) for k, own in kept.items() if k not in befores]
+    arrays += [(pair.value, pair.name) for pair in pairs if pair.after is None]
+    turn = _turn(body, step, index, carried, arrays, [step.values[k] for k in ends])
+    body.statements.append(Loop(index, body.sizes(length), step.backwards, tuple(turn.statements)))
+    for k, readers in ends.items():
+        body.left(readers, turn._operand(step.values[k], ()))
+    for own in kept.values() if body.straight else ():
+        every = Op("stacked_back" if step.backwards else "stacked", (Var(body._name(own)),))
+        body.statements.append(Assign((Var(body._name(own)),), every))
+
+
+def _begin(body: Body, node: Node, kept: Mapping[int, Node], pairs: Sequence[Pair], carried: Sequence[str]) -> None:
+    """Arrays for what is kept, and what is carried into the first step."""
     paired = {k for pair in pairs for k in (pair.before, pair.after)}
-    for k, own in kept.items():
-        if k not in paired:
-            new = Op("no_entries") if body.straight else Op("empty", tuple(map(body.sizes, own.dims)), own.kind)
-            body.statements.append(Assign((Var(body._name(own)),), new))
+    for own in (own for k, own in kept.items() if k not in paired):
+        new = Op("no_entries") if body.straight else Op("empty", tuple(map(body.sizes, own.dims)), own.kind)
+        body.statements.append(Assign((Var(body._name(own)),), new))
     for name, (start, labels) in zip(carried, node.args, strict=False):  # first come the starts
         body.statements.append(Assign((Var(name),), body._operand(start, labels)))
     for pair in pairs:
-        body.statements += _shifted(body, pair, kept[pair.before], carried, step.backwards)
+        body.statements += _shifted(body, pair, kept[pair.before], carried, node.attr[0].backwards)
+
+
+def _turn(
+    body: Body, step: Step, index: str, carried: Sequence[str], arrays: Sequence[tuple[Node, Var]], last: Sequence[Node]
+) -> Body:
+    """One step: values are written where they are kept, and what is carried is passed on."""
     order, around = inside(step)
-    known = {name_: held for (name_, _), held in zip(step.carries, carried, strict=True)}
+    known = {name: held for (name, _), held in zip(step.carries, carried, strict=True)}
     known |= {n: _named(body, n) for n in around if n.kind != "host"}
     first: list[Statement] = []
     for own in (n for n in order if n.op == "at_step"):
@@ -43,30 +63,18 @@ def written(body: Body, node: Node) -> None:
         known[own] = body.names.fresh(f"{whole}_now")
         rest = own.args[0][0].rank - own.attr[1] - 1 if body.straight else 0  # not every library lets axes go unsaid
         first.append(Assign((Var(known[own]),), _entry(Var(whole), own.attr[1], index, rest)))
-    befores = {pair.before for pair in pairs}
-    arrays = [(step.values[k], Var(body._name(own))) for k, own in kept.items() if k not in befores]
-    arrays += [(pair.value, pair.name) for pair in pairs if pair.after is None]
     homes = {value: _entry(array, 0, index) for value, array in arrays}
-    inner = replace(
+    turn = replace(
         body, known=known, statements=first, rowless=True, notes={}, homes={} if body.straight else homes,
         labels={value: f"{label}_now" for value, label in zip(step.values, step.labels, strict=True)},
     )  # fmt: skip
-    last = [step.values[k] for k in ends]
-    wanted = list(dict.fromkeys([*(value for value, _ in arrays), *last, *(value for _, value in step.carries)]))
-    codes = inner.write(wanted)
-    filled = set(inner.home.values())
-    inner.statements += [
-        _stored(array, index, codes[value], body.straight)
-        for value, array in arrays
-        if _entry(array, 0, index) not in filled
-    ]
-    inner.statements.append(_passed_on(carried, [codes[value] for _, value in step.carries]))
-    body.statements.append(Loop(index, body.sizes(length), step.backwards, tuple(inner.statements)))
-    for k, readers in ends.items():
-        body.left(readers, codes[step.values[k]])
-    for own in kept.values() if body.straight else ():
-        every = Op("stacked_back" if step.backwards else "stacked", (Var(body._name(own)),))
-        body.statements.append(Assign((Var(body._name(own)),), every))
+    wanted = [*(value for value, _ in arrays), *last, *(value for _, value in step.carries)]
+    codes = turn.write(list(dict.fromkeys(wanted)))
+    filled = set(turn.home.values())
+    stored = [(value, array) for value, array in arrays if _entry(array, 0, index) not in filled]
+    turn.statements += [_stored(array, index, codes[value], body.straight) for value, array in stored]
+    turn.statements.append(_passed_on(carried, [codes[value] for _, value in step.carries]))
+    return turn
 
 
 def _at_the_end(body: Body, own: Node, step: Step) -> list[Node]:

@@ -6,12 +6,12 @@ from .averages import adagrad_step, bias_correction, minibatch, rmsprop_step
 from .core import Statement, Unproved
 from .descent import best_step, descent_lemma, gradient_flow, heavy_ball, nesterov, step_sizes
 from .recurrences import vanishing_recurrence
-from .starts import glorot, he, vanishing
+from .starts import depth, glorot, he, vanishing
 
 STATEMENTS = (
     bias_correction, adagrad_step, rmsprop_step, minibatch,
     step_sizes, best_step, heavy_ball, nesterov, gradient_flow, descent_lemma,
-    glorot, he, vanishing, vanishing_recurrence,
+    glorot, he, depth, vanishing, vanishing_recurrence,
 )  # fmt: skip
 
 
@@ -25,7 +25,7 @@ def statement_of(name: str) -> Statement:
 
 
 __all__ = [
-    "STATEMENTS", "Statement", "Unproved", "adagrad_step", "best_step", "bias_correction", "descent_lemma", "glorot",
-    "gradient_flow", "he", "heavy_ball", "minibatch", "nesterov", "rmsprop_step",
+    "STATEMENTS", "Statement", "Unproved", "adagrad_step", "best_step", "bias_correction", "depth", "descent_lemma",
+    "glorot", "gradient_flow", "he", "heavy_ball", "minibatch", "nesterov", "rmsprop_step",
     "statement_of", "step_sizes", "vanishing", "vanishing_recurrence",
 ]  # fmt: skip

@@ -35,9 +35,12 @@ def bias_correction() -> Statement:
         Step("rsolve", total((1 - BETA) * BETA ** (T - K) * MU), mean, "E m_t = β E m_{t−1} + (1 − β)μ, m_0 = 0"),
         Step("divide", free, MU, "m̂ = m/(1 − βᵗ) has the mean of the gradient"),
     )
+    found = Symbol("E m_t", real=True)
     return Statement(
-        "bias correction", is_(total((1 - BETA) * BETA ** (T - K) * MU), mean), (BETA < 1, T >= 1), steps,
+        "bias correction", is_(found, mean), (BETA < 1, T >= 1), steps,
         {"mean": mean, "corrected": MU, "factor": factor}, RANGES, "Kingma, Ba (2015), section 3",
+        letters={found: total((1 - BETA) * BETA ** (T - K) * MU)},
+        about="m_t = β m_{t−1} + (1 − β) g_t from m_0 = 0, and gradients g_t of one mean μ",
     )  # fmt: skip
 
 
@@ -56,6 +59,7 @@ def adagrad_step() -> Statement:
     return Statement(
         "effective step of Adagrad", is_(taken, eta / sqrt(T)), (T >= 1,), steps,
         {"total": found, "step": eta / sqrt(T)}, {**RANGES, g: (0.1, 3), eta: (0.01, 1)},
+        about="s_t = s_{t−1} + g² from s_0 = 0, the step η g/√s_t, and a gradient g that does not change",
     )  # fmt: skip
 
 
@@ -75,6 +79,7 @@ def rmsprop_step() -> Statement:
     return Statement(
         "effective step of RMSProp", is_(taken, step), (T >= 1, BETA < 1), steps,
         {"mean": mean, "step": step, "limit": eta}, {**RANGES, g: (0.1, 3), eta: (0.01, 1)},
+        about="v_t = β v_{t−1} + (1 − β) g² from v_0 = 0, the step η g/√v_t, and a gradient g that does not change",
     )  # fmt: skip
 
 
@@ -87,19 +92,20 @@ def minibatch() -> Statement:
     n, b = sympy.symbols("N B", integer=True, positive=True)
     gradient, spread = sequence("g"), positive("sigma")
     one, two = b / n, b * (b - 1) / (n * (n - 1))
-    squares, products = n * spread**2, -n * spread**2  # Σ d² = Nσ², and (Σ d)² = 0 leaves Σ_{i≠j} d_i d_j = −Nσ²
-    variance = (one * squares + two * products) / b**2
+    squares = n * spread**2  # Σ d² = Nσ², and (Σ d)² = 0 leaves Σ_{i≠j} d_i d_j = −Nσ²
+    variance = written(lambda: (one * squares - two * squares) / b**2)
     claim = spread**2 / b * (n - b) / (n - 1)
-    drawn = sympy.Sum(one * gradient(K) / b, (K, 1, n))
+    found = Symbol("Var ĝ", real=True)
+    drawn = sympy.Sum(written(lambda: one * gradient(K) / b), (K, 1, n))
     steps = (
         Step("count", binomial(n - 1, b - 1) / binomial(n, b), one, "the share of batches that have i"),
         Step("count", binomial(n - 2, b - 2) / binomial(n, b), two, "the share of batches that have i and j"),
-        Step("mean", drawn, sympy.Sum(gradient(K), (K, 1, n)) / n, "E ĝ = Σ P(i in the batch) g_i/B: the mean of all"),
-        Step("variance", variance, sympy.factor(variance), "E (Σ 1_i d_i)²/B², by pairs; d_i = g_i − g sum to zero"),
-        Step("simplify", sympy.factor(variance), claim, ""),
+        Step("mean", drawn, sympy.Sum(gradient(K) / n, (K, 1, n)), "E ĝ = Σ P(k in the batch) g_k/B: the mean of all"),
+        Step("variance", variance, claim, "E (Σ 1_i d_i)²/B², by pairs; d_i = g_i − g sum to zero"),
     )
     ranges = {n: (2, 30), b: (2, 30), gradient: (-2, 2), spread: (0.1, 3)}
     return Statement(
-        "minibatch gradient", is_(variance, claim), (b <= n,), steps,
-        {"mean": drawn, "variance": claim, "with replacement": spread**2 / b}, ranges,
+        "minibatch gradient", is_(found, claim), (b <= n,), steps,
+        {"mean": drawn, "variance": claim, "with replacement": spread**2 / b}, ranges, letters={found: variance},
+        about="the mean ĝ of B gradients, drawn without putting back from N of mean g and variance σ²; so E ĝ = g",
     )  # fmt: skip

@@ -37,7 +37,8 @@ class Statement:
 
     A claim that is a choice (`chosen`), Var w = 2/n, says what to take, and is no fact about every w.
     `ranges` says where the symbols may lie when the steps are checked: from, to; whole numbers where the symbol is one.
-    `letters` are short names, and what each stands for; a later one may use the earlier.
+    `letters` are short names, and what each stands for; a later one may use the earlier. `about` says in words what it
+    is about, and what is taken for granted.
     """
 
     name: str
@@ -49,26 +50,25 @@ class Statement:
     source: str = ""
     chosen: bool = False
     letters: Mapping[Symbol, Expr] = field(default_factory=dict)
+    about: str = ""
 
     def __str__(self) -> str:
         return "\n".join(_lines(self))
 
     def latex(self) -> str:
-        """The claim, its conditions and the steps."""
-        rows = [
-            rf"{writing.latex(s.before)} {SIGNS[_related(s)][1]} {writing.latex(s.after)} && \text{{{s.law}}}"
-            for s in self.steps
-        ]
-        body = "\\\\\n".join(rows)
-        return f"{self._whole()}\n\\begin{{align*}}\n{body}\n\\end{{align*}}"
+        """The claim and its conditions, what letters stand for, and the steps."""
+        named = [rf"{writing.latex(e.lhs)} &= {writing.latex(e.rhs)} && \text{{letter}}" for e in self.named]
+        body = "\\\\\n".join([*named, *(rf"{_joined(step)} && \text{{{step.law}}}" for step in self.steps)])
+        return f"{self._whole(letters=False)}\n\\begin{{align*}}\n{body}\n\\end{{align*}}"
 
     def said(self) -> str:
         """The claim in LaTeX."""
         return r" \Leftrightarrow ".join(map(writing.latex, self.parts))
 
-    def _whole(self) -> str:
+    def _whole(self, letters: bool = True) -> str:
         """The claim, letters and conditions in LaTeX."""
-        given = ", ".join(map(writing.latex, [*self.named, *self.conditions]))
+        named = self.named if letters else []
+        given = ", ".join([*map(writing.latex, named), *writing.conditions(self.conditions, self.signs, True)])
         return rf"{self.said()} \qquad \left({given}\right)" if given else self.said()
 
     def _repr_latex_(self) -> str:
@@ -78,6 +78,13 @@ class Statement:
     def named(self) -> list[Any]:
         """What the letters stand for, as equations."""
         return [is_(letter, whole) for letter, whole in self.letters.items()]
+
+    @property
+    def signs(self) -> list[Symbol]:
+        """What is positive in the claim and in what its letters stand for; lengths and counts are so without a word."""
+        held = set().union(*(part.free_symbols for part in [*self.parts, *self.letters.values()]))
+        free = [s for s in held if s.is_positive and not s.is_integer and s not in self.letters]
+        return sorted((s for s in free if s.name not in writing.WORDS), key=str)
 
     @property
     def parts(self) -> tuple[Any, ...]:
@@ -121,11 +128,20 @@ def _related(step: Step) -> bool:
     return isinstance(step.before, sympy.core.relational.Relational)
 
 
+def _joined(step: Step) -> str:
+    """Both sides in LaTeX; one where they read the same."""
+    before, after = writing.latex(step.before), writing.latex(step.after)
+    return f"{before} &" if before == after else f"{before} {SIGNS[_related(step)][1]} {after}"
+
+
 def _lines(statement: Statement) -> Iterator[str]:
     yield f"{statement.name}: {' ⇔ '.join(map(writing.text, statement.parts))}"
-    for word, given in (("with", statement.named), ("where", statement.conditions)):
-        if given:
-            yield f"  {word} {', '.join(map(writing.text, given))}"
+    if statement.about:
+        yield f"  for {statement.about}"
+    if statement.named:
+        yield f"  with {', '.join(map(writing.text, statement.named))}"
+    if given := writing.conditions(statement.conditions, statement.signs):
+        yield f"  where {', '.join(given)}"
     for step in statement.steps:
         before, after = writing.text(step.before), writing.text(step.after)
         because = f"[{step.law}{': ' if step.why else ''}{step.why}]"

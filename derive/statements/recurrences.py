@@ -110,4 +110,5 @@ def vanishing_recurrence() -> Statement:
     return Statement(
         "vanishing recurrence", norm(product) <= (norm(weights) * most) ** STEPS, (), steps, results, ranges,
         "Pascanu, Mikolov, Bengio (2013), section 2.1",
+        about="h_t = tanh(W x_t + U h_{t−1} + b), over three steps here: J_t = diag(d_t) U with 0 ≤ d_t = 1 − h_t² ≤ 1",
     )  # fmt: skip

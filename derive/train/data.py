@@ -22,6 +22,8 @@ Array = np.ndarray[Any, np.dtype[Any]]
 TEXTS = (".txt", ".md")
 MISSING = ("", "na", "nan", "n/a", "null", "none", "?")
 MOST_CLASSES = 50  # whole numbers with more values than this are numbers, not classes
+SAMPLES = ("x", "X", "data", "images", "features", "inputs")  # what the arrays of a file are called
+TARGETS = ("t", "y", "Y", "target", "targets", "label", "labels")
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,8 @@ class Data:
     """Samples and targets. `classes` are the labels' names, which `t` counts; none where t holds numbers.
 
     Of a `running` text x and t hold places of characters in an alphabet, which is `classes`; a sample is a piece of it.
+    Where samples are `marked`, each has any number of classes: t holds a column of zeros and ones for each. Classes
+    that are `counted` are whole numbers, which may as well be numbers to foretell.
     """
 
     name: str
@@ -36,6 +40,8 @@ class Data:
     t: Array
     classes: tuple[str, ...] = ()
     running: bool = False
+    marked: bool = False
+    counted: bool = False
 
     def __len__(self) -> int:
         return len(self.x)
@@ -44,6 +50,11 @@ class Data:
     def fingerprint(self) -> int:
         """A number that other samples or targets would most likely change."""
         return zlib.crc32(self.t.tobytes(), zlib.crc32(self.x.tobytes()))
+
+    def numbers(self) -> Data:
+        """Classes that are whole numbers, as these numbers."""
+        values = np.array([float(name) for name in self.classes])
+        return replace(self, t=values[self.t][:, None], classes=(), counted=False)
 
     def at(self, rows: Any) -> Data:
         """The samples at these rows."""
@@ -109,7 +120,7 @@ def load(what: str, target: str | None = None, window: int | None = None) -> Dat
 
 
 def _npz(path: Path, target: str | None) -> Data:
-    """x of shape (N, …) and t of shape (N,) or (N, K); rows of t with a single 1 among zeros are classes."""
+    """Samples of shape (N, …) and targets of shape (N,) or (N, K), under one of the names of SAMPLES and TARGETS."""
     try:
         with np.load(path, allow_pickle=False) as held:
             arrays = {name: held[name] for name in held.files}
@@ -117,24 +128,42 @@ def _npz(path: Path, target: str | None) -> Data:
         raise DeriveError(f"{path}: it cannot be read as NPZ: it is none, or it holds Python objects") from problem
     except (OSError, EOFError, zipfile.BadZipFile, AttributeError) as problem:
         raise DeriveError(f"{path}: it cannot be read as NPZ: {problem}") from problem
-    name = target or ("t" if "t" in arrays else "y")
-    for wanted in ("x", name):
-        if wanted not in arrays:
-            raise DeriveError(f"{path}: expected an array {wanted}, it holds {', '.join(arrays) or 'none'}")
-    x, t = arrays["x"], arrays[name]
+    x, t = _array(path, arrays, SAMPLES), _array(path, arrays, TARGETS if target is None else (target,))
     if x.dtype.kind not in "fiub":
         raise DeriveError(f"{path}: x: expected numbers, given {x.dtype}")
     if not x.ndim or not t.ndim:
-        raise DeriveError(f"{path}: expected arrays of samples x and {name}, given shapes {x.shape} and {t.shape}")
-    if t.dtype.kind not in "fiubU":
-        raise DeriveError(f"{path}: {name}: expected numbers or text, given {t.dtype}")
+        raise DeriveError(f"{path}: expected arrays of samples and targets, given shapes {x.shape} and {t.shape}")
+    if t.dtype.kind not in "fiubUS":
+        raise DeriveError(f"{path}: {target or 't'}: expected numbers or text, given {t.dtype}")
+    return _aimed(str(path), x, np.char.decode(t, "utf-8") if t.dtype.kind == "S" else t)
+
+
+def _array(path: Path, arrays: dict[str, Array], names: tuple[str, ...]) -> Array:
+    """The first of these that there is."""
+    for name in names:
+        if name in arrays:
+            return arrays[name]
+    other = f" (or {', '.join(names[1:])})" if len(names) > 1 else ""
+    raise DeriveError(f"{path}: expected an array {names[0]}{other}, it holds {', '.join(arrays) or 'none'}")
+
+
+def _aimed(name: str, x: Array, t: Array) -> Data:
+    """Text and few whole numbers are classes; columns of zeros and ones say which a sample has; others are numbers."""
+    if t.ndim == 2 and t.shape[1] == 1:
+        t = t[:, 0]
     if t.dtype.kind == "U":
-        return _classified(str(path), x, list(t))
-    if t.dtype.kind in "iub" and t.ndim == 1:
-        return _classified(str(path), x, [int(value) for value in t])
-    if t.ndim == 2 and t.shape[1] > 1 and np.all((t == 0) | (t == 1)) and np.all(t.sum(axis=1) == 1):
-        return Data(str(path), x, t.argmax(axis=1), tuple(map(str, range(t.shape[1]))))  # one-hot
-    return Data(str(path), x, np.asarray(t, dtype=float))
+        return _classified(name, x, list(t))
+    if t.ndim == 1:
+        values = np.unique(t)
+        most = max(MOST_CLASSES, len(t) // 2) if t.dtype.kind in "iub" else MOST_CLASSES
+        if np.all(np.isfinite(values)) and np.all(values == np.round(values)) and len(values) <= most:
+            return replace(_classified(name, x, [int(value) for value in t]), counted=True)
+        return Data(name, x, t.astype(float)[:, None])
+    if t.ndim == 2 and np.all((t == 0) | (t == 1)):
+        if np.all(t.sum(axis=1) == 1):
+            return Data(name, x, t.argmax(axis=1), tuple(map(str, range(t.shape[1]))))  # one-hot
+        return Data(name, x, t.astype(float), marked=True)
+    return Data(name, x, t.astype(float))
 
 
 def _csv(path: Path, target: str | None) -> Data:
@@ -170,8 +199,7 @@ def _csv(path: Path, target: str | None) -> Data:
         numbers = np.array([float(label) for label in labels])
     except ValueError:
         return _classified(str(path), x, labels)
-    whole = np.all(numbers == np.round(numbers)) and len(set(labels)) <= MOST_CLASSES
-    return _classified(str(path), x, [int(n) for n in numbers]) if whole else Data(str(path), x, numbers[:, None])
+    return _aimed(str(path), x, numbers)
 
 
 def _number(path: Path, line: int, column: str, text: str) -> float:
@@ -201,6 +229,8 @@ def _sound(data: Data) -> Data:
             raise DeriveError(f"{data.name}: {what}{list(map(int, wrong[0]))} is no finite number")
     if len(data.classes) == 1:
         raise DeriveError(f"{data.name}: every target is {data.classes[0]!r}: with one class there is nothing to learn")
+    if not data.classes and not np.ptp(data.t, axis=0).any():
+        raise DeriveError(f"{data.name}: every target is {np.ravel(data.t)[0]:g}: there is nothing to learn")
     return data
 
 
@@ -211,8 +241,8 @@ def _groups(data: Data) -> list[Array]:
     return [np.flatnonzero(data.t == c) for c in range(len(data.classes))]
 
 
-def split(data: Data, held: float, seed: int, dtype: Any = np.float32) -> Split:
-    """A share held out, of every class its part; drawn from the seed."""
+def split(data: Data, held: float, seed: int, dtype: Any = np.float32, standard: bool = True) -> Split:
+    """A share held out, of every class its part; drawn from the seed. Numbers to learn are standardised, or not."""
     rng = np.random.default_rng(seed)
     groups = _groups(data)
     kept, out = [], []
@@ -221,10 +251,12 @@ def split(data: Data, held: float, seed: int, dtype: Any = np.float32) -> Split:
         count = min(max(1, round(held * len(order))), len(order) - 1) if len(order) > 1 else 0
         out.append(order[:count])
         kept.append(order[count:])
-    return parted(data, np.sort(np.concatenate(kept)), np.sort(np.concatenate(out)), dtype)
+    if not any(map(len, out)):
+        raise DeriveError(f"{data.name}: no class has two samples, so that none can be held out")
+    return parted(data, np.sort(np.concatenate(kept)), np.sort(np.concatenate(out)), dtype, standard)
 
 
-def folds(data: Data, count: int, seed: int, dtype: Any = np.float32) -> list[Split]:
+def folds(data: Data, count: int, seed: int, dtype: Any = np.float32, standard: bool = True) -> list[Split]:
     """The data in `count` parts, of every class its part; each is held out once."""
     rng = np.random.default_rng(seed)
     groups = _groups(data)
@@ -233,10 +265,11 @@ def folds(data: Data, count: int, seed: int, dtype: Any = np.float32) -> list[Sp
     part = np.empty(len(data), dtype=int)
     for group in groups:
         part[rng.permutation(group)] = np.arange(len(group)) % count
-    return [parted(data, np.flatnonzero(part != k), np.flatnonzero(part == k), dtype) for k in range(count)]
+    places = [(np.flatnonzero(part != k), np.flatnonzero(part == k)) for k in range(count)]
+    return [parted(data, train, held, dtype, standard) for train, held in places]
 
 
-def parted(data: Data, train: Array, held: Array, dtype: Any) -> Split:
+def parted(data: Data, train: Array, held: Array, dtype: Any, standard: bool = True) -> Split:
     """Columns of a table are standardised one by one, images as a whole; numbers to learn as well. A text is not."""
     if data.running:
         return Split(data.at(train), data.at(held))
@@ -244,7 +277,9 @@ def parted(data: Data, train: Array, held: Array, dtype: Any) -> Split:
     x = data.x.astype(float)
     mean, spread = x[train].mean(axis=axes), x[train].std(axis=axes)
     x = ((x - mean) / np.where(spread > 0, spread, 1)).astype(dtype)
-    t = data.t if data.classes else _standard(data.t.astype(float), train).astype(dtype)
+    t = data.t
+    if not data.classes:
+        t = (_standard(t.astype(float), train) if standard and not data.marked else t).astype(dtype)
     whole = replace(data, x=x, t=t)
     return Split(whole.at(train), whole.at(held))
 

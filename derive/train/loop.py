@@ -92,8 +92,7 @@ class Training:
     @cached_property
     def _given(self) -> dict[str, Array]:
         """Samples and targets as the loss takes them: made once, for steps to choose from."""
-        train = self.data.train
-        return {self.net.x: self.net.samples(train.x), self.net.t: self.net.targets(train)}
+        return self.net.given(self.data.train)
 
     @cached_property
     def shares(self) -> dict[str, float]:
@@ -189,11 +188,12 @@ class Training:
         """What is measured: the weights, or their average."""
         return self.average if self.settings.ema else self.params
 
-    def _rate(self) -> float:
+    def _rate(self, back: int = 0) -> float:
+        """The rate of the next step, or of one `back` before it."""
         if isinstance(self.rate, Plateau):
             return self.rate.state[-1]
         assert self.rate is not None
-        return self.rate(self.step_number)
+        return self.rate(self.step_number - back)
 
     def _sound(self, loss: float, grads: Mapping[str, Array]) -> None:
         if self.first is None:
@@ -231,7 +231,7 @@ class Training:
         self.curve.loss.append(self.total / len(self.order))
         self.curve.held.append(held)
         self.curve.metric.append(metric)
-        self.curve.rate.append(self._rate() if self.rate is not None else math.nan)
+        self.curve.rate.append(self._rate(back=1) if self.rate is not None else math.nan)
         if held < self.least:
             self.least, self.best, self.since = held, copied(self.weights), 0
         else:
@@ -241,21 +241,23 @@ class Training:
         self.epoch, self.place, self.total, self.order = self.epoch + 1, 0, 0.0, self._drawn()
 
     def measured(self, params: Mapping[str, Array], data: Data | None = None) -> tuple[float, float]:
-        """Loss and metric of held-out data: accuracy for classes, 1 − Σ(y − t)²/Σ(t − mean)² for numbers."""
+        """Loss and metric of held-out data: accuracy for classes, 1 − Σ(y − t)²/Σ(t − mean)² for numbers.
+
+        There is no metric where the formula is a loss from the start, or its numbers are no guesses of the targets.
+        """
         data = data if data is not None else self.data.held
         loss_of, scores_of = self.net.forwards
         total, right = 0.0, 0.0
         for start in range(0, len(data), CHECK):
             part = data.at(slice(start, start + CHECK))
-            x, t = self.net.samples(part.x), self.net.targets(part)
-            masks = self._masks(len(part), kept=True)
-            total += float(loss_of(**{self.net.x: x, self.net.t: t}, **masks, **params)[0]) * len(part)
+            given, masks = self.net.given(part), self._masks(len(part), kept=True)
+            total += float(loss_of(**given, **masks, **params)[0]) * len(part)
             if scores_of is not None:
-                scores, _ = scores_of(**{self.net.x: x}, **masks, **params)
-                right += _right(scores, part)
-        if scores_of is None:
+                scores, _ = scores_of(**{self.net.x: given[self.net.x]}, **masks, **params)
+                right += _right(scores, part, self.net.aim.middle)
+        if scores_of is None or not (data.classes or data.marked or self.net.aim.distance):
             return total / len(data), math.nan
-        if data.classes:
+        if data.classes or data.marked:
             return total / len(data), right / len(data)
         spread = float(np.sum((data.t - data.t.mean(axis=0)) ** 2))
         return total / len(data), 1 - right / spread if spread else math.nan
@@ -309,10 +311,12 @@ class Training:
             self.rate.state = kept["rate"]
 
 
-def _right(scores: Any, data: Data) -> float:
-    """How many classes are right; for numbers, the sum of squared errors."""
+def _right(scores: Any, data: Data, middle: float) -> float:
+    """How many classes are right, of samples with marks the share of them; for numbers, the sum of squared errors."""
+    if data.marked:
+        return float(np.sum(np.mean((scores > middle) == (data.t == 1), axis=1)))
     if not data.classes:
         return float(np.sum((scores.reshape(data.t.shape) - data.t) ** 2))
     if scores.ndim == 1 or scores.shape[1] == 1:
-        return float(np.sum((scores.reshape(-1) > 0) == (data.t == 1)))
+        return float(np.sum((scores.reshape(-1) > middle) == (data.t == 1)))
     return float(np.sum(scores.argmax(axis=1) == data.t))

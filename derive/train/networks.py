@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -17,12 +17,12 @@ from derive.backends import Module
 from derive.formula import Formula
 from derive.graph import chain
 
+from .aims import Aim, aim_of, far_costs
 from .code import forward_code, loss_code
 from .data import Data
 
 Array = np.ndarray[Any, np.dtype[Any]]
 ONE_LEFT = 32  # the length of an axis that neither the data nor the user tell
-LOSSES = {True: "softmax_cross_entropy", False: "mse_loss"}  # by whether there are classes
 
 
 @dataclass(frozen=True)
@@ -30,16 +30,18 @@ class Network:
     """A model and its loss. `lengths` holds every length; inputs that are masks are drawn anew at each step.
 
     `model` gives scores or numbers; None where the formula is a loss from the start: then only the loss is measured.
+    A loss that learns from samples alone, as that of an autoencoder, has no targets: `t` is None.
     """
 
     model: Formula | None
     loss: Formula
     x: str
-    t: str
+    t: str | None
     masks: tuple[str, ...]
     parameters: tuple[str, ...]
     lengths: Mapping[Basic, int]
     chosen: tuple[str, ...] = field(default=())  # lengths that are ONE_LEFT because nobody told them
+    aim: Aim = field(default_factory=Aim)
 
     @cached_property
     def code(self) -> Module:
@@ -105,20 +107,51 @@ class Network:
         """The shape of an input."""
         return self.shapes[name]
 
+    def given(self, data: Data) -> dict[str, Array]:
+        """Samples and targets as the loss takes them."""
+        held = {self.x: self.samples(data.x)}
+        return held if self.t is None else {**held, self.t: self.targets(data)}
+
     def samples(self, x: Array) -> Array:
-        """Samples in the shape that the formula takes: images of a channel, or flat."""
+        """Samples in the shape that the formula takes: with a channel, without it, or flat."""
         return x.reshape(len(x), *self.shape(self.x)[1:])
 
     def targets(self, data: Data) -> Array:
         """Targets as the loss takes them: classes one-hot, or as numbers."""
+        assert self.t is not None
         tensor = self.inputs[self.t]
         if not data.classes:
             return data.t.reshape(len(data.t), *self.shape(self.t)[1:])
         if tensor.dtype == "int":
             return np.asarray(data.t)
         if tensor.ndim == 1 or self.shape(self.t)[1:] == (1,):
-            return data.t.astype(data.x.dtype).reshape(len(data.t), *self.shape(self.t)[1:])
-        return np.asarray(np.eye(self.shape(self.t)[1], dtype=data.x.dtype)[data.t])
+            marks = data.t.astype(data.x.dtype).reshape(len(data.t), *self.shape(self.t)[1:])
+        else:
+            marks = np.asarray(np.eye(self.shape(self.t)[1], dtype=data.x.dtype)[data.t])
+        return 2 * marks - 1 if self.aim.signs else marks
+
+
+def suited(model: Formula, loss: Formula | None, data: Data) -> Data:
+    """Whole numbers of a file are numbers and no classes where the loss has another best output for each."""
+    if is_loss(model):
+        t = _target(model, None)
+        numbers = t is not None and t.dtype == "real" and t.ndim < 2 and len(data.classes) > 2
+    else:
+        numbers = loss is not None and aim_of(loss).numbers
+    return data.numbers() if data.counted and numbers else data
+
+
+def is_loss(model: Formula) -> bool:
+    """Whether it ends in a number."""
+    traced = model.trace()
+    return not traced.outputs[0].axes and not traced.elementwise
+
+
+def _usual(data: Data) -> str:
+    """The loss where none is named."""
+    if data.marked:
+        return "binary_cross_entropy_with_logits"
+    return "softmax_cross_entropy" if data.classes else "mse_loss"
 
 
 def network(model: Formula, loss: Formula | None, data: Data, sizes: Mapping[str, int]) -> Network:
@@ -127,60 +160,78 @@ def network(model: Formula, loss: Formula | None, data: Data, sizes: Mapping[str
     The first input takes the samples. Where the model is a loss already, the target is its input t, target or y.
     """
     first = model.trace().inputs[0]
-    if first.ndim not in (2, data.x.ndim) and not model.trace().elementwise:
+    shape = _fitted(first, data.x.shape)
+    if len(shape) != first.ndim and not model.trace().elementwise:
         had = f"samples of {data.name} have shape {data.x.shape[1:]}"
         raise ShapeError(f"{model.name}: input {first.name} is {first.declared()}: {had}")
     if (first.dtype == "int") is not data.running:
         had = "places of characters" if data.running else "numbers"
         raise ShapeError(f"{model.name}: input {first.name} is {first.declared()}: samples of {data.name} are {had}")
-    scalar = not model.trace().outputs[0].axes and not model.trace().elementwise
+    scalar = is_loss(model)
     if scalar and loss is not None:
         raise DeriveError(f"{model.name} is a loss already: leave --loss out")
     catalogued = importlib.import_module("formulas")
-    after = loss or getattr(catalogued, LOSSES[bool(data.classes)])
+    after = loss or getattr(catalogued, _usual(data))
     if after.trace().outputs[0].axes or after.trace().elementwise or len(after.trace().inputs) < 2:
         raise DeriveError(f"--loss {after.name}: expected a formula of scores and targets that is a number")
     whole = model if scalar else chain(model, after)
     inputs = whole.trace().inputs
     x = inputs[0]
     t = _target(whole, None if scalar else len(model.trace().inputs))
-    masks = tuple(i.name for i in inputs if i.dtype == "bool" and i.name not in (x.name, t.name))
-    rest = tuple(i.name for i in inputs if i.dtype == "real" and i.name not in (x.name, t.name))
+    known = (x.name, t.name if t is not None else "")
+    masks = tuple(i.name for i in inputs if i.dtype == "bool" and i.name not in known)
+    rest = tuple(i.name for i in inputs if i.dtype == "real" and i.name not in known)
     if not rest:
         raise DeriveError(f"{whole.name}: it has no parameters: nothing to learn")
-    lengths, chosen = _lengths(whole, x, t, data, sizes)
-    return Network(None if scalar else model, whole, x.name, t.name, masks, rest, lengths, chosen)
+    lengths, chosen = _lengths(whole, x, t, data, sizes, shape)
+    aim = Aim() if scalar else aim_of(after)
+    net = Network(None if scalar else model, whole, x.name, t and t.name, masks, rest, lengths, chosen, aim)
+    if scalar and t is not None and t.dtype == "real" and not data.classes:
+        return replace(net, aim=Aim(distance=far_costs(whole, t.name, net.shapes)))
+    return net
 
 
-def _target(whole: Formula, place: int | None) -> Tensor:
-    """The input that holds targets: the first that the loss brings, or the one with its name."""
+def _fitted(first: Tensor, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The shape of samples with as many axes as the input has: a channel more, axes of length 1 less, or flat."""
+    without = (shape[0], *(n for n in shape[1:] if n != 1))
+    with_channel = (shape[0], 1, *shape[1:])
+    for found in (shape, without, *([with_channel] if len(shape) == 3 else [])):
+        if len(found) == first.ndim:
+            return found
+    return (shape[0], math.prod(shape[1:])) if first.ndim == 2 else shape
+
+
+def _target(whole: Formula, place: int | None) -> Tensor | None:
+    """The input that holds targets: the first that the loss brings, or one with such a name; None if there is none."""
     inputs = whole.trace().inputs
     if place is not None and place < len(inputs):
         return inputs[place]
     found = [i for i in inputs[1:] if i.name in ("t", "target", "targets", "y", "label", "labels")]
-    if len(found) != 1:
+    if len(found) > 1:
         had = ", ".join(i.name for i in inputs)
         raise DeriveError(f"{whole.name}: expected one input named t or target for the targets; it has {had}")
-    return found[0]
+    return found[0] if found else None
 
 
-def _lengths(whole: Formula, x: Tensor, t: Tensor, data: Data, sizes: Mapping[str, int]) -> Any:
-    """Every length: told by the samples, the targets, the user, or ONE_LEFT."""
+def _lengths(
+    whole: Formula, x: Tensor, t: Tensor | None, data: Data, sizes: Mapping[str, int], shape: tuple[int, ...]
+) -> Any:
+    """Every length: told by the samples (of this shape), the targets, the user, or ONE_LEFT."""
     found: dict[Basic, int] = {}
-    images = x.ndim == data.x.ndim
-    shape = data.x.shape if images else (len(data), int(np.prod(data.x.shape[1:])))
     _told(found, whole, x, shape)
     count = len(data.classes)
     if data.running:
+        found |= {i.bound: count for i in (x, t) if i is not None and isinstance(i.bound, Size)}
+    if data.running and t is not None:
         _told(found, whole, t, data.t.shape)
-        found |= {i.bound: count for i in (x, t) if isinstance(i.bound, Size)}
-    elif t.ndim == 2:
+    elif t is not None and t.ndim == 2:
         own = t.axes[1].size
-        width = 1 if count == 2 and own == 1 else count or data.t.reshape(len(data), -1).shape[1]
+        single = own == 1 or (isinstance(own, Size) and sizes.get(own.name) == 1)
+        width = 1 if count == 2 and single else count or data.t.reshape(len(data), -1).shape[1]
         _told(found, whole, t, (len(data), width))
     symbols = {s.name: s for i in whole.trace().inputs for a in i.axes for s in a.size.atoms(Size)}
     symbols |= {s.name: s for i in whole.trace().inputs if i.bound is not None for s in i.bound.atoms(Size)}
-    if t.dtype == "int" and isinstance(t.bound, Size):
+    if t is not None and t.dtype == "int" and isinstance(t.bound, Size):
         found[t.bound] = count
     for name, value in sizes.items():
         if name not in symbols:

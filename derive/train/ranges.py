@@ -30,9 +30,9 @@ OPTIMISERS: Mapping[str, Range] = {
     "beta2_decay": (lambda x: x <= 0, "a number of at most 0"),
 }
 SCHEDULES: Mapping[str, Range] = {
-    **dict.fromkeys(("lr", "eta_min", "least", "base_lr", "max_lr"), FROM_ZERO),
+    **dict.fromkeys(("lr", "eta_min", "base_lr", "max_lr", "power"), FROM_ZERO),
     **dict.fromkeys(("factor", "end_factor", "pct_start"), SHARE),
-    **dict.fromkeys(("gamma", "power", "div_factor", "final_div_factor"), POSITIVE),
+    **dict.fromkeys(("gamma", "least", "div_factor", "final_div_factor"), POSITIVE),
     "T_mult": (lambda x: x > 1, "a number above 1 (cosine_restarts has equal ones)"),
     "start_factor": (lambda x: 0 < x <= 1, "a number above 0 and at most 1"),
 }

@@ -46,10 +46,17 @@ class Schedule:
 
     def over(self, steps: int) -> Any:
         """The rates of the first steps."""
-        return self._forward(t=np.arange(steps), **self.options)[0]
+        return self._at(np.arange(steps))
 
     def __call__(self, t: int) -> float:
-        return float(self._forward(t=np.array([t]), **self.options)[0][0])
+        return float(self._at(np.array([t]))[0])
+
+    def _at(self, t: Any) -> Any:
+        try:
+            return self._forward(t=t, **self.options)[0]
+        except ZeroDivisionError:
+            told = ", ".join(f"{k}={v}" for k, v in self.options.items())
+            raise DeriveError(f"schedule {self.name}: a phase has no length with {told}") from None
 
 
 def _rates_of(formula: Formula) -> Formula:

@@ -14,7 +14,7 @@ from derive.formula import Formula
 from .data import Data, Split, folds, split
 from .lbfgs import LBFGS
 from .loop import Settings, Training
-from .networks import SCHEMES, Network, network
+from .networks import SCHEMES, Network, network, suited
 from .optimisers import ByShape, Optimiser, optimiser
 from .schedules import NAMES, Plateau, Rate, schedule
 
@@ -59,10 +59,10 @@ class Wish:
 def trainings(model: Formula, data: Data, wish: Wish, count: int = 0, path: Path | None = None) -> list[Training]:
     """One training, or one for each of `count` folds."""
     settings = wish.settings
-    parts = folds(data, count, settings.seed, settings.dtype) if count else [
-        split(data, wish.held, settings.seed, settings.dtype)
-    ]  # fmt: skip
+    data = suited(model, wish.loss, data)
     net = network(model, wish.loss, data, wish.sizes)  # one for all folds: it is derived once
+    kind = settings.seed, settings.dtype, net.aim.distance
+    parts = folds(data, count, *kind) if count else [split(data, wish.held, *kind)]
     return [_training(net, part, wish, path) for part in parts]
 
 

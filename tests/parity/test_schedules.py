@@ -39,17 +39,17 @@ PAIRS = [
 ]  # fmt: skip
 
 
-def reference(theirs, given, momentum=False):
+def reference(theirs, given, momentum=False, steps=STEPS):
     """The rates, or the momenta, that PyTorch's scheduler sets."""
     parameter = torch.nn.Parameter(torch.zeros(1, dtype=torch.float64))
     step = torch.optim.SGD([parameter], lr=LR, momentum=0.9)
     named = {"OneCycleLR": {"max_lr": LR}, "CyclicLR": {"max_lr": LR}}.get(theirs, {})
     scheduler = getattr(torch.optim.lr_scheduler, theirs)(step, **named, **given)
     found = []
-    for _ in range(STEPS):
+    for _ in range(steps):
         found.append(step.param_groups[0]["momentum" if momentum else "lr"])
         step.step()
-        if len(found) < STEPS:
+        if len(found) < steps:
             scheduler.step()
     return np.array(found)
 
@@ -62,6 +62,15 @@ def test_rates(pair):
     expected = reference(theirs, given)
     np.testing.assert_allclose(found.over(STEPS), expected, rtol=1e-9, atol=1e-13)
     assert found(17) == found.over(STEPS)[17]
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("three", [False, True])
+@pytest.mark.parametrize("steps", range(1, 7))
+def test_one_cycle_of_few_steps(steps, three):
+    found = schedule("one_cycle", lr=LR, total_steps=steps, three_phase=three).over(steps)
+    expected = reference("OneCycleLR", {"total_steps": steps, "three_phase": three}, steps=steps)
+    np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-13)
 
 
 @pytest.mark.filterwarnings("ignore")
