@@ -16,10 +16,10 @@ _HOME = {
     "sympy": "Abs Max Min acos acosh asin asinh atan atanh ceiling cos cosh erf exp floor log loggamma oo pi sin "
     "sinh sqrt tan tanh",
     "derive.axes": "AssumptionError Axis Bool DeriveError Int NameProblem NotIterable Scalar ShapeError Size T "
-    "Tensor Unsupported absolute argmax_over argmin_over axes axis cholesky clip definite det detach diag digamma eig "
-    "eigh equals expm expm1 inv kron log1p logdet logm logsumexp_over matrix_power max_over maximum mean_over "
-    "min_over minimum norm one_hot padded pinv prod_over qr real_spectrum sigmoid slogdet softplus solve sqrtm "
-    "stop_gradient sum_over svd trace tril triu where",
+    "Tensor Unsupported absolute argmax_over argmin_over axes axis cholesky clip definite definite_part det detach "
+    "diag digamma eig eigh equals expm expm1 inv kron log1p logdet logm logsumexp_over matrix_power max_over maximum "
+    "mean_over min_over minimum norm one_hot padded pinv prod_over qr real_spectrum sigmoid slogdet softplus solve "
+    "sqrtm stop_gradient sum_over svd trace tril triu where",
     "derive.formula": "Formula assume formula let scan zeros",
     "derive.graph": "chain",
     "derive.notation": "Notation",

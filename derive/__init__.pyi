@@ -185,6 +185,9 @@ from derive.axes import (
     definite as definite,
 )
 from derive.axes import (
+    definite_part as definite_part,
+)
+from derive.axes import (
     det as det,
 )
 from derive.axes import (

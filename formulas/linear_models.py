@@ -9,7 +9,6 @@ from derive import (
     assume,
     axes,
     definite,
-    equals,
     exp,
     formula,
     inv,
@@ -87,7 +86,6 @@ def generalised_least_squares(X: T[n, d], y: T[n], Sigma: T[n, m]) -> T[d]:
     Source: Aitken, On Least Squares and Linear Combination of Observations (1935).
     """
     assume(d.size <= n.size)
-    assume(equals(Sigma[n, m], Sigma[m, n]))
     assume(definite(Sigma))
     precision = inv(Sigma)
     gram = let("gram", sum_over((n, m), X[n, d] * precision[n, m] * X[m, e]))
@@ -118,7 +116,6 @@ def gaussian_log_likelihood(x: T[b, i], mu: T[i], Sigma: T[i, j]) -> T[()]:
 
     Source: Magnus and Neudecker, Matrix Differential Calculus (2019), section 15.3.
     """
-    assume(equals(Sigma[i, j], Sigma[j, i]))
     assume(definite(Sigma))
     precision = inv(Sigma)
     r = let("r", x[b, i] - mu[i])
@@ -132,7 +129,6 @@ def mahalanobis_distance(x: T[b, i], mu: T[i], Sigma: T[i, j]) -> T[b]:
 
     Source: Mahalanobis, On the generalised distance in statistics (1936).
     """
-    assume(equals(Sigma[i, j], Sigma[j, i]))
     assume(definite(Sigma))
     precision = inv(Sigma)
     r = let("r", x[b, i] - mu[i])
@@ -143,7 +139,6 @@ def mahalanobis_distance(x: T[b, i], mu: T[i], Sigma: T[i, j]) -> T[b]:
 def gaussian_kl(mu_0: T[i], Sigma_0: T[i, j], mu_1: T[i], Sigma_1: T[i, j]) -> T[()]:
     """KL(N₀ ‖ N₁) = ½ (tr(Σ₁⁻¹Σ₀) + (μ₁ − μ₀)ᵀ Σ₁⁻¹ (μ₁ − μ₀) − I + log det Σ₁ − log det Σ₀)."""
     for Sigma in (Sigma_0, Sigma_1):
-        assume(equals(Sigma[i, j], Sigma[j, i]))
         assume(definite(Sigma))
     precision = inv(Sigma_1)
     r = let("r", mu_1[i] - mu_0[i])
@@ -173,7 +168,6 @@ def wishart_log_density(X: T[i, j], V: T[i, j], *, nu: Scalar = 6.0) -> T[()]:
     Source: Wishart, The generalised product moment distribution (1928).
     """
     for A in (X, V):
-        assume(equals(A[i, j], A[j, i]))
         assume(definite(A))
     precision = inv(V)
     return ((nu - i.size - 1) * logdet(X) - sum_over((i, j), precision[i, j] * X[j, i]) - nu * logdet(V)) / 2
@@ -186,7 +180,6 @@ def inverse_wishart_log_density(X: T[i, j], Psi: T[i, j], *, nu: Scalar = 6.0) -
     Source: Murphy, Machine Learning: A Probabilistic Perspective (2012), eq. 4.165.
     """
     for A in (X, Psi):
-        assume(equals(A[i, j], A[j, i]))
         assume(definite(A))
     inverse = inv(X)
     return (nu * logdet(Psi) - (nu + i.size + 1) * logdet(X) - sum_over((i, j), Psi[i, j] * inverse[j, i])) / 2
@@ -198,8 +191,7 @@ def matrix_normal_log_density(X: T[n, i], M: T[n, i], U: T[n, m], V: T[i, j]) ->
 
     Source: Gupta and Nagar, Matrix Variate Distributions (2000), section 2.2.
     """
-    for A, one, two in ((U, n, m), (V, i, j)):
-        assume(equals(A[one, two], A[two, one]))
+    for A in (U, V):
         assume(definite(A))
     R, rows, columns = let("R", X[n, i] - M[n, i]), inv(U), inv(V)
     squares = sum_over((n, m, i, j), R[n, i] * rows[n, m] * R[m, j] * columns[j, i])
@@ -239,7 +231,6 @@ def stein_loss(A: T[i, j], B: T[i, j]) -> T[()]:
     Source: James and Stein, Estimation with Quadratic Loss (1961), section 5.
     """
     for X in (A, B):
-        assume(equals(X[i, j], X[j, i]))
         assume(definite(X))
     inverse = inv(B)
     return sum_over((i, j), A[i, j] * inverse[j, i]) - logdet(A) + logdet(B) - i.size
@@ -251,9 +242,7 @@ def stein_loss(A: T[i, j], B: T[i, j]) -> T[()]:
 def _filtered(x, P, z, F, H, Q, R):
     """(mean and covariance ahead, H P, covariance of the measurement and its inverse, what the measurement adds)."""
     for S in (P, Q):
-        assume(equals(S[i, j], S[j, i]))
         assume(definite(S))
-    assume(equals(R[p, q], R[q, p]))
     assume(definite(R))
     ahead = let("ahead", sum_over(j, F[i, j] * x[j]))
     spread = let("spread", sum_over((s, t), F[i, s] * P[s, t] * F[j, t]) + Q[i, j])
@@ -296,7 +285,6 @@ def rts_smoother(x: T[i], P: T[i, j], ahead: T[i], F: T[i, j], Q: T[i, j]) -> T[
     Source: Rauch, Tung, Striebel, Maximum Likelihood Estimates of Linear Dynamic Systems (1965), eq. 3.30.
     """
     for S in (P, Q):
-        assume(equals(S[i, j], S[j, i]))
         assume(definite(S))
     spread = let("spread", sum_over((s, t), F[i, s] * P[s, t] * F[j, t]) + Q[i, j])
     r = let("r", ahead[i] - sum_over(j, F[i, j] * x[j]))
@@ -310,8 +298,7 @@ def lqr_gain(A: T[i, j], B: T[i, p], P: T[i, j], R: T[p, q]) -> T[p, i]:
 
     Source: Anderson and Moore, Optimal Control: Linear Quadratic Methods (1990), section 2.4.
     """
-    for S, one, two in ((P, i, j), (R, p, q)):
-        assume(equals(S[one, two], S[two, one]))
+    for S in (P, R):
         assume(definite(S))
     costs = let("costs", R[p, q] + sum_over((i, j), B[i, p] * P[i, j] * B[j, q]))
     inverse = inv(costs)
@@ -335,6 +322,5 @@ def quadratic_minimiser(Q: T[n, m], c: T[n]) -> T[n]:
 
     Source: Amos and Kolter, OptNet (2017), section 3.1, without constraints.
     """
-    assume(equals(Q[n, m], Q[m, n]))
     assume(definite(Q))
     return -solve(Q, c)[n]

@@ -14,7 +14,6 @@ from derive import (
     det,
     eig,
     eigh,
-    equals,
     expm,
     formula,
     inv,
@@ -332,7 +331,6 @@ def fisher_ratio(W: T[i, k], between: T[i, j], within: T[i, j]) -> T[()]:
     """
     assume(k.size <= i.size)
     for S in (between, within):
-        assume(equals(S[i, j], S[j, i]))
         assume(definite(S))
     inner = let("inner", sum_over((i, j), W[i, k] * within[i, j] * W[j, l]))
     outer = let("outer", sum_over((i, j), W[i, k] * between[i, j] * W[j, l]))
@@ -383,7 +381,6 @@ def bures_distance(A: T[n, m], B: T[n, m]) -> T[()]:
     Source: Bhatia, Jain, Lim, On the Bures-Wasserstein distance between positive definite matrices (2019), eq. 1.
     """
     for S in (A, B):
-        assume(equals(S[n, m], S[m, n]))
         assume(definite(S))
     root, g, h = sqrtm(A), n.alias("g"), n.alias("h")
     inner = let("inner", sum_over((g, h), root[n, g] * B[g, h] * root[h, m]))

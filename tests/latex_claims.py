@@ -161,6 +161,61 @@ CLAIMS = [  # claim, formula, kind: "" where it holds
     (r"1-\sigma(x)", SIGMOID, "missing factor"),
 ]  # fmt: skip
 
+TRACE = (r"\operatorname{tr}(X^\top A X)", "X", "A: n n, X: n k")
+BIASED = (r"\frac{1}{n}\sum_i (x_i^\top w + b - y_i)^2", "b", "x: n d, w: d, b: scalar, y: n")
+RIDGE = (r"\frac{1}{n}\|Xw-y\|^2+\lambda\|w\|^2", "w", "X: n d, w: d, y: n")
+CHOICE = (r"g^\top\operatorname{softmax}(z)", "z", "g: k, z: k")
+LAYER_NORM = (
+    r"g^\top\frac{x-\mu}{\sigma},\;\mu=\frac1d\sum_ix_i,\;\sigma=\sqrt{\frac1d\sum_i(x_i-\mu)^2}",
+    "x",
+    "x: d, g: d",
+)
+STATISTICS = r"\mu=\frac1d\sum_ix_i,\;\sigma=\sqrt{\frac1d\sum_i(x_i-\mu)^2},\;h=\frac{x-\mu}{\sigma},\;"
+ROOT_MEAN = (r"\sum_i g_i\frac{x_i}{r},\;r=\sqrt{\frac1d\sum_ix_i^2}", "x", "x: d, g: d")
+MAHALANOBIS = (
+    r"\frac12(x-\mu)^\top\Sigma^{-1}(x-\mu)",
+    r"\Sigma",
+    r"x: d, \mu: d, \Sigma: d d symmetric",
+)
+POISSON = (r"\sum_i(e^{x_i^\top w}-y_ix_i^\top w)", "w", "x: n d, w: d, y: n")
+HIDDEN = (r"\frac12(v^\top\tanh(Wx)-y)^2", "v", "W: h d, x: d, v: h, y: scalar")
+GATED = (r"\frac12(v^\top\max(0,Wx)-y)^2", "W", "W: h d, x: d, v: h, y: scalar")
+LATENT = (r"\frac12\sum_j(\mu_j^2+e^{s_j}-s_j-1)", "s", r"\mu: j, s: j")
+BILINEAR = (r"a^\top X^\top Xb", "X", "X: n d, a: d, b: d")
+ABSOLUTE = (r"\|w\|_1", "w", "w: d")
+
+CLAIMS += [
+    (r"2\left(\frac1nX^\top X+\lambda I\right)w-\frac2nX^\top y", RIDGE, ""),
+    (r"\frac2n(X^\top X+\lambda I)w-\frac2nX^\top y", RIDGE, "constant factor"),
+    (r"\frac2nX^\top(Xw-y)+2\lambda", RIDGE, "missing factor"),
+    (r"2b+\frac2n\sum_ix_i^\top w-2\bar y,\;\bar y=\frac1n\sum_iy_i", BIASED, ""),  # defined after its use
+    (r"2\left(b+\frac1n\mathbf1^\top(xw-y)\right)", BIASED, ""),
+    (r"(A+A^\top)X", TRACE, ""),
+    ("2AX", TRACE, "symmetric only"),
+    (r"K^\top(\operatorname{diag}(a)-aa^\top)Vg,\;a=\operatorname{softmax}(Kq)", ATTENTION, ""),
+    (r"a=\operatorname{softmax}(Kq),\;K^\top\operatorname{diag}(a)Vg", ATTENTION, "missing term"),  # − a aᵀ
+    (r"p=\operatorname{softmax}(z),\;(\operatorname{diag}(p)-pp^\top)g", CHOICE, ""),
+    (r"p=\operatorname{softmax}(z),\;p\odot g", CHOICE, "missing term"),
+    (r"p=\operatorname{softmax}(z),\;p\odot(g-\mathbf1 p^\top g)", CHOICE, ""),
+    (STATISTICS + r"\frac1\sigma\left(g-\frac1d\mathbf1\mathbf1^\top g-\frac1dhh^\top g\right)", LAYER_NORM, ""),
+    (STATISTICS + r"\frac1\sigma\left(g-\frac1d\mathbf1\mathbf1^\top g\right)+0h", LAYER_NORM, "missing term"),
+    (r"g/\sigma", LAYER_NORM, "missing term"),
+    (r"r=\sqrt{\frac1d\sum_ix_i^2},\;\frac gr-\frac{x^\top g}{dr^3}x", ROOT_MEAN, ""),
+    (r"r=\sqrt{\frac1d\sum_ix_i^2},\;\frac gr-\frac{x^\top g}{r^3}x", ROOT_MEAN, "constant factor"),
+    (r"-\frac12\Sigma^{-1}(x-\mu)(x-\mu)^\top\Sigma^{-1}", MAHALANOBIS, ""),
+    (r"-\Sigma^{-1}(x-\mu)(x-\mu)^\top\Sigma^{-1}", MAHALANOBIS, "constant factor"),
+    (r"x^\top(e^{xw}-y)", POISSON, ""),
+    (r"(v^\top\tanh(Wx)-y)\tanh(Wx)", HIDDEN, ""),
+    (r"(v^\top\tanh(Wx)-y)(1-\tanh^2(Wx))", HIDDEN, "different"),
+    (r"((v^\top\max(0,Wx)-y)\,v\odot\mathbf1[Wx>0])x^\top", GATED, ""),
+    (r"(v^\top\max(0,Wx)-y)vx^\top", GATED, "missing condition"),
+    (r"\frac12(e^s-1)", LATENT, ""),
+    (r"\frac12(e^s+1)", LATENT, "sign"),
+    (r"X(ab^\top+ba^\top)", BILINEAR, ""),
+    (r"Xab^\top", BILINEAR, "missing term"),
+    (r"2\cdot\mathbf1[w>0]-1", ABSOLUTE, "subgradient"),
+]  # fmt: skip
+
 DERIVATIONS = [  # lines, formula, the first wrong line: 0 where all hold
     (r"\begin{align*}\frac{\partial L}{\partial w_j}&=\frac1n\sum_{i=1}^n(X_i^\top w-y_i)X_{ij}\\&=\frac1n\sum_{i=1}^nX_i^\top wX_{ij}-\frac1n\sum_{i=1}^ny_iX_{ij}\\&=\frac1n\sum_{i=1}^nX_i^\top wX_{ij}-\sum_{i=1}^ny_iX_{ij}\end{align*}", LEAST, 3),
     (r"\begin{align}\nabla_x f&=\frac12(A+A^\top)x-b\\&=Ax-b\end{align}", QUADRATIC, 2),
@@ -172,4 +227,14 @@ DERIVATIONS = [  # lines, formula, the first wrong line: 0 where all hold
     (r"\begin{align}a&=\operatorname{softmax}(Kq)\\J&=\operatorname{diag}(a)-aa^\top\\\nabla_q L&=K^\top J^\top Vg\\&=K^\top JVg\\&=K^\top(a\odot(Vg))-(a^\top Vg)K^\top a\\&=K^\top(a\odot(Vg))-(a^\top a)K^\top Vg\end{align}", ATTENTION, 6),
     (r"\begin{align}h&=\max(0,W_1x)\\e&=W_2h-t\\\delta&=(W_2^\top e)\odot\mathbf1[W_1x>0]\\\frac{\partial L}{\partial W_1}&=\delta x^\top\\&=x\delta^\top\end{align}", FIRST_LAYER, 5),
     (r"\nabla_A f = A^{-1}-A^{-1}SA^{-1} \\ = A^{-1}(I-SA^{-1}) \\ = A^{-1}(A-S)A^{-1} \\ = (A-S)A^{-1}", LOGDET, 4),
+    (r"\begin{align}r&=Xw-y\\\nabla_w L&=\frac2nX^\top r+2\lambda w\\&=\frac2n(X^\top Xw-X^\top y)+2\lambda w\\&=\frac2n(X^\top X+\lambda I)w-\frac2nX^\top y\end{align}",RIDGE,4),
+    (r"\begin{align}p&=\operatorname{softmax}(z)\\\frac{\partial f}{\partial z_i}&=\sum_jg_jp_j(\delta_{ij}-p_i)\\&=g_ip_i-p_i\sum_jg_jp_j\\&=p_i(g_i-\sum_jg_j)\end{align}",CHOICE,4),
+    (r"\begin{align}p&=\operatorname{softmax}(z)\\\nabla_z f&=(\operatorname{diag}(p)-pp^\top)g\\&=p\odot g-p(p^\top g)\\&=p\odot(g-p^\top g)\end{align}",CHOICE,0),
+    (r"\begin{align}\nabla_X&=AX+A^\top X\\&=(A+A^\top)X\\&=2AX\end{align}",TRACE,3),
+    (r"\begin{aligned}\frac{\partial L}{\partial w_k}&=\sum_i(e^{x_i^\top w}-y_i)x_{ik}\\&=\sum_ie^{x_i^\top w}x_{ik}-\sum_iy_ix_{ik}\\&=\sum_i e^{x_{ik}w_k}x_{ik}-\sum_iy_ix_{ik}\end{aligned}",POISSON,3),
+    (r"\begin{align}h&=\tanh(Wx)\\\nabla_v L&=(v^\top h-y)h\\&=hh^\top v-yh\\&=(h^\top h)v-yh\end{align}",HIDDEN,4),
+    (r"\begin{align}z&=Wx\\\frac{\partial L}{\partial W}&=(v^\top\max(0,z)-y)(v\odot\mathbf1[z>0])x^\top\\&=(v^\top\max(0,z)-y)x(v\odot\mathbf1[z>0])^\top\end{align}",GATED,3),
+    (r"\begin{align}\nabla_s L&=\frac12e^s-\frac12\\&=\frac12(e^s-1)\\&=\frac12e^{s-1}\end{align}",LATENT,3),
+    (r"\begin{align}\nabla_X L&=Xab^\top+Xba^\top\\&=X(ab^\top+ba^\top)\\&=X(a+b)(a+b)^\top-Xaa^\top-Xbb^\top\\&=X(a+b)(a+b)^\top\end{align}",BILINEAR,4),
+    (r"\begin{align}\mu&=\frac1d\sum_ix_i\\\sigma&=\sqrt{\frac1d\sum_i(x_i-\mu)^2}\\h&=(x-\mu)/\sigma\\\nabla_x L&=\frac1\sigma\left(g-\frac1d\mathbf1\mathbf1^\top g-\frac1dhh^\top g\right)\\&=\frac1\sigma\left(I-\frac1d\mathbf1\mathbf1^\top\right)g-\frac{1}{d\sigma}hh^\top g\\&=\frac1\sigma\left(I-\frac1d\mathbf1\mathbf1^\top\right)g-\frac{1}{\sigma}hh^\top g\end{align}",LAYER_NORM,6),
 ]  # fmt: skip

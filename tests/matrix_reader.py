@@ -179,7 +179,8 @@ class MatrixReader:
                 value = Block(np.linalg.inv(value.array))
                 value = value.T if exponent[1] == r"\top" else value
             elif exponent[:1] == [r"\odot"]:
-                number = self.number(exponent[1:])
+                plain = all(part in "0123456789./" for part in exponent[1:])
+                number = self.number(exponent[1:]) if plain else self.within(exponent[1:])
                 value = entrywise(lambda a, n=number: np.power(a, n), value)
             elif isinstance(value, float):
                 value = float(np.power(value, self.within(exponent)))

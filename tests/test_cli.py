@@ -436,7 +436,7 @@ BAD_INPUT = [
     (["gradient", "mse_loss(reduction=summ)"], "expected mean or sum or none; did you mean 'sum'?"),
     (["gradient", "linear(bias=1)"], "linear: bias=1: expected true or false"),
     (["gradient", "softmax >> dense(I=3)"], "within a chain, lengths cannot be fixed"),
-    (["gradient", "softmax_cross_entropy >> dense"], "given L[]"),
+    (["gradient", "softmax_cross_entropy >> dense"], "given L[()]"),
     (["gradient", "windows.py:conv(s=0)"], "conv: s=0: expected a whole number of at least 1"),
     (["verify", "windows.py:conv(p=-1)"], "conv: p=-1: expected a whole number of at least 0"),
     (["code", "windows.py:conv(s=1.5)"], "conv: s=1.5: expected a whole number of at least 1"),

@@ -21,6 +21,7 @@ import derive.engine.search as search
 import derive.engine.windows as solving
 import derive.simplify.facts as facts
 import derive.stabilise as stabilise
+import derive.terms.algebra as terms
 import derive.terms.read as read
 import derive.terms.windows as windows
 import derive.terms.write as write
@@ -35,9 +36,13 @@ from derive.axes import (
     StopGradient,
     T,
     Trigamma,
+    absolute,
     axes,
     axis,
+    cholesky,
+    definite,
     equals,
+    logdet,
     max_over,
     maximum,
     mean_over,
@@ -45,12 +50,16 @@ from derive.axes import (
     one_hot,
     padded,
     prod_over,
+    solve,
     sum_over,
     where,
 )
 from derive.axes import sigmoid as sigmoid_of
 from derive.axes import softplus as softplus_of
 from derive.formula import assume, build, let
+from derive.lower import factors
+from derive.lower.definite import Definite
+from derive.lower.symmetric import Symmetric
 from derive.simplify import ASSUMED, Rules
 from derive.terms import Algebra, Reader
 from formulas import (
@@ -64,7 +73,7 @@ from formulas import (
     softmax_cross_entropy,
     softsign,
 )
-from tests.test_matrix_functions import log_determinant_by_factor
+from tests.test_matrix_functions import form_by_factor, log_determinant_by_factor
 from tests.test_removable import NEEDED as ALSO_NEEDED
 from tests.test_removable import WRITINGS as REMOVABLE
 from tests.test_writings import NEEDED, WRITINGS
@@ -617,6 +626,29 @@ def slices_without_end(monkeypatch, spoil):
     return acts
 
 
+def given_otherwise(owner, name, change):
+    """A law of array code whose answer is another: `change(found, *given)`."""
+
+    def install(patch, spoil):
+        acts, original = Acts(), getattr(owner, name)
+        patch.setattr(owner, name, lambda *given: acts.on(original(*given), lambda found: change(found, *given)))
+        return acts
+
+    return install
+
+
+def other_side(patch, spoil):
+    """Aᵀ x = b is solved in place of A x = b."""
+    acts, original = Acts(), factors.solution
+
+    def broken(g, inverse, turned, right, letters):
+        acts.times += 1
+        return original(g, inverse, not turned, right, letters)
+
+    patch.setattr(factors, "solution", broken)
+    return acts
+
+
 def no_lengths(patch, spoil):
     """Σ over a letter that does not occur gives its length: here it gives 1."""
     acts = Acts()
@@ -746,6 +778,47 @@ class Row:
     spoils: tuple[Spoil, ...] = SPOILS
     check: Any = by_gradient
     words: str = field(default="", compare=False)
+
+
+@unregistered
+def form_and_volume(A: T[n, m], x: T[n], y: T[n]) -> T[()]:
+    """yᵀA⁻¹x + log |det A|."""
+    z = solve(A, x)
+    return sum_over(n, y[n] * z[n]) + logdet(A)
+
+
+@unregistered
+def whitened_form(A: T[n, m], x: T[n]) -> T[()]:
+    """Σ (L⁻¹x)⁴, A = L Lᵀ."""
+    assume(definite(A))
+    z = solve(cholesky(A), x)
+    return sum_over(n, z[n] ** 4)
+
+
+@unregistered
+def quantile_levels(u: T[b], q: T[b]) -> T[()]:
+    """Σ max(q u, (q − 1) u)."""
+    return sum_over(b, maximum(q[b] * u[b], (q[b] - 1) * u[b]))
+
+
+@unregistered
+def log_of_sizes(x: T[b]) -> T[()]:
+    """Σ log |x|."""
+    return sum_over(b, log(absolute(x[b])))
+
+
+@unregistered
+def twice_by_a_root(x: T[b]) -> T[()]:
+    """Σ (x/√2)² exp(x/√2)."""
+    return sum_over(b, (x[b] / sqrt(2)) ** 2 * exp(x[b] / sqrt(2)))
+
+
+@unregistered
+def kernel_form(x: T[n, d], y: T[n]) -> T[()]:
+    """yᵀK⁻¹y, K = e^−|x − x′|²/2 + 1."""
+    K = let("K", exp(-sum_over(d, (x[n, d] - x[m, d]) ** 2) / 2) + one_hot(n, m))
+    z = solve(K, y)
+    return sum_over(n, y[n] * z[n]) + logdet(K)
 
 
 FLAT = ("sign", "stop_gradient")
@@ -914,7 +987,19 @@ ROWS = [
     Row("an odd function of what changes its sign", law_of(facts, "use symmetry"), distances),
     Row("√0 of what is always 0 is constant", nothing_apart, lengths_of_differences, (minus,)),
     Row("a slice ends where its letter does", slices_without_end, packed_scores, (minus,)),
+    Row("factors: which side is solved", other_side, form_and_volume, (minus,), by_code),
+    Row("factors: which triangle", given_otherwise(factors, "triangle", lambda found, node: {"lower": "upper"}.get(
+        found, found)), whitened_form, (minus,), by_code),
+    Row("definite: what is known to be", given_otherwise(Definite, "proved", lambda found, *given: True),
+        form_and_volume, (minus,), by_code),
+    Row("symmetric: the sign of an exchange", given_otherwise(Symmetric, "parity", lambda found, *given: -found),
+        kernel_form, (minus,), by_code),
+    Row("either case", law_of(facts, "either case"), quantile_levels, (minus, double)),
+    Row("take the sign", law_of(facts, "take the sign"), log_of_sizes, (minus, double)),
+    Row("2/√2 is √2", given_otherwise(terms, "told_apart", lambda found, roots, c, factors: (-found[0], found[1])
+        if found[0] != c else found), twice_by_a_root, (minus,)),
     Row("either order", law_of(facts, "either order"), pairs),
+    Row("equal or not", law_of(facts, "equal or not"), form_by_factor, (minus, double)),
     Row("use what is assumed", giving_pairs(Rules, "fact_once", lambda found: found[1][0].source == ASSUMED),
         softmax_cross_entropy, (minus, double, missing)),
     Row("a fact ends its sum", summed_letter_exchanged, softmax_cross_entropy, (minus,)),

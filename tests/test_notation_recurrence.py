@@ -44,7 +44,7 @@ def test_by_matrices():
     ):
         assert line in shown
     latex = gradient(elman_layer, wrt="u").latex("matrix", "brief")
-    assert r"\frac{\partial L}{\partial U} &= \sum_{t} \bar{u}_{2,t} s_{t-1}^\top" in latex
+    assert r"\frac{\partial L}{\partial U} &= \sum_{t} \bar{u}_{1,t} s_{t-1}^\top" in latex
 
 
 def test_by_differentials():

@@ -15,6 +15,7 @@ from derive.formula import Formula, Traced
 from derive.oracle import Array, Point, evaluate
 from derive.parse import LatexError, Scope, declared, read
 from derive.parse.claims import Claimed, claims_of, scope_of
+from derive.parse.scope import name_of
 from derive.verify import Sampler
 
 from .catalogue import catalogue
@@ -89,7 +90,7 @@ def check_claim(
         if not isinstance(found, Formula):
             raise DeriveError("of: expected an expression or a definition, not an equation or a declaration")
         of = found
-    d = gradient(of, wrt)
+    d = gradient(of, wrt and name_of(wrt))
     if len(d.tensors) != 1:
         raise DeriveError(f"wrt: {of.name} has several inputs ({', '.join(d.tensors)}): say which")
     name, truth = next(iter(d.tensors.items()))

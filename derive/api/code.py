@@ -8,8 +8,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from derive.axes import AssumptionError, NameProblem, Tensor, Unsupported
-from derive.axes.errors import did_you_mean
-from derive.engine import CodeView, gradient_of
+from derive.axes.errors import HighestOrder, did_you_mean
+from derive.engine import CodeView, Derived, gradient_of
 from derive.formula import Formula
 from derive.steps import Derivation
 
@@ -38,12 +38,19 @@ class NumpyModule:
         self.backend = backend
         self.traced = formula.trace(**static)
         names = real_inputs(self.traced)  # none: a forward function only
-        self._derived = gradient_of(self.traced, names, safe=True) if names else None
-        self._view = CodeView(self._derived) if self._derived else None
+        self._derived = self._gradients(names) if names else None
+        self._view = CodeView(self._derived or gradient_of(self.traced, (), safe=True)) if names else None
         self._module = module = BACKENDS[backend](self._task())
         self.forward = module.forward
         self.backward = module.backward
         self.value_and_grad = module.value_and_grad
+
+    def _gradients(self, names: tuple[str, ...]) -> Derived | None:
+        """Of a product that rests on derivatives of the highest order there is, none: a forward function only."""
+        try:
+            return gradient_of(self.traced, names, safe=True)
+        except HighestOrder:
+            return None
 
     def _task(self) -> Task:
         from derive.lower import Task

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property
 
 import numpy as np
 import sympy
-from sympy import Add, Expr, Mul
+from sympy import Add, Expr
 
-from derive.axes import Entry, MeanOver, SumOver, Tensor, Where, definitions, free_axes, rename
+from derive.axes import Entry, Tensor, definitions, free_axes, rename
 from derive.formula import Traced
 from derive.oracle import Array, Point, evaluate
 
-MOST = 16  # parts of an expression that are tried, of each kind
+from .pieces import MOST, Explanation, changes, pieces, plain, written_out
+
+DEEP = 3  # levels of names that are written out
 CLOSE = 1e-8  # relative to the largest entry
-Explanation = tuple[str, str]  # kind, reason
 
 
 def near(claimed: Array, true: Array, close: float = CLOSE, floor: float = 0.0) -> bool:
@@ -254,32 +255,17 @@ def _axes(found: Evidence, axes: tuple[int, ...]) -> str:
     return ", ".join(found.claim.axes[k].name for k in axes)
 
 
-def pieces(body: Expr) -> list[Expr]:
-    """The terms of an expression, sums written apart as far as products and reductions let them."""
-    if isinstance(body, Add):
-        return [piece for term in body.args for piece in pieces(term)]
-    if isinstance(body, (SumOver, MeanOver)):
-        return [body.rebound(piece, body.axes) for piece in pieces(body.body)]
-    if isinstance(body, Mul):
-        for place, factor in enumerate(body.args):
-            inner = pieces(factor)
-            if len(inner) > 1:
-                rest = (*body.args[:place], *body.args[place + 1 :])
-                return [p for one in inner for p in pieces(Mul(*rest, one, evaluate=False))]
-    if isinstance(body, Where):
-        condition, then, otherwise = body.args
-        if otherwise == 0:
-            return [Where(condition, piece, otherwise) for piece in pieces(then)]
-    return [body]
-
-
 def _terms(found: Evidence) -> Explanation | None:
     """The claim is the truth with one term left out, or taken with another sign or factor."""
     if not found.same_shape:
         return None
     body = found.body
     written = list(body.args) if isinstance(body, Add) else []
-    return _of_terms(found, written) or _of_terms(found, pieces(body))
+    made = _of_terms(found, written) or _of_terms(found, pieces(body))
+    for _ in range(DEEP if made is None else 0):
+        body = written_out(body)
+        made = made or _of_terms(found, pieces(body))
+    return made
 
 
 def _of_terms(found: Evidence, terms: list[Expr]) -> Explanation | None:
@@ -289,9 +275,9 @@ def _of_terms(found: Evidence, terms: list[Expr]) -> Explanation | None:
     for number, term in enumerate(terms):  # one term at a time, first: what was most likely meant
         others = [sum(v[k] for m, v in enumerate(values) if m != number) for k in range(len(found.points))]
         rests = [(values[number][k], c - others[k]) for k, (_, c) in enumerate(found.pairs)]
-        made = _factor_of(rests, found.points, f"the term {term}")
+        made = _factor_of(rests, found.points, f"the term {plain(term)}")
         if made is not None and made[0] != "factor":
-            return ("missing term", f"a term is missing: {term}") if made[0] == "missing term" else made
+            return ("missing term", f"a term is missing: {plain(term)}") if made[0] == "missing term" else made
     return _weights(found, terms, values)
 
 
@@ -310,10 +296,10 @@ def _weights(found: Evidence, terms: list[Expr], values: list[list[Array]]) -> E
 
 def _weighed(weight: float, term: Expr) -> Explanation:
     if abs(weight) < 1e-7:
-        return "missing term", f"a term is missing: {term}"
+        return "missing term", f"a term is missing: {plain(term)}"
     if np.isclose(weight, -1, rtol=1e-6):
-        return "sign", f"the sign of a term is wrong: {term}"
-    return "constant factor", f"a constant factor: the term {term} stands {_nice(weight)} times"
+        return "sign", f"the sign of a term is wrong: {plain(term)}"
+    return "constant factor", f"a constant factor: the term {plain(term)} stands {_nice(weight)} times"
 
 
 def _stacked(parts: list[Array]) -> Array:
@@ -344,47 +330,6 @@ def _exchanged(found: Evidence) -> Explanation | None:
             if found.like(evaluate(body, p, found.truth.axes) for p in found.points):
                 return words
     return None
-
-
-def changes(body: Expr) -> Iterator[tuple[Expr, Explanation]]:
-    """Small changes of an expression: one entry transposed, a sum that became a mean, one square that was dropped."""
-    for node in sorted(body.atoms(Entry), key=str):
-        places = [k for k, a in enumerate(node.tensor.axes) if node.tensor.axes.count(a) == 1]
-        for i, j in itertools.combinations(places, 2):
-            if node.tensor.axes[i].size == node.tensor.axes[j].size:
-                indices = list(node.indices)
-                indices[i], indices[j] = indices[j], indices[i]
-                turned = node.func(node.tensor, *indices)
-                yield (
-                    body.xreplace({node: turned}),
-                    ("transpose", f"a transpose: {node} stands where {turned} was meant"),
-                )
-    for node in sorted(body.atoms(SumOver, MeanOver), key=str):
-        if isinstance(node, SumOver):
-            yield (
-                body.xreplace({node: MeanOver(node.body, *node.axes)}),
-                ("constant factor", f"a mean for the sum {node}"),
-            )
-        else:
-            yield (
-                body.xreplace({node: SumOver(node.body, *node.axes)}),
-                ("constant factor", f"a sum for the mean {node}"),
-            )
-    for node in sorted(body.atoms(Where), key=str)[:MOST]:
-        if node.args[2] == 0:
-            yield body.xreplace({node: node.args[1]}), ("missing condition", f"a condition is missing: {node.args[0]}")
-    for node in sorted(body.atoms(Mul), key=str)[:MOST]:
-        for place, factor in enumerate(node.args):
-            if not factor.is_number:
-                rest = Mul(*node.args[:place], *node.args[place + 1 :], evaluate=False)
-                yield body.xreplace({node: rest}), ("missing factor", f"a factor is missing: {factor}")
-    for node in sorted(body.atoms(sympy.Pow), key=str):
-        yield body.xreplace({node: node.base}), ("power", f"the power of {node} is dropped")
-    for node in sorted(body.atoms(SumOver), key=str):
-        if len(node.axes) == 1:
-            for axis in [a for a in free_axes(body) if a.size == node.axes[0].size]:
-                unsummed = rename(node.body, {node.axes[0]: axis})
-                yield body.xreplace({node: unsummed}), ("missing sum", f"a sum is missing: {node}")
 
 
 EXPLANATIONS: tuple[Callable[[Evidence], Explanation | None], ...] = (

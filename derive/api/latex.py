@@ -7,6 +7,7 @@ from derive.axes import DeriveError
 from derive.formula import Formula
 from derive.parse import LatexUnsupported, Read, read
 from derive.parse.nodes import Unknown
+from derive.parse.scope import name_of
 from derive.parse.values import inside
 
 from .catalogue import catalogue
@@ -35,3 +36,6 @@ def differentiable(formula: Formula) -> Formula:
             raise LatexUnsupported(f"{node.function} is abstract: its derivative is not known; define it, as in "
                                    f"{node.function}(x) = …")  # fmt: skip
     return formula
+
+
+__all__ = ["differentiable", "from_latex", "name_of"]

@@ -11,7 +11,7 @@ from derive.formula import Traced
 from derive.notation.chainrule import Network
 from derive.notation.drawing import drawn, graph_of, worth_drawing
 from derive.notation.parts import parted
-from derive.notation.story import Chain, Line
+from derive.notation.story import Chain, Line, tensors_in
 from derive.notation.style import LATEX, TEXT
 from derive.notation.view import View, view_of
 from derive.steps import Derivation, Equation
@@ -29,12 +29,14 @@ def network_of(d: Derivative) -> Network | None:
     staged = gradient_of(traced, real_inputs(traced), staged=True).derivation
     view, text = view_of(staged, traced, LATEX, "index"), view_of(staged, traced, TEXT, "index")
     graph = graph_of(traced)
-    local = tuple(_local(traced)) if len(graph.edges) <= MOST_EDGES else ()
+    local = tuple(_local(traced, tuple(tensors_in(staged)))) if len(graph.edges) <= MOST_EDGES else ()
     return Network(drawn(graph), text, view, local, tuple(_contracted(staged)))
 
 
-def _local(traced: Traced) -> Iterator[tuple[View, Chain]]:
-    """∂u/∂v for every definition u and every real v that it is made of, each derived from the definition alone."""
+def _local(traced: Traced, beside: tuple[Tensor, ...]) -> Iterator[tuple[View, Chain]]:
+    """∂u/∂v for every definition u and every real v that it is made of, each derived from the definition alone; no
+    length is called as a tensor is that stands `beside` it.
+    """
     for tensor in traced.definitions:
         alone = _alone(traced, tensor)
         for name in real_inputs(alone):
@@ -44,7 +46,7 @@ def _local(traced: Traced) -> Iterator[tuple[View, Chain]]:
                 continue  # what cannot be written entry by entry is left to the contracted form
             (result,) = derived.results.values()
             equation = next(e for e in derived.derivation.equations if e.kind == "result")
-            view = view_of(derived.derivation, alone, LATEX, "index")
+            view = view_of(derived.derivation, alone, LATEX, "index", beside)
             yield view, Chain((equation.target,), (Line(result.body),), tuple(result.axes))
 
 

@@ -31,7 +31,11 @@ class Unsupported(DeriveError):
     """A node or pattern for which derive knows no law; it is named, never guessed at."""
 
 
-for _error in (DeriveError, ShapeError, NotIterable, NameProblem, AssumptionError, Unsupported):
+class HighestOrder(Unsupported):
+    """A derivative of one order more than there are laws for."""
+
+
+for _error in (DeriveError, ShapeError, NotIterable, NameProblem, AssumptionError, Unsupported, HighestOrder):
     _error.__module__ = "derive"  # what a user sees, and imports, is derive.ShapeError
 
 

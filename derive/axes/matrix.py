@@ -12,7 +12,7 @@ from sympy import Abs
 from sympy.core.basic import Basic
 
 from .errors import ShapeError
-from .functions import Delta
+from .functions import Delta, equals
 from .index import Axis, fresh_letter
 from .reduce import Reduction, sum_over
 from .tensor import Tensor
@@ -130,6 +130,12 @@ class ExponentialSlope(MatrixFunction):
     """∂(e^A)_ij/∂A_rc, at i, j, r, c: the entry ij of ∫₀¹ e^{(1−s)A} E e^{sA} ds, where E is 1 at rc and else 0."""
 
     name: ClassVar[str] = "exponential_slope"
+
+
+class ExponentialCurvature(MatrixFunction):
+    """∂²(e^A)_ij/∂A_rc∂A_pq, at i, j, r, c, p, q: how the slope at i, j, r, c goes with A_pq."""
+
+    name: ClassVar[str] = "exponential_curvature"
 
 
 class SquareRoot(MatrixFunction):
@@ -314,9 +320,20 @@ def logm(matrix: Tensor) -> Tensor:
     return _named(Logarithm, matrix, (rows, columns), f"{matrix.name}_log")
 
 
-def definite(matrix: Tensor) -> Any:
-    """The statement, for `assume`, that A is positive definite: the eigenvalues of (A + Aᵀ)/2 are positive."""
-    _, rows, _ = _matrix("definite", matrix)
+def definite(matrix: Tensor) -> tuple[Basic, Basic]:
+    """The statements, for `assume`, that A is symmetric positive definite: A = Aᵀ, and its eigenvalues are positive.
+
+    Where only xᵀAx > 0 is meant, of an A that is not symmetric, take `definite_part`.
+    Source: Horn and Johnson, Matrix Analysis (2013), section 4.1.
+    """
+    batch, rows, columns = _matrix("definite", matrix)
+    mirrored = equals(matrix[(*batch, rows, columns)], matrix[(*batch, columns, rows)])
+    return mirrored, definite_part(matrix)
+
+
+def definite_part(matrix: Tensor) -> Any:
+    """The statement, for `assume`, that xᵀAx > 0 for every x: the eigenvalues of (A + Aᵀ)/2 are positive."""
+    _, rows, _ = _matrix("definite_part", matrix)
     return _of(Eigenvalue, matrix, (_counting(rows, matrix),)) > 0
 
 

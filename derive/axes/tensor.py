@@ -135,7 +135,8 @@ class Tensor(AtomicExpr):
         raise NotIterable(f"tensor {self.name} is written by its entries: {self.declared()}")
 
     def declared(self) -> str:
-        return f"{self.name}[{', '.join(a.name for a in self.axes)}]"
+        """The tensor with its letters, as it is written: x[b, i], and L[()] where there are none."""
+        return f"{self.name}[{', '.join(a.name for a in self.axes) or '()'}]"
 
     def _sympystr(self, printer: Any) -> str:
         return self.name

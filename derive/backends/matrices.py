@@ -8,8 +8,11 @@ import numpy as np
 
 OF_MATRICES: dict[str, str] = {  # the functions, and what they call
     **dict.fromkeys("logdet eigenvectors singular_vectors qr_factors eigenpairs exponential".split(), ""),
+    "exponential_curvature": "exponential",
+    "curvatures": "exponential_curvature exponential",
     **dict.fromkeys("square_root square_root_slope logarithm logarithm_slope".split(), "spectrum"),
     "exponential_slope": "exponential",
+    "symmetric_factor": "definite_factor lapack",
     **dict.fromkeys("definite_factor definite_solve definite_inverse lu_factors lu_solve lu_inverse".split(), "lapack"),
     **dict.fromkeys("definite_logdet lu_logdet triangular_solve".split(), ""),
 }
@@ -50,6 +53,20 @@ def definite_factor(matrix: Any) -> Any:
         why = f"row {bad} has nothing of its own beside those before it, but for rounding"
         raise np.linalg.LinAlgError(f"the matrix is not positive definite: of shape {matrix.shape}, {why}")
     return factor
+
+
+def symmetric_factor(matrix: Any) -> Any:
+    """`definite_factor` of a matrix that is given: one triangle is read, so A x = Aᵀ x must hold, here for one x.
+
+    Two entries A_ij and A_ji may differ by √ε of the largest on the diagonal.
+    """
+    x = np.cos(np.arange(len(matrix))).astype(matrix.dtype)
+    most = np.sqrt(np.finfo(matrix.dtype).eps) * np.abs(matrix.diagonal()).max()
+    if np.abs(matrix @ x - x @ matrix).max() > most:
+        row, column = np.unravel_index(np.abs(matrix - matrix.T).argmax(), matrix.shape)
+        pair = f"[{row}, {column}] is {matrix[row, column]:.6g}, [{column}, {row}] is {matrix[column, row]:.6g}"
+        raise np.linalg.LinAlgError(f"the matrix is not symmetric: of shape {matrix.shape}, {pair}")
+    return definite_factor(matrix)
 
 
 def definite_solve(factor: Any, right: Any) -> Any:
@@ -188,6 +205,27 @@ def exponential_slope(matrix: Any, along: Any) -> Any:
     return exponential(blocks)[..., :n, n:]
 
 
+def exponential_curvature(matrix: Any, one: Any, two: Any) -> Any:
+    """The second derivative of e^A along E and F: of e^[[A, E, 0], [0, A, F], [0, 0, A]], and of the same with E and F
+    exchanged, the corners together.
+    """  # fmt: skip
+    n, leading = matrix.shape[-1], np.broadcast_shapes(matrix.shape[:-2], one.shape[:-2], two.shape[:-2])
+    blocks = np.zeros((2, *leading, 3, n, 3, n), dtype=one.dtype)
+    for k in range(3):
+        blocks[..., k, :, k, :] = matrix
+    blocks[0, ..., 0, :, 1, :] = blocks[1, ..., 1, :, 2, :] = one
+    blocks[1, ..., 0, :, 1, :] = blocks[0, ..., 1, :, 2, :] = two
+    return exponential(blocks.reshape(2, *leading, 3 * n, 3 * n))[..., :n, 2 * n :].sum(axis=0)
+
+
+def curvatures(matrix: Any) -> Any:
+    """The second derivative of e^A along every two matrices of one entry 1, at [i, j, r, c, p, q]."""
+    n = matrix.shape[-1]
+    units = np.eye(n * n, dtype=matrix.dtype).reshape(n, n, n, n)
+    bent = exponential_curvature(matrix[..., None, None, None, None, :, :], units[:, :, None, None], units)
+    return np.moveaxis(bent, (-2, -1), (-6, -5))
+
+
 def spectrum(matrix: Any) -> tuple[Any, Any]:
     """λ and V of a positive definite matrix."""
     values, vectors = np.linalg.eigh(matrix)
@@ -235,7 +273,8 @@ def slopes(slope: Any, matrix: Any) -> Any:
 
 HELPERS = (
     *(logdet, eigenvectors, singular_vectors, qr_factors, eigenpairs, spectrum, exponential, exponential_slope),
+    *(exponential_curvature, curvatures),
     *(square_root, square_root_slope, logarithm, logarithm_slope, slopes),
-    *(lapack, definite_factor, definite_solve, definite_logdet, definite_inverse),
+    *(lapack, definite_factor, symmetric_factor, definite_solve, definite_logdet, definite_inverse),
     *(lu_factors, lu_solve, lu_logdet, lu_inverse, triangular_solve),
 )

@@ -12,7 +12,7 @@ from pathlib import Path
 from derive.axes import DeriveError
 
 from .checks import Checked
-from .order import Place, needs, version
+from .order import Place, content, version
 
 
 @dataclass(frozen=True)
@@ -72,9 +72,9 @@ def pages(places: Mapping[str, Place], entries: Mapping[str, Entry], form: str) 
 
 
 def key_of(place: Place) -> str:
-    """The same for the same content: the engine, the formula's chapter, its neighbours and the packages beneath."""
+    """The same for the same content: the engine, the formula and what it mentions, its neighbours, the packages."""
     parts = [_engine(), json.dumps(asdict(place)), json.dumps(version())]
-    parts += [path.read_text(encoding="utf-8") for path in (needs(place.chapter) if place.chapter else ())]
+    parts += [content(place)] if place.chapter else []
     return hashlib.sha256("\0".join(parts).encode("utf-8")).hexdigest()
 
 

@@ -48,14 +48,16 @@ def formula_page(matter: Matter, place: Place) -> str:
     before = f"← {link(place.before)}" if place.before else ""
     after = f"{link(place.after)} →" if place.after else ""
     path = f'<nav class="path" aria-label="Book"><span>{HOME} › {up}</span><span>{before} {after}</span></nav>'
+    definition, steps = _told(matter)
     parts = [
         path,
         "<main>",
         f"<h1>{escape(matter.name)}</h1>",
         f'<p class="summary">{escape(matter.formula.summary)}</p>',
-        *_mathematics(matter),
+        "<h2>Definition, shapes and assumptions</h2>",
+        definition,
         *_intuition(matter, chapter.geometry),
-        *_derivation(matter),
+        *_derivation(matter, steps),
         *_code(matter),
         *_picture(matter),
         *_checks(matter),
@@ -65,16 +67,15 @@ def formula_page(matter: Matter, place: Place) -> str:
     return document(f"{matter.name} · {TITLE}", "\n".join(parts) + "\n")
 
 
-def _mathematics(matter: Matter) -> Iterator[str]:
-    yield "<h2>Definition, shapes and assumptions</h2>"
-    d = matter.derivative
-    if d is None:
-        from derive.api.shown import definition_text
+def _told(matter: Matter) -> list[str]:
+    """The definition, and the steps of the derivation."""
+    if matter.derivative is not None:
+        definition, steps = matter.told
+        return BookPage(matter.view, below=1).pages(definition[2:], _steps(steps))
+    from derive.api.shown import definition_text
 
-        yield f'<pre tabindex="0">{escape(definition_text(matter.formula).rstrip())}</pre>'
-        yield "<p>No input of this formula is real, so it has no gradient.</p>"
-        return
-    yield BookPage(matter.view).page(matter.told[0][2:])
+    written = f'<pre tabindex="0">{escape(definition_text(matter.formula).rstrip())}</pre>'
+    return [f"{written}\n<p>No input of this formula is real, so it has no gradient.</p>", ""]
 
 
 def _intuition(matter: Matter, geometry: str) -> Iterator[str]:
@@ -84,16 +85,15 @@ def _intuition(matter: Matter, geometry: str) -> Iterator[str]:
         yield from (f"<p>{escape(words, quote=False)}</p>" for words in (*paragraphs, geometry) if words)
 
 
-def _derivation(matter: Matter) -> Iterator[str]:
-    d = matter.derivative
-    if d is None:
+def _derivation(matter: Matter, steps: str) -> Iterator[str]:
+    if matter.derivative is None:
         return
     if matter.network is not None:
         yield network_html(matter.network)
     yield "<h2>Derivation</h2>"
-    page = BookPage(matter.view, below=1)
-    yield page.page(_steps(matter.told[1]))
+    yield steps
     yield "<h2>Closed form</h2>"
+    page = BookPage(matter.view)
     cells = [cell for line in matter.results for cell in page.cells(_equality(line))]
     yield from boxed(cells, "Closed form")
 

@@ -88,21 +88,23 @@ def _calls(chapter: str) -> dict[str, tuple[str, ...]]:
     }
     for node in body:
         if isinstance(node, ast.FunctionDef):
-            named[node.name] = [n.id for n in ast.walk(node) if isinstance(n, ast.Name)]
-        elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
-            named[node.targets[0].id] = [n.id for n in ast.walk(node.value) if isinstance(n, ast.Name)]
+            named[node.name] = list(_mentioned(node))
+        elif isinstance(node, ast.Assign):
+            mentioned = list(_mentioned(node))
+            named |= {n.id: mentioned for n in ast.walk(node.targets[0]) if isinstance(n, ast.Name)}
     found: dict[str, tuple[str, ...]] = {}
     for name in named:
         seen: dict[str, None] = {}
         stack = list(named[name])
         while stack:
             used = stack.pop(0)
-            if used in home:
+            if home.get(used) == chapter or (used in home and used not in named):
                 seen.setdefault(used)
             elif used in named and used not in seen:
                 seen.setdefault(used)
                 stack += named[used]
-        found[name] = tuple(used for used in seen if used in home and used not in language)
+        formulas = (used for used in seen if home.get(used) == chapter or (used in home and used not in named))
+        found[name] = tuple(used for used in formulas if used not in language)
     return found
 
 
@@ -120,6 +122,49 @@ def needs(chapter: str) -> tuple[Path, ...]:
             if isinstance(node, ast.ImportFrom) and (node.level or (node.module or "").startswith("formulas")):
                 stack.append((node.module or "").removeprefix("formulas").removeprefix("."))
     return tuple(sorted(found))
+
+
+def content(place: Place) -> str:
+    """The source that a formula is made from: its own, what it mentions, and what stands outside of functions."""
+    files = [_pieces(path) for path in needs(place.chapter)]
+    kept: dict[str, None] = {}
+    stack = [place.name, *(name for rest, _ in files for _, names in rest for name in names)]
+    while stack:
+        name = stack.pop()
+        for source, names in (pieces[name] for _, pieces in files if name in pieces):
+            if source not in kept:
+                kept[source] = None
+                stack += names
+    return "\n".join([*(source for rest, _ in files for source, _ in rest), *sorted(kept)])
+
+
+def _mentioned(node: ast.AST) -> tuple[str, ...]:
+    """The names that a statement takes from outside: not its parameters, nor what it gives a value itself."""
+    names = [part for part in ast.walk(node) if isinstance(part, ast.Name)]
+    own = {part.arg for part in ast.walk(node) if isinstance(part, ast.arg)}
+    own |= {name.id for name in names if isinstance(name.ctx, ast.Store)}
+    return tuple(name.id for name in names if name.id not in own)
+
+
+Piece = tuple[str, tuple[str, ...]]  # source, and the names that it mentions
+
+
+@cache
+def _pieces(path: Path) -> tuple[tuple[Piece, ...], Mapping[str, Piece]]:
+    """The statements of a file, and its functions by name."""
+    text = path.read_text(encoding="utf-8")
+    rest: list[Piece] = []
+    functions: dict[str, Piece] = {}
+    for node in ast.parse(text).body:
+        decorators = getattr(node, "decorator_list", [])
+        first = min([node.lineno, *(d.lineno for d in decorators)])
+        source = "\n".join(text.splitlines()[first - 1 : node.end_lineno])
+        piece = source, _mentioned(node)
+        if isinstance(node, ast.FunctionDef):
+            functions[node.name] = piece
+        elif "__all__" not in source:
+            rest.append(piece)
+    return tuple(rest), functions
 
 
 @cache

@@ -98,8 +98,9 @@ def _mathematics(matter: Matter, geometry: str) -> Iterator[str]:
         yield listing(definition_text(matter.formula).rstrip())
         yield "No input of this formula is real, so it has no gradient."
     else:
-        page, (before, after) = SectionPage(matter.view), matter.told
-        yield page.page(before[2:])
+        before, after = matter.told
+        first, last = SectionPage(matter.view).pages(before[2:], after)
+        yield first
     if paragraphs or geometry:
         yield r"\subsection*{Intuition and geometry}"
         yield from (prose(words) for words in (*paragraphs, geometry) if words)
@@ -107,7 +108,7 @@ def _mathematics(matter: Matter, geometry: str) -> Iterator[str]:
         if matter.network is not None:
             yield network_latex(matter.network)
         yield r"\subsection*{Derivation}"
-        yield page.page(after)
+        yield last
 
 
 def listing(code: str) -> str:

@@ -69,7 +69,7 @@ def latex(
     if what == "formula":
         emit_json(_described(found)) if as_json else deliver(shown(found, notation), output)
         return
-    names = tuple(name.strip() for given in wrt or () for name in given.split(",")) or None
+    names = _names(wrt or [])
     if what == "verify":
         raise typer.Exit(_verified(found, names))
     f = formula(found, what)
@@ -134,6 +134,13 @@ def shown(found: Any, notation: str) -> str:
         if type(problem).__name__ != "Unsupported":
             raise
         return repr(found).strip("<>")  # an abstract function has no typeset form
+
+
+def _names(given: list[str]) -> tuple[str, ...] | None:
+    """The variables, as Python names: w, b and \\Sigma."""
+    from derive.api.latex import name_of
+
+    return tuple(name_of(name.strip()) for one in given for name in one.split(",")) or None
 
 
 def _gradient(f: Any, names: tuple[str, ...] | None) -> Any:

@@ -11,7 +11,8 @@ from fractions import Fraction
 
 from sympy import Rational, StrictGreaterThan
 
-from derive.axes import SLOPES, Axis, Unsupported, Where
+from derive.axes import SLOPES, Axis, Where
+from derive.axes.errors import HighestOrder
 from derive.terms import Head, Letter, Poly, Reader, entries, matrix_function
 
 
@@ -186,11 +187,33 @@ def _slope(label: str) -> Kernel:
     return lambda m, at, r, c: m.of(f"{label}_slope", *at, r, c)
 
 
-def _no_slope(label: str) -> Kernel:
-    def refused(m: Matrix, at: tuple[Letter, ...], r: Letter, c: Letter) -> Poly:
-        raise Unsupported(f"no law for the derivative of the {label.replace('_', ' ')}: the function once more")
+def _exponential_slope(m: Matrix, at: tuple[Letter, ...], r: Letter, c: Letter) -> Poly:
+    """d(∂X_ij/∂A_kl) = Σ_rc (∂²X_ij/∂A_kl∂A_rc) dA_rc, X = e^A."""
+    return m.of("exponential_curvature", *at, r, c)
 
-    return refused
+
+def _square_root_slope(m: Matrix, at: tuple[Letter, ...], r: Letter, c: Letter) -> Poly:
+    """X″ = −sqrt′[X′ Ẋ + Ẋ X′]: X X = S is differentiated twice, so X X″ + X″ X = −(X′ Ẋ + Ẋ X′)."""
+    (i, j, k, l), algebra, label = at, m.reader.algebra, "square_root_slope"
+    one, two, between = m.fresh(), m.fresh(), m.fresh()
+    products = (algebra.mul(m.of(label, one, between, *first), m.of(label, between, two, *second))
+                for first, second in (((k, l), (r, c)), ((r, c), (k, l))))  # fmt: skip
+    whole = algebra.mul(m.of(label, i, j, one, two), algebra.add(*products))
+    return algebra.scaled(algebra.summed(whole, (one, two, between)), -1)
+
+
+def _logarithm_slope(m: Matrix, at: tuple[Letter, ...], r: Letter, c: Letter) -> Poly:
+    """X″ = −log′[exp″(X)[X′, Ẋ]]: e^X = S is differentiated twice, so exp′(X)[X″] = −exp″(X)[X′, Ẋ]."""
+    (i, j, k, l), algebra, label = at, m.reader.algebra, "logarithm_slope"
+    row, column, one, two, a, b, p, q = (m.fresh() for _ in range(8))
+    value = m.of("logarithm", row, column)
+    bent = matrix_function(algebra, "exponential_curvature", value, (row, column), (one, two, a, b, p, q))
+    whole = algebra.mul(m.of(label, i, j, one, two), bent, m.of(label, a, b, k, l), m.of(label, p, q, r, c))
+    return algebra.scaled(algebra.summed(whole, (one, two, a, b, p, q)), -1)
+
+
+def _no_third(m: Matrix, at: tuple[Letter, ...], r: Letter, c: Letter) -> Poly:
+    raise HighestOrder("the third derivative of the exponential of a matrix: there are laws for the first two alone")
 
 
 KERNELS: dict[str, Kernel] = {
@@ -208,7 +231,10 @@ KERNELS: dict[str, Kernel] = {
     "general_eigenvalue": _general_eigenvalue,
     "general_eigenvector": _general_eigenvector,
     **{kind.name: _slope(kind.name) for kind in SLOPES},
-    **{slope.name: _no_slope(slope.name) for slope in SLOPES.values()},
+    "exponential_slope": _exponential_slope,
+    "exponential_curvature": _no_third,
+    "square_root_slope": _square_root_slope,
+    "logarithm_slope": _logarithm_slope,
 }
 
 

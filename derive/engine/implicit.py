@@ -28,7 +28,7 @@ from derive.axes import (
     TangentOf,
     Tensor,
     axes,
-    definite,
+    definite_part,
     sum_over,
     where,
 )
@@ -163,7 +163,7 @@ def cholesky() -> ImplicitLaw:
          "what L⁻¹L′ is: of L⁻¹S′L⁻ᵀ the part below the diagonal, and half of the diagonal"),
     )  # fmt: skip
     return _law("derivative of the Cholesky factor", "L Lᵀ = S is differentiated, for S = (A + Aᵀ)/2.", (W,),
-                product, both, lower, law, assumptions=(Assumption(definite(A), None),))  # fmt: skip
+                product, both, lower, law, assumptions=(Assumption(definite_part(A), None),))  # fmt: skip
 
 
 def _eigen() -> tuple[Tensor, Tensor, Equation]:

@@ -14,6 +14,7 @@ from derive.axes import (
     Axis,
     Delta,
     Exponential,
+    ExponentialCurvature,
     ExponentialSlope,
     GeneralEigenvalue,
     GeneralEigenvector,
@@ -25,7 +26,7 @@ from derive.axes import (
     SquareRootSlope,
     Tensor,
     TriangularFactor,
-    definite,
+    definite_part,
     real_spectrum,
     sum_over,
     where,
@@ -63,6 +64,7 @@ from .implicit import (
 )
 
 u = m.alias("u")
+c, d, e, f, g, h, o, r = (n.alias(letter) for letter in "cdefghor")
 B = Tensor("B", (i, a))
 B_DOT = Tensor("B_dot", (i, a), role="tangent", of="B")
 
@@ -247,7 +249,7 @@ def square_root() -> ImplicitLaw:
          "the equation is linear, and has one solution, since no two eigenvalues of X add up to 0"),
     )  # fmt: skip
     return _law("derivative of the square root", "X X = S is differentiated, for S = (A + Aᵀ)/2.", (X,), product,
-                units, law, assumptions=(Assumption(definite(A), None),))  # fmt: skip
+                units, law, assumptions=(Assumption(definite_part(A), None),))  # fmt: skip
 
 
 def logarithm() -> ImplicitLaw:
@@ -264,7 +266,69 @@ def logarithm() -> ImplicitLaw:
          "(e^x − e^y)/(x − y) of the eigenvalues of X, none of which is 0"),
     )  # fmt: skip
     return _law("derivative of the logarithm", "e^X = S is differentiated, for S = (A + Aᵀ)/2.", (X,), product, law,
-                assumptions=(Assumption(definite(A), None),))  # fmt: skip
+                assumptions=(Assumption(definite_part(A), None),))  # fmt: skip
+
+
+def square_root_slope() -> ImplicitLaw:
+    """X K + K X = E for K = sqrt′[E], hence X K′ + K′ X = −(X′ K + K X′)."""
+    X = Tensor("X", (i, j), body=SquareRoot(S[p, q], p, q, i, j), role="let")
+    K = Tensor("K", (i, j, g, h), body=SquareRootSlope(S[p, q], p, q, i, j, g, h), role="let")
+    unit = HALF * Delta(i, g) * Delta(j, h) + HALF * Delta(i, h) * Delta(j, g)
+    units = _chain(
+        "fact", sum_over(k, K[i, k, g, h] * X[k, j] + X[i, k] * K[k, j, g, h]), None,
+        (DEFINED, unit, "the slope solves it for a unit: half an entry, and half of its transpose"),
+    )  # fmt: skip
+    again = _chain(
+        "fact", sum_over(k, dot(K, i, k, g, h) * X[k, j] + X[i, k] * dot(K, k, j, g, h)), None,
+        (PRODUCT, -sum_over(k, K[i, k, g, h] * dot(X, k, j) + dot(X, i, k) * K[k, j, g, h]),
+         "the unit stays where it is"),
+    )  # fmt: skip
+    root = _chain(
+        "fact", dot(X, i, j), None,
+        (SOLVED, sum_over((c, d), K[i, j, c, d] * even(c, d)), "the derivative of the root"),
+    )  # fmt: skip
+    law = _chain(
+        "result", dot(K, i, j, g, h), K,
+        (SOLVED, -sum_over((l, e), K[i, j, l, e] * sum_over(k, K[l, k, g, h] * dot(X, k, e)
+                                                            + dot(X, l, k) * K[k, e, g, h])),
+         "the same equation as that of the root's derivative, with another right side"),
+        (FACT, -sum_over((l, e), K[i, j, l, e] * sum_over((k, c, d), (
+            K[l, k, g, h] * K[k, e, c, d] + K[l, k, c, d] * K[k, e, g, h]) * even(c, d))), "what X′ is"),
+    )  # fmt: skip
+    return _law("second derivative of the square root", "X X = S is differentiated twice, for S = (A + Aᵀ)/2.", (X, K),
+                units, again, root, law, assumptions=(Assumption(definite_part(A), None),))  # fmt: skip
+
+
+def logarithm_slope() -> ImplicitLaw:
+    """exp′(X)[K] = E for K = log′[E], hence exp′(X)[K′] = −exp″(X)[X′, K]."""
+    X = Tensor("X", (i, j), body=Logarithm(S[p, q], p, q, i, j), role="let")
+    K = Tensor("K", (i, j, g, h), body=LogarithmSlope(S[p, q], p, q, i, j, g, h), role="let")
+
+    def slope(*at: Axis) -> Expr:
+        return ExponentialSlope(X[p, q], p, q, *at)
+
+    def bent(*at: Axis) -> Expr:
+        return ExponentialCurvature(X[p, q], p, q, *at)
+
+    again = _chain(
+        "fact", sum_over((k, l), slope(i, j, k, l) * dot(K, k, l, g, h)), None,
+        (PRODUCT, -sum_over((k, l, c, d), bent(i, j, k, l, c, d) * K[k, l, g, h] * dot(X, c, d)),
+         "exp′(X) K is a unit, for every S"),
+    )  # fmt: skip
+    value = _chain(
+        "fact", dot(X, i, j), None,
+        (SOLVED, sum_over((c, d), K[i, j, c, d] * even(c, d)), "the derivative of the logarithm"),
+    )  # fmt: skip
+    law = _chain(
+        "result", dot(K, i, j, g, h), K,
+        (SOLVED, -sum_over((e, f), K[i, j, e, f] * sum_over((k, l, c, d),
+                 bent(e, f, k, l, c, d) * K[k, l, g, h] * dot(X, c, d))),
+         "the same equation as that of the logarithm's derivative, with another right side"),
+        (FACT, -sum_over((e, f), K[i, j, e, f] * sum_over((k, l, c, d, r, o),
+               bent(e, f, k, l, c, d) * K[k, l, g, h] * K[c, d, r, o] * even(r, o))), "what X′ is"),
+    )  # fmt: skip
+    return _law("second derivative of the logarithm", "e^X = S is differentiated twice, for S = (A + Aᵀ)/2.", (X, K),
+                again, value, law, assumptions=(Assumption(definite_part(A), None),))  # fmt: skip
 
 
 ALL: dict[str, Callable[[], ImplicitLaw]] = LAWS | {
@@ -275,4 +339,6 @@ ALL: dict[str, Callable[[], ImplicitLaw]] = LAWS | {
     "exponential": exponential,
     "square_root": square_root,
     "logarithm": logarithm,
+    "square_root_slope": square_root_slope,
+    "logarithm_slope": logarithm_slope,
 }

@@ -9,7 +9,7 @@ from sympy import Expr
 
 from derive.axes import Axis, Carried, Tensor
 from derive.simplify import cost
-from derive.terms import Algebra, Head, Letter, Poly, Writer
+from derive.terms import Algebra, Head, Letter, Poly, Writer, only
 
 from .search import Outcome, Sheet
 from .windows import solved
@@ -39,15 +39,19 @@ class Presentation:
             label = head.label if head.role == "adjoint" else _found_label(self.algebra, head)
             self.labels[head.id] = self._unique(label)
         autos = [h for h in self.outcome.forward if h.payload is None and h.role == "auto"]
-        for head in autos:
-            self.labels[head.id] = self._unique(_auto_label(self.algebra, head))
         sheets = {s.head.id for s in self.outcome.sheets}
+        for head in sorted(autos, key=lambda h: h.id not in sheets):  # what is told of has the first letters
+            self.labels[head.id] = self._unique(_auto_label(self.algebra, head))
         shown = [h for h in autos if h.id in sheets] if self.full else self._worth_naming(self._mentioned())
         self.places = tuple(places_in(self.algebra, self._displayed()))
         for head in self.places:
-            along = self.writer.letters_for(head.over)[head.over[head.payload]].name
+            along = self._over(head)[head.over[head.payload]].name
             self.labels[head.id] = self._unique(f"k_{along}" if len(head.over) > 1 else "k")
         self.shown = {h.id for h in (*self._always(), *shown, *self.places)}
+
+    def _over(self, head: Head) -> dict[Letter, Axis]:
+        """What the letters of a maximum are called."""
+        return self.writer.letters_for(sorted(head.over), self.names(head, head.slots), only(head.args[0]))
 
     def _always(self) -> list[Head]:
         """Names found, and those of an earlier pass that this one rests on."""
@@ -182,7 +186,8 @@ class Presentation:
         own = dict(zip(head.slots, declared, strict=bool(declared)))
         names = {**{a: axis for a, axis in own.items() if axis.name not in taken}, **extra}
         rest = [a for a in slots if a not in names]
-        return {**names, **self.writer.letters_for(rest, {a.name for a in names.values()})}
+        factors = only(head.definition) if head.kind == "name" else ()
+        return {**names, **self.writer.letters_for(rest, names, factors)}
 
     def tensor(self, head: Head) -> Tensor | None:
         """The tensor by which a name is printed, or None where it is written out."""

@@ -101,6 +101,7 @@ class Script:
             if after != reached:
                 steps.append(Step(law, reached, after, words, tuple(self._cite(c) for c in cites)))
                 reached = after
+                steps = _straight(steps)
         final = [(FACTOR, "common factors stand outside", self._write(sheet.value, names))]
         if kind == "result":
             final.append((WRITE_OUT, "names that are used once are written out", self.results[name].body))
@@ -128,3 +129,9 @@ class Script:
         if tensor is None or tensor.body is None:
             return None
         return Eq(tensor[tensor.axes], tensor.body, evaluate=False)
+
+
+def _straight(steps: list[Step]) -> list[Step]:
+    """Steps without those that lead back to where an earlier one had led."""
+    first = next(k for k, step in enumerate(steps) if step.after == steps[-1].after)
+    return steps[: first + 1]

@@ -29,6 +29,7 @@ from derive.axes import (
     BoolEntry,
     Delta,
     Entry,
+    MeanOver,
     PaddedBoolEntry,
     PaddedEntry,
     Reduction,
@@ -52,7 +53,7 @@ def solved(node: Basic, *, letters: bool = True) -> Basic:
     if isinstance(node, Reduction):
         body = solved(node.body, letters=letters)
         node = node if body is node.body else node.rebound(body, node.axes)
-        return _summed(node, letters) if isinstance(node, SumOver) else node
+        return _summed(node, letters) if isinstance(node, SumOver) else _unmeant(node)
     if isinstance(node, Where) and holds_at(node.args[0]) is not None:
         return solved(node.args[1 if holds_at(node.args[0]) else 2], letters=letters)
     return rebuilt(node, [solved(child, letters=letters) for child in node.args])
@@ -82,6 +83,17 @@ def _summed(node: SumOver, plain: bool) -> Basic:
     for condition in reversed(conditions):
         body = Where(condition, body, Integer(0))
     return _product([*outside, SumOver(body, *letters)] if letters else [body])
+
+
+def _unmeant(node: Reduction) -> Basic:
+    """A mean of sums whose conditions choose among its letters is no mean: (1/T) Σ_{b, t : y_bt = v}."""
+    if not isinstance(node, MeanOver) or not isinstance(node.body, SumOver):
+        return node
+    chosen = {a for f in _opened(node.body.body)[1] if isinstance(f, Delta) for a in free_axes(f)}
+    if not chosen & set(node.axes):
+        return node
+    count = Mul(*(a.size for a in node.axes))
+    return Mul(1 / count, SumOver(node.body.body, *node.body.axes, *node.axes), evaluate=False)
 
 
 def _product(factors: list[Any]) -> Any:
@@ -127,7 +139,8 @@ def _best(letters: list[Axis], factors: list[Expr], conditions: list[Basic]) -> 
                 continue
             rest = [f for f in factors if f is not window]
             inside = in_range(value, letter.size)
-            if not inside and not (_plainly(value) and not _picks(conditions, letter)):
+            barred = _barred(rest, letter) and bool(set(letters) & set(free_axes(value)))
+            if not inside and (not _plainly(value) or _picks(conditions, letter) or barred):
                 continue
             zero = inside or _reads(rest, letter)
             if not zero and (value.atoms(floor, Mod, Entry) or letter.size.has(floor)):
@@ -167,6 +180,11 @@ def _reads(factors: list[Expr], letter: Axis) -> bool:
     """
     entries = (zip(f.indices, f.tensor.axes, strict=True) for f in factors if isinstance(f, Entry))
     return any(index is letter and axis.size == letter.size for pairs in entries for index, axis in pairs)
+
+
+def _barred(factors: list[Expr], letter: Axis) -> bool:
+    """Whether an adjoint is read at the letter: what has a bar above it is not to have a tilde, too."""
+    return any(isinstance(f, Entry) and f.tensor.role == "adjoint" and letter in free_axes(f) for f in factors)
 
 
 def _plainly(value: Expr) -> bool:

@@ -237,7 +237,7 @@ def _trace(
         tuple(a for a in arguments.values() if isinstance(a, Scalar)),
         hyper(inputs, outputs, tuple(a for a in arguments.values() if isinstance(a, Size))),
         told_apart(outputs, set(arguments)),
-        tuple(tracing.assumptions),
+        tuple(dict.fromkeys(tracing.assumptions)),
         any_shape,
     )
 

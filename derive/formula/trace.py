@@ -99,13 +99,17 @@ def let(name: str, value: Any) -> Tensor:
 
 
 def assume(statement: Any, *, sample: Callable[..., Any] | None = None) -> None:
-    """State what holds of the inputs, as in `assume(equals(sum_over(c, t[b, c]), 1))`; steps that use it cite it."""
+    """State what holds of the inputs, as in `assume(equals(sum_over(c, t[b, c]), 1))`; steps that use it cite it.
+
+    `definite(A)` is two statements.
+    """
     tracing = CURRENT.get()
     if tracing is None:
         raise DeriveError("assume: only inside the body of a formula")
-    if not isinstance(statement, Relational):
-        raise DeriveError(f"assume: expected equals(a, b) or a comparison, given {statement!r}")
-    tracing.assumptions.append(Assumption(statement, sample))
+    for one in statement if isinstance(statement, tuple) else (statement,):
+        if not isinstance(one, Relational):
+            raise DeriveError(f"assume: expected equals(a, b) or a comparison, given {one!r}")
+        tracing.assumptions.append(Assumption(one, sample))
 
 
 def hyper(inputs: Iterable[Tensor], outputs: Iterable[Tensor], declared: tuple[Size, ...]) -> tuple[Size, ...]:

@@ -121,6 +121,19 @@ def _slopes(w: Walk, op: Op, args: Any) -> Array:
     return _done(w, SLOPES[op.attr] * Mul(*batch) * n**5, args, (*batch, n, n, n, n))
 
 
+def _curvature(w: Walk, op: Op, args: Any) -> Array:
+    """Two exponentials of matrices of three times the size, for each of a batch."""
+    *batch, n, _ = args[1].shape
+    return _done(w, 54 * PADE * Mul(*batch) * n**3, args, args[1].shape)
+
+
+def _curvatures(w: Walk, op: Op, args: Any) -> Array:
+    """The curvature along n² matrices, twice."""
+    (a,) = args
+    *batch, n, _ = a.shape
+    return _done(w, 54 * PADE * Mul(*batch) * n**7, args, (*batch, n, n, n, n, n, n))
+
+
 SLOPES = {"exponential_slope": 8 * PADE, "square_root_slope": SYMMETRIC_QR + 8, "logarithm_slope": SYMMETRIC_QR + 8}
 ROWS: dict[str, Row] = {
     "linalg.inverse": _inverse,
@@ -129,6 +142,7 @@ ROWS: dict[str, Row] = {
     "logdet": _factored(LU, 0),
     "linalg.cholesky": _factored(CHOLESKY, 2),
     "definite_factor": _factored(CHOLESKY, 2),
+    "symmetric_factor": _factored(CHOLESKY, 2),
     "definite_inverse": _factored(1 - CHOLESKY, 2),
     "definite_logdet": _diagonal,
     "definite_solve": _substituted,
@@ -150,4 +164,6 @@ ROWS: dict[str, Row] = {
     "logarithm": _factored(SYMMETRIC_QR + 2, 2),
     **{name: _slope(leading) for name, leading in SLOPES.items()},
     "slopes": _slopes,
+    "exponential_curvature": _curvature,
+    "curvatures": _curvatures,
 }

@@ -42,7 +42,7 @@ def triangle(node: Node) -> str:
     """Which triangle a matrix is, of Cholesky's factors and of R; "" of any other."""
     if node.op == "part" and node.args[0][0].op == "qr_factors":
         return "upper" if node.attr == 1 else ""
-    return "lower" if node.op in ("cholesky", "definite_factor") else ""
+    return "lower" if node.op in ("cholesky", "definite_factor", "symmetric_factor") else ""
 
 
 def several(nodes: Iterable[Node]) -> frozenset[Node]:
@@ -61,7 +61,8 @@ def _factors(g: Graph, node: Node) -> list[View]:
     """L of A = L Lᵀ, or what elimination makes of A: both factors in one array, and the order of the rows."""
     rows, columns = _sides(node)
     if node in g.definite:
-        return [g.make("definite_factor", [View(node, (rows, columns))], (rows, columns))]
+        kind = "symmetric_factor" if node.op == "input" else "definite_factor"
+        return [g.make(kind, [View(node, (rows, columns))], (rows, columns))]
     whole = g.make("lu_factors", [View(node, (rows, columns))], ())
     return [g.make("part", [whole], (rows, columns), attr=0), g.make("part", [whole], (rows,), attr=1, kind="int")]
 
@@ -111,7 +112,7 @@ class FactorCoder:
     def _asked_of_factors(self, node: Node) -> Op:
         return Op(node.op, tuple(self.operand(arg, labels) for arg, labels in node.args))
 
-    _definite_factor = _definite_solve = _definite_logdet = _definite_inverse = _asked_of_factors
+    _definite_factor = _symmetric_factor = _definite_solve = _definite_logdet = _definite_inverse = _asked_of_factors
     _lu_factors = _lu_logdet = _lu_inverse = _asked_of_factors
 
     def _triangular_solve(self, node: Node) -> Code:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from derive.axes import (
     Axis,
@@ -11,6 +12,7 @@ from derive.axes import (
     Eigenvalue,
     Eigenvector,
     Exponential,
+    ExponentialCurvature,
     ExponentialSlope,
     GeneralEigenvalue,
     GeneralEigenvector,
@@ -47,6 +49,7 @@ OPERATIONS: dict[type, str] = {
     SingularValue: "singular_values",
     Exponential: "exponential",
     ExponentialSlope: "exponential_slopes",
+    ExponentialCurvature: "exponential_curvatures",
     SquareRoot: "square_root",
     SquareRootSlope: "square_root_slopes",
     Logarithm: "logarithm",
@@ -61,14 +64,17 @@ PARTS: dict[type, tuple[str, int]] = {
     GeneralEigenvalue: ("eigenpairs", 0),
     GeneralEigenvector: ("eigenpairs", 1),
 }
-SLOPES = frozenset({"exponential_slopes", "square_root_slopes", "logarithm_slopes"})  # of four indices
+# Arrays of four indices and of six: pairs of the result, and of each matrix that they are taken along.
+SLOPES = {"exponential_slopes": 2, "square_root_slopes": 2, "logarithm_slopes": 2, "exponential_curvatures": 3}
+Pair = tuple[Axis, Axis]
 # The sides of the result: of the rows (0) and of the columns (1); else both in order.
 SIDES = {Inverse: (1, 0), SingularValue: (1,), RightVector: (1, 1), TriangularFactor: (1, 1)} | dict.fromkeys(
     (ExponentialSlope, SquareRootSlope, LogarithmSlope), (0, 1, 0, 1)
 )
+SIDES[ExponentialCurvature] = (0, 1, 0, 1, 0, 1)
 HELPERS = frozenset(  # which emitted modules bring along
     "logdet eigenvectors singular_vectors qr_factors eigenpairs exponential square_root logarithm "
-    "exponential_slope square_root_slope logarithm_slope".split()
+    "exponential_slope square_root_slope logarithm_slope exponential_curvature".split()
 )
 
 
@@ -151,38 +157,81 @@ def solved(g: Graph, m: Meets) -> View | None:
     return None
 
 
+class Use(NamedTuple):
+    """A slope along what it is summed with: for each pair of indices but the kept one, the factors that reach it."""
+
+    slope: View
+    kept: Pair
+    along: tuple[tuple[Pair, list[View]], ...]
+    far: list[View]
+    extra: tuple[Axis, ...]  # letters of the factors along that the result has, too: of many matrices
+
+
+def _uses(factors: list[View], left: list[Axis]) -> Iterator[Use]:
+    for slope in factors:
+        if slope.node.op not in SLOPES or len(set(slope.letters)) < len(slope.letters):
+            continue
+        others = [f for f in factors if f is not slope]
+        pairs = _pairs(slope)[1]
+        for kept in pairs:
+            along = tuple((pair, _near(pair, others, set(left) - {*slope.letters})) for pair in pairs if pair != kept)
+            near = [f for _, group in along for f in group]
+            letters = {a for f in near for a in f.letters}
+            groups = [{id(f) for f in group} for _, group in along]
+            apart = all(groups) and len(set().union(*groups)) == sum(map(len, groups))
+            if not apart or letters & set(kept) or not all(set(pair) <= set(left) for pair, _ in along):
+                continue
+            far = [f for f in others if not any(f is one for one in near)]
+            gone = {a for a in left if a not in (*slope.letters, *(b for f in far for b in f.letters))}
+            extra = tuple(a for a in dict.fromkeys(a for f in near for a in f.letters)
+                          if a not in gone and a not in slope.letters)  # fmt: skip
+            yield Use(slope, kept, along, far, extra)
+
+
+def _pairs(slope: View) -> tuple[tuple[Axis, ...], list[Pair]]:
+    """The letters of a batch, and those of the result and of each matrix that the slope is taken along."""
+    count = SLOPES[slope.node.op]
+    ends = slope.letters[-2 * count :]
+    return slope.letters[: -2 * count], [(ends[k], ends[k + 1]) for k in range(0, 2 * count, 2)]
+
+
+def _near(pair: Pair, others: list[View], summed: set[Axis]) -> list[View]:
+    """The factors that a pair of letters reaches, through whatever summed letters they share."""
+    reached = set(pair)
+    for _ in others:
+        reached |= {a for f in others if set(f.letters) & reached for a in f.letters if a in summed}
+    return [f for f in others if set(f.letters) & reached]
+
+
 def applied(g: Graph, factors: list[View], left: list[Axis], contracted: Contracted) -> View | None:
     """Σ_rc (∂f_ij/∂A_rc) E_rc is the derivative of f along E, and Σ_ij G_ij (∂f_ij/∂A_rc) that of f at Aᵀ along G.
 
-    So the slope, an array of four indices, is not made: all that it is summed with is brought together first.
+    So the slope, an array of four indices, is not made: all that it is summed with is brought together first. Of
+    ∂²f_ij/∂A_rc∂A_pq in the same way: Σ G_ij F_pq (…) is the second derivative at Aᵀ along G and Fᵀ.
     """
-    slope = next((f for f in factors if f.node.op in SLOPES and len(set(f.letters)) == len(f.letters)), None)
-    if slope is None:
+    use = min(_uses(factors, left), key=lambda use: len(use.extra), default=None)
+    if use is None:
         return None
-    *batch, i, j, r, c = slope.letters
-    others = [f for f in factors if f is not slope]
-    for pair, kept in (((r, c), (i, j)), ((i, j), (r, c))):
-        reached, summed = set(pair), set(left) - set(kept)
-        for _ in others:  # through whatever letters they share
-            reached |= {a for f in others if set(f.letters) & reached for a in f.letters if a in summed}
-        near = [f for f in others if set(f.letters) & reached]
-        far = [f for f in others if f not in near]
-        if not near or not set(pair) <= set(left) or {a for f in near for a in f.letters} & set(kept):
-            continue
-        own = [a for a in left if a not in (*slope.letters, *(b for f in far for b in f.letters))]
-        along = real(g, contracted(g, near, own, (*batch, *pair)))
-        extra = tuple(a for a in along.letters if a not in (*batch, *pair))
-        order = (*batch, *extra, *pair)
+    slope, kept, far = use.slope, use.kept, use.far
+    batch, pairs = _pairs(slope)
+    turned, given = kept != pairs[0], []
+    for k, (pair, near) in enumerate(use.along):
+        own = [a for a in left if a not in (*slope.letters, *use.extra, *(b for f in far for b in f.letters))]
+        summed = [a for a in own if any(a in f.letters for f in near)]
+        along = real(g, contracted(g, near, summed, (*batch, *pair)))
+        order = (*batch, *use.extra, *(pair[::-1] if turned and k else pair))
         if along.letters != order:
             along = g.make("permute" if set(along.letters) == set(order) else "broadcast", [along], order)
-        ((arg, _),) = slope.node.args
-        system = View(arg, (*batch, *(pair if pair == (r, c) else pair[::-1])))
-        if pair == (i, j):
-            system = g.make("permute", [system], (*batch, *pair))
-        made = g.make(slope.node.op.removesuffix("s"), [system, along], (*batch, *extra, *kept))
-        rest = [a for a in left if a not in (*pair, *own)]
-        return contracted(g, [made, *far], rest, (*batch, *kept)) if far or rest else made
-    return None
+        given.append(View(along.node, (*batch, *use.extra, *kept)))
+    ((arg, _),) = slope.node.args
+    mirrored = turned and slope.node.op.startswith("exponential")  # roots and logarithms are of symmetric matrices
+    system = View(arg, (*batch, *(kept[::-1] if mirrored else kept)))
+    if mirrored:
+        system = g.make("permute", [system], (*batch, *kept))
+    made = g.make(slope.node.op.removesuffix("s"), [system, *given], (*batch, *use.extra, *kept))
+    done = {a for pair, _ in use.along for a in pair}
+    rest = [a for a in left if a not in done and (a in made.letters or any(a in f.letters for f in far))]
+    return contracted(g, [made, *far], rest, (*batch, *kept)) if far or rest else made
 
 
 class MatrixCoder(factors.FactorCoder):
@@ -209,17 +258,21 @@ class MatrixCoder(factors.FactorCoder):
         code = turned(self.operand(arg, labels), labels, sorted(labels))
         return Op("slopes", (code,), node.op.removesuffix("s"))
 
+    def _exponential_curvatures(self, node: Node) -> Code:
+        ((arg, labels),) = node.args
+        return Op("curvatures", (turned(self.operand(arg, labels), labels, sorted(labels)),))
+
     _exponential_slopes = _square_root_slopes = _logarithm_slopes = _slopes
 
     def _slope(self, node: Node) -> Code:
         """A slope along a matrix, or along each of a batch, for which the function's own matrix is one."""
-        (a, first), (b, second) = node.args
-        matrix, along = self.operand(a, first), self.operand(b, second)
+        (_, first), (_, second), *_ = node.args
+        matrix, *along = (self.operand(arg, labels) for arg, labels in node.args)
         if 2 < len(first) < len(second):
             matrix = Op("expand", (matrix,), (*(k in first for k in second[:-2]), True, True))
-        return Op(node.op, (matrix, along))
+        return Op(node.op, (matrix, *along))
 
-    _exponential_slope = _square_root_slope = _logarithm_slope = _slope
+    _exponential_curvature = _exponential_slope = _square_root_slope = _logarithm_slope = _slope
 
     def _solve(self, node: Node) -> Code:
         (a, first), (b, second) = node.args

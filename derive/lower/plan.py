@@ -30,8 +30,8 @@ BARRIERS = (
         "inverse named_inverse determinant logdet cholesky eigenvalues eigenvectors solve "
         "singular_values singular_vectors qr_factors eigenpairs part "
         "exponential square_root logarithm exponential_slope square_root_slope logarithm_slope "
-        "exponential_slopes square_root_slopes logarithm_slopes "
-        "definite_factor definite_solve definite_logdet definite_inverse "
+        "exponential_slopes square_root_slopes logarithm_slopes exponential_curvature exponential_curvatures "
+        "definite_factor symmetric_factor definite_solve definite_logdet definite_inverse "
         "lu_factors lu_solve lu_logdet lu_inverse triangular_solve".split()
     )
     | frozenset("tensordot matvec copy broadcast stretch pad window split merge running gather scatter".split())

@@ -158,7 +158,9 @@ class _Elimination:
             rank = {letter: place for place, letter in enumerate(hint)}
             return r.graph.make("eye", (), sorted((a, b), key=lambda x: rank.get(x, len(rank))))
         for letter, index in ((a, b), (b, a)) if r.graph.in_place else ():
-            if isinstance(letter, Axis) and index.has(Tensor) and in_range(index, letter.size):
+            if not isinstance(letter, Axis) or letter in free_axes(index):  # [e = k[e]] is not one entry a row
+                continue
+            if index.has(Tensor) and in_range(index, letter.size):
                 return one_hot(r.graph, letter, integer(r, index, hint), hint)
         return compared(r, "equal", a, b, hint)
 

@@ -40,4 +40,5 @@ def explain_article(
     before, after = halves(story(derivation, traced, detail, summary))
     start = "\\begin{document}\n"
     preamble = PREAMBLE.replace(start, TIKZ + start) if between else PREAMBLE
-    return f"{preamble}\n{page.page(before)}\n{between}\n{page.page(after)}\n\\end{{document}}\n"
+    first, last = page.pages(before, after)
+    return f"{preamble}\n{first}\n{between}\n{last}\n\\end{{document}}\n"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, groupby
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 from derive.steps import Derivation
 
 from .article import halves
-from .pages import LatexPage, made, runs
+from .pages import LatexPage, runs
 from .prose import escaped
 from .story import Block, Display, Heading, Inputs, Told, Words, story
 from .style import LATEX
@@ -41,10 +41,13 @@ class Part:
 class BeamerPage(LatexPage):
     """Frames of a beamer presentation."""
 
-    def page(self, blocks: Iterable[Block]) -> str:
+    def block(self, block: Block) -> Any:
+        return list(self._parts(block))
+
+    def laid(self, blocks: Sequence[tuple[Block, Any]]) -> str:
         title, section, frames = "", "", list[str]()
         parts: list[Part] = []
-        for block, own in made(self.view, blocks, lambda block: list(self._parts(block))):
+        for block, own in blocks:
             if isinstance(block, Heading):
                 frames += self._frames(section or title, parts)
                 words, parts = self.words(block.words), []
@@ -149,5 +152,6 @@ def explain_beamer(
     page = BeamerPage(view_of(derivation, traced, LATEX, notation))
     before, after = halves(story(derivation, traced, detail))
     opening = f"\\title{{{escaped(derivation.title)}}}\n\\subtitle{{{escaped(summary)}}}\n\\date{{}}\n"
-    frames = [r"\begin{frame}", r"\titlepage", r"\end{frame}", page.page(before[1:]), between, page.page(after)]
+    first, last = page.pages(before[1:], after)
+    frames = [r"\begin{frame}", r"\titlepage", r"\end{frame}", first, between, last]
     return "\n".join([f"{SLIDES}{opening}\\begin{{document}}", *frames, "\\end{document}\n"])

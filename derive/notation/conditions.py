@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from sympy import And, Eq, Integer, S, StrictGreaterThan, StrictLessThan, expand
+from sympy import And, Eq, Integer, Mod, S, StrictGreaterThan, StrictLessThan, expand, floor
 from sympy.core.basic import Basic
 from sympy.core.relational import GreaterThan, LessThan, Relational
 
@@ -98,9 +98,13 @@ def same(first: Basic, second: Basic) -> bool:
 
 
 def equation(node: Basic, bound: Iterable[Axis] = ()) -> Basic:
-    """δ as an equation: a letter stands first, but below a sum what is summed does."""
+    """δ as an equation: a letter stands first, but below a sum what is summed does, and what is not stands alone."""
     left, right = node.args
     inner = set(bound)
+    if inner and len(outer := [a for a in free_axes(node) if a not in inner]) == 1 and not node.atoms(Entry):
+        value = expand(left - right)
+        if value.coeff(outer[0], 1) in (1, -1) and not value.has(floor, Mod):
+            left, right = expand(outer[0] - value.coeff(outer[0], 1) * value), outer[0]
     if inner:
         turned = not inner & set(free_axes(left))
     else:

@@ -14,7 +14,7 @@ from derive.steps import Derivation
 from .article import halves
 from .lines import broken, latex_width
 from .mathml import mathml, mixed
-from .pages import LatexPage, made
+from .pages import LatexPage
 from .sheet import STYLE
 from .story import Block, Heading, Inputs, Loss, Reason, Told, Words, story
 from .style import LATEX
@@ -32,8 +32,8 @@ class HtmlPage(LatexPage):
         super().__init__(view)
         self.below = below
 
-    def page(self, blocks: Iterable[Block]) -> str:
-        return "\n".join(source for _, source in made(self.view, blocks, self.block) if source) + "\n"
+    def laid(self, blocks: Sequence[tuple[Block, Any]]) -> str:
+        return "\n".join(source for _, source in blocks if source) + "\n"
 
     def block(self, block: Block) -> str:
         if isinstance(block, Heading):
@@ -142,7 +142,8 @@ def explain_html(
     """
     page = HtmlPage(view_of(derivation, traced, LATEX, notation))
     before, after = halves(story(derivation, traced, detail, summary))
-    body = f"<main>\n{page.page(before)}{between}{page.page(after)}</main>\n"
+    first, last = page.pages(before, after)
+    body = f"<main>\n{first}{between}{last}</main>\n"
     return document(f"{derivation.title}: the gradient derived", body)
 
 
@@ -157,4 +158,5 @@ def fragment_html(
     """The definition, and the steps after it, for a page with a title of its own; headings begin at h2 + `below`."""
     page = HtmlPage(view_of(derivation, traced, LATEX, notation), below)
     before, after = halves(story(derivation, traced, detail))
-    return page.page(before[2:]), page.page(after)  # without the title and the word Definition
+    first, last = page.pages(before[2:], after)  # without the title and the word Definition
+    return first, last

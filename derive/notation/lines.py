@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable
+from functools import lru_cache
 
 _FIRST, _DEPTHS = 0xE000, 40
 _MARKS = re.compile(f"[{chr(_FIRST)}-{chr(_FIRST + 3 * _DEPTHS + 8)}]")
@@ -17,6 +18,7 @@ _DEEPER = {_FIRST + rank: _FIRST + rank + 3 for rank in range(3 * _DEPTHS)}
 AT_SUM = chr(_FIRST)
 AT_ENTRYWISE = chr(_FIRST + 2)  # before ⊙, which holds together more than a sum, and less than a product
 AT_PRODUCT = chr(_FIRST + 4)  # after the sums one parenthesis further in, before those two further in
+OUTERMOST = AT_ENTRYWISE  # no bracket stands around these
 AT_CONDITION = chr(_FIRST + 5)  # between the conditions below a Σ
 
 
@@ -37,10 +39,18 @@ def unmarked(source: str) -> str:
 
 def broken(source: str, width: Callable[[str], float], limit: float, times: str) -> list[str]:
     """`source` as lines no wider than `limit`, where its marks allow; `times` opens a line after a broken product."""
-    marks = _MARKS.findall(source)
+    marks = sorted(set(_MARKS.findall(source)))
     if not marks or width(unmarked(source)) <= limit:
         return [unmarked(source).strip()]
-    mark = min(marks)
+    lines = _broken_at(marks[0], source, width, limit, times)
+    if marks[0] <= OUTERMOST or len(marks) == 1 or len(lines) == 2:
+        return lines
+    ways = (lines, _broken_at(marks[1], source, width, limit, times))  # of two, the one with fewer lines
+    return min(ways, key=lambda way: (sum(width(line) > limit for line in way), len(way)))
+
+
+def _broken_at(mark: str, source: str, width: Callable[[str], float], limit: float, times: str) -> list[str]:
+    """Broken at one mark where it must be, and then at those further in."""
     opening = times if (ord(mark) - _FIRST) % 3 == 1 else ""
     first, *parts = source.split(mark)
     lines: list[str] = []
@@ -92,6 +102,7 @@ _FRACTIONS = {r"\frac": 1.0, r"\tfrac": 0.75}
 _OPERATORS = {r"\sum": 1.6, r"\prod": 1.4, r"\max": 2.0, r"\min": 2.0}
 
 
+@lru_cache(maxsize=20000)
 def latex_width(source: str) -> float:
     """The width of LaTeX mathematics in em, estimated from above."""
     return _Measure(source).run("")

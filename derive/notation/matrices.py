@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from derive.axes import (
     Eigenvector,
     Entry,
     Exponential,
+    ExponentialCurvature,
     ExponentialSlope,
     GeneralEigenvalue,
     GeneralEigenvector,
@@ -32,6 +34,8 @@ from derive.axes import (
 )
 
 from .lines import unmarked
+from .mirrors import Mirror
+from .names import Key, key_of
 from .style import Piece
 from .table import ATOM, MUL, POW
 
@@ -65,6 +69,7 @@ FUNCTIONS: dict[type, MatrixRow] = {
     GeneralEigenvector: MatrixRow("X({0})", "X({0})"),
     Exponential: MatrixRow("exp({0})", r"\operatorname{{exp}}({0})"),
     ExponentialSlope: MatrixRow("exp′({0})", r"\operatorname{{exp}}'({0})"),
+    ExponentialCurvature: MatrixRow("exp″({0})", r"\operatorname{{exp}}''({0})"),
     SquareRoot: MatrixRow("sqrt({0})", r"\operatorname{{sqrt}}({0})"),
     SquareRootSlope: MatrixRow("sqrt′({0})", r"\operatorname{{sqrt}}'({0})"),
     Logarithm: MatrixRow("log({0})", r"\operatorname{{log}}({0})"),
@@ -106,6 +111,8 @@ def _matrix(printer: Printer, node: MatrixFunction) -> tuple[Piece, bool]:
         *batch, _, _ = entry.indices
         indices, units = printer._indices(batch)
         inside = printer.style.entry(printer.glyph_of(entry.tensor), indices, units)
+        if mirrored(entry, printer.names.mirrors):
+            return inside, False
         sym = r"\operatorname{sym} " if printer.style.is_latex else "sym "
         return Piece(sym + unmarked(inside.source), MUL, tall=inside.tall), False
     if isinstance(node.body, Entry) and {rows, columns} == set(node.body.indices[-2:]):
@@ -115,6 +122,12 @@ def _matrix(printer: Printer, node: MatrixFunction) -> tuple[Piece, bool]:
     if isinstance(node.body, MatrixFunction) and node.body.at in ((rows, columns), (columns, rows)):
         return _whole(printer, node.body)[1], node.body.at != (rows, columns)
     return _bracketed(printer, node), False
+
+
+def mirrored(entry: Entry, known: Mapping[Key, Mirror]) -> bool:
+    """Whether (A + Aᵀ)/2 is A itself."""
+    p, q, sign = known.get(key_of(entry.tensor), (0, 0, 0))
+    return sign == 1 and (p, q) == (entry.tensor.ndim - 2, entry.tensor.ndim - 1)
 
 
 def symmetric_part(node: MatrixFunction) -> Entry | None:

@@ -277,8 +277,8 @@ class Matrices(MatrixEntries):
         return Factor(Piece(name + self.style.paren(inside).source, tall=max(1, inside.tall)))
 
     def _power(self, node: sympy.Pow, letters: tuple[Axis, ...]) -> Factor:
-        exponent = number_of(node.args[1])
-        if exponent is None:
+        exponent = number_of(node.args[1]) or node.args[1]
+        if letters_of(exponent):
             raise NoMatrixForm
         base = self._array(node.args[0], letters)
         if exponent == Rational(1, 2):
@@ -289,8 +289,9 @@ class Matrices(MatrixEntries):
             return self._called(named.source, node.args[0].args, letters)
         if not letters:
             return Factor(self.style.power(base, self.scalars._exponent(exponent)))
-        shown = self.scalars._exponent(exponent).source
-        shown = shown if self.style.is_latex or "/" not in shown else f"({shown})"
+        power = self.scalars._exponent(exponent)
+        plain = power.level > MUL or (self.style.is_latex and power.level == MUL)
+        shown = (power if plain else self.style.paren(power)).source
         raised = Piece(rf"\odot {shown}" if self.style.is_latex else f"⊙{shown}")
         return Factor(self.style.power(base, raised), square_of=base if exponent == 2 else None)
 

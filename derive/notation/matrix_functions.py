@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from derive.axes import Axis, Inverse, MatrixFunction, free_axes
 
-from .matrices import FUNCTIONS, INVERSE_TRANSPOSE, symmetric_part
+from .matrices import FUNCTIONS, INVERSE_TRANSPOSE, mirrored, symmetric_part
 from .network import Factor, NoMatrixForm
 from .style import Piece
 from .table import ATOM, MUL
@@ -43,5 +43,7 @@ def _inside(matrices: Matrices, node: MatrixFunction) -> Piece:
     entry = symmetric_part(node)
     if entry is None:
         return matrices._array(node.body, node.axes)
+    if mirrored(entry, matrices.names.mirrors):
+        return matrices._array(entry, entry.indices)
     sym = r"\operatorname{sym} " if matrices.style.is_latex else "sym "
     return Piece(sym + matrices._array(entry, entry.indices).source, MUL)

@@ -7,19 +7,35 @@ in which factors, terms and bound letters have one order; what that form misses 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from itertools import combinations
+from itertools import combinations, permutations
 from typing import Any
 
 import sympy
 from sympy import Eq, Expr
 from sympy.core.basic import Basic
 
-from derive.axes import Axis, Delta, Entry, Inverse, MatrixFunction, MeanOver, Reduction, SumOver, Tensor, rename
+from derive.axes import (
+    Axis,
+    Delta,
+    Entry,
+    Exponential,
+    Inverse,
+    Logarithm,
+    MatrixFunction,
+    MeanOver,
+    Reduction,
+    SquareRoot,
+    SumOver,
+    Tensor,
+    rename,
+)
 
 from .names import Key, key_of
 
 Mirror = tuple[int, int, int]  # which two axes of a tensor may change places, and the sign that this brings
 Form = tuple[int, Any]  # ±1, and what is left
+LIKEWISE = (Inverse, Exponential, SquareRoot, Logarithm)  # of a symmetric matrix they are symmetric
+MOST_SUMMED = 3  # letters of one sum that are put in every order
 EVEN = (sympy.Abs, sympy.cos, sympy.cosh)
 ODD = (sympy.sin, sympy.tanh, sympy.erf, sympy.atan, sympy.sinh)
 
@@ -100,14 +116,15 @@ def _entry(node: Entry, known: Mapping[Key, Mirror], bound: tuple[Axis, ...]) ->
 
 
 def _binder(node: Any, known: Mapping[Key, Mirror], bound: tuple[Axis, ...]) -> Form:
-    """A sum, which takes on its body's sign, or a function of a matrix; the inverse of a symmetric one is symmetric."""
-    sign, body = _form(node.body, known, (*bound, *node.axes))
+    """A sum, which takes on its body's sign, or a function of a matrix; that of a symmetric one may be symmetric."""
+    linear = isinstance(node, (SumOver, MeanOver))
+    orders = permutations(node.axes) if linear and len(node.axes) <= MOST_SUMMED else [node.axes]
+    forms = [(*_form(node.body, known, (*bound, *axes)), repr([axis.size for axis in axes])) for axes in orders]
+    sign, body, sizes = min(forms, key=lambda form: repr(form[1:]))
     at = [_form(index, known, bound) for index in node.at]
-    if isinstance(node, Inverse):
+    if isinstance(node, LIKEWISE):
         row, column = node.axes
         at = sorted(at, key=repr) if parity(node.body, row, column, known) == 1 else at
-    linear = isinstance(node, (SumOver, MeanOver))
-    sizes = repr([axis.size for axis in node.axes])
     return sign if linear else 1, (type(node).__name__, body if linear else (sign, body), sizes, *at)
 
 

@@ -247,7 +247,8 @@ class Network:
             products = ((*transposed(a), *b) for a, b in (plain, plain[::-1]))
             return forms.piece(min(products, key=turns))
         if len(weights) == 1 or not plain:
-            return forms.piece((*transposed((forms.ones,)), *forms.vector(weights)))
+            product = (*transposed((forms.ones,)), *forms.vector(weights))
+            return forms.piece(min(product, transposed(product), key=turns))
         rest = list(weights)
         rest.remove(Weight(plain[0]))
         return forms.piece((*transposed(plain[0]), *forms.vector(rest)))

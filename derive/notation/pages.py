@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import groupby
-from typing import TypeVar
+from itertools import chain, groupby, islice
+from typing import Any, TypeVar
 
 from sympy.core.basic import Basic
 
@@ -41,14 +42,35 @@ def made(view: View, blocks: Iterable[Block], make: Callable[[Block], T]) -> lis
     return [(block, found[k] if k in found else make(block)) for k, block in enumerate(given)]
 
 
-class TextPage:
+class Page(ABC):
+    """A document, or the parts of one: what one part prints the inputs explain in another."""
+
+    view: View
+
+    @abstractmethod
+    def block(self, block: Block) -> Any:
+        """What is made of one block."""
+
+    def laid(self, blocks: Sequence[tuple[Block, Any]]) -> str:
+        """The blocks one after the other."""
+        return "\n\n".join(source for _, source in blocks if source) + "\n"
+
+    def page(self, blocks: Iterable[Block]) -> str:
+        """A whole document."""
+        return self.pages(blocks)[0]
+
+    def pages(self, *parts: Iterable[Block]) -> list[str]:
+        """The parts of a document, between which something else may stand."""
+        given = [list(part) for part in parts]
+        found = iter(made(self.view, chain(*given), self.block))
+        return [self.laid(list(islice(found, len(part)))) for part in given]
+
+
+class TextPage(Page):
     """Unicode for a terminal of `width` columns."""
 
     def __init__(self, view: View, width: int) -> None:
         self.view, self.width = view, width
-
-    def page(self, blocks: Iterable[Block]) -> str:
-        return "\n\n".join(source for _, source in made(self.view, blocks, self.block) if source) + "\n"
 
     def block(self, block: Block) -> str:
         if isinstance(block, Heading):
@@ -113,7 +135,7 @@ class TextPage:
                 yield self._wrapped(f"[{'; '.join(said)}]", "        ")
 
 
-class LatexPage:
+class LatexPage(Page):
     """LaTeX with amsmath: sections, align* for chains."""
 
     spaced = True  # a paragraph with a long formula may have wide spaces rather than a line past the margin
@@ -121,9 +143,9 @@ class LatexPage:
     def __init__(self, view: View) -> None:
         self.view = view
 
-    def page(self, blocks: Iterable[Block]) -> str:
+    def laid(self, blocks: Sequence[tuple[Block, Any]]) -> str:
         source = ""
-        for block, own in made(self.view, blocks, self.block):
+        for block, own in blocks:
             between = "\n" if isinstance(block, (Display, Inputs)) else "\n\n"  # no empty paragraph above a display
             source += (between if source else "") + own
         return source + "\n"
@@ -271,8 +293,8 @@ class MarkdownPage(LatexPage):
 
     spaced = False
 
-    def page(self, blocks: Iterable[Block]) -> str:
-        return "\n\n".join(source for _, source in made(self.view, blocks, self.block) if source) + "\n"
+    def laid(self, blocks: Sequence[tuple[Block, Any]]) -> str:
+        return Page.laid(self, blocks)
 
     def block(self, block: Block) -> str:
         if isinstance(block, Heading):

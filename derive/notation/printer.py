@@ -185,7 +185,7 @@ class Printer:
         return self.style.entry(Glyph("δ", r"\delta"), indices, units)
 
     def _bracket(self, condition: Basic) -> Piece:
-        inside = deeper(self.show(condition).source)
+        inside = deeper(deeper(self.show(condition).source))  # a line breaks between factors before
         return Piece(rf"\mathbf{{1}}[{inside}]" if self.style.is_latex else f"[{inside}]")
 
     def _where(self, node: Basic) -> Piece:
@@ -270,7 +270,8 @@ class Printer:
 
     def _called(self, name: str, arguments: Sequence[Basic]) -> Piece:
         shown = [self.show(argument) for argument in arguments]
-        inside = Piece(", ".join(piece.source for piece in shown), tall=max(piece.tall for piece in shown))
+        source = deeper(", ".join(piece.source for piece in shown))  # a line breaks between factors first
+        inside = Piece(source, tall=max(piece.tall for piece in shown))
         enclosed = self.style.paren(inside)
         return Piece(name + enclosed.source, tall=max(1, inside.tall))
 

@@ -61,11 +61,12 @@ def story(derivation: Derivation, subject: Told, detail: str, summary: str = "")
 
 
 def _restated(equation: Equation, given: Mapping[str, Basic | None], detail: str) -> bool:
-    """Whether a definition is given already, and with the new names no shorter."""
+    """Whether a definition is given already, and with the new names no shorter; one telling is enough in brief."""
     if equation.kind != "definition" or equation.tensor.name not in given:
         return False
     body = given[equation.tensor.name]
-    return not equation.steps or (detail == "normal" and body is not None and _nodes(equation.result) > _nodes(body))
+    longer = detail == "normal" and body is not None and _nodes(equation.result) > _nodes(body)
+    return detail == "brief" or not equation.steps or longer
 
 
 def _nodes(node: Basic) -> int:
@@ -274,7 +275,7 @@ def _used(equations: Sequence[Equation]) -> list[Equation]:
                 named[tensor.name] = Equation("found", target, tensor, (Step("name", target, tensor.body),))
             if tensor.name in named:
                 used[tensor.name] = named[tensor.name]
-                stack.append(used[tensor.name].result)
+                stack += [used[tensor.name].result, used[tensor.name].target]
     return [e for name, e in named.items() if name in used]
 
 

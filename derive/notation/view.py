@@ -334,8 +334,10 @@ def _moved(line: Line, entry: Entry) -> Basic:
     return SumOver(term, *entry.indices) if entry.indices else term
 
 
-def view_of(derivation: Derivation, subject: Told, style: Style, notation: str | Notation) -> View:
-    """The view of a whole document: names told apart over everything it prints."""
+def view_of(
+    derivation: Derivation, subject: Told, style: Style, notation: str | Notation, beside: Iterable[Basic] = ()
+) -> View:
+    """The view of a whole document: names told apart over everything it prints, and what is printed beside it."""
     derivation, subject = retold(derivation, subject)
     derivation = completed(derivation)
     defined = subject.definitions
@@ -345,7 +347,7 @@ def view_of(derivation: Derivation, subject: Told, style: Style, notation: str |
     bodies = [t.body for t in defined if t.body is not None]
     stated = [a.statement for a in subject.assumptions]
     names = Names.of(
-        [*subject.scalars, *subject.sizes, *bodies, *stated, *expressions_in(derivation)],
+        [*subject.scalars, *subject.sizes, *bodies, *stated, *expressions_in(derivation), *beside],
         letters,
         tensors,
         chosen(notation),
@@ -355,9 +357,8 @@ def view_of(derivation: Derivation, subject: Told, style: Style, notation: str |
     samples = next((axes[0] for axes in inner if len(axes) == 2), None)
     order = tuple(dict.fromkeys([*(a for t in subject.outputs for a in t.axes), *letters]))
     names = replace(names, order=order, samples=samples, recurs=isinstance(subject, Subject))
-    if names.choice.by_matrices:
-        named = definitions([*bodies, *expressions_in(derivation), *(t[t.axes] for t in defined)])
-        names = replace(names, mirrors=mirrors(named, stated))
+    rests = [*bodies, *expressions_in(derivation), *(t[t.axes] for t in defined)] if names.choice.by_matrices else []
+    names = replace(names, mirrors=mirrors(definitions(rests), stated))
     return View(names, style, derivation.of, subject.sizes, _kinds([*bodies, *expressions_in(derivation)]))
 
 

@@ -14,6 +14,7 @@ from derive.axes import (
     Eigenvalue,
     Eigenvector,
     Exponential,
+    ExponentialCurvature,
     ExponentialSlope,
     GeneralEigenvalue,
     GeneralEigenvector,
@@ -103,10 +104,10 @@ def _general(which: int) -> Callable[[Matrices], Matrices]:
 
 
 def exponential(matrix: Matrices) -> Matrices:
-    """e^A = (e^{A/2ˢ})^{2ˢ}, the inner one by its series."""
-    squarings = max(0, int(np.ceil(np.log2(max(np.abs(matrix).sum(axis=0).max(), 1e-300)))) + 4)
+    """e^A = (e^{A/2ˢ})^{2ˢ}, the inner one by its series; of one matrix, or of each of an array."""
+    squarings = max(0, int(np.ceil(np.log2(max(np.abs(matrix).sum(axis=-2).max(), 1e-300)))) + 4)
     small = matrix / 2.0**squarings
-    term = total = np.eye(len(matrix))
+    term = total = np.eye(matrix.shape[-1])
     for k in range(1, 20):
         term = term @ small / k
         total = total + term
@@ -133,12 +134,20 @@ root, logarithm = _function(np.sqrt), _function(np.log)
 def _exponential_slope(matrix: Matrices) -> Matrices:
     """For every E of one entry 1, the corner of e^[[A, E], [0, A]]: in powers of the blocks it is what A′ = E moves."""
     n = len(matrix)
-    found = np.empty((n, n, n, n))
-    for r, c in np.ndindex(n, n):
-        blocks: Matrices = np.kron(np.eye(2), matrix).astype(float)
-        blocks[r, n + c] = 1
-        found[:, :, r, c] = exponential(blocks)[:n, n:]
-    return found
+    r, c = np.indices((n, n))
+    blocks = np.tile(np.kron(np.eye(2), matrix), (n, n, 1, 1))
+    blocks[r, c, r, n + c] = 1
+    return exponential(blocks)[..., :n, n:].transpose(2, 3, 0, 1)
+
+
+def _exponential_curvature(matrix: Matrices) -> Matrices:
+    """For every E and F of one entry 1, the corner of e^[[A, E, 0], [0, A, F], [0, 0, A]], and with both exchanged."""
+    n = len(matrix)
+    r, c, p, q = np.indices((n, n, n, n))
+    blocks = np.tile(np.kron(np.eye(3), matrix), (n, n, n, n, 1, 1))
+    blocks[r, c, p, q, r, n + c] = blocks[r, c, p, q, n + p, 2 * n + q] = 1
+    corner = exponential(blocks)[..., :n, 2 * n :].transpose(4, 5, 0, 1, 2, 3)
+    return corner + corner.transpose(0, 1, 4, 5, 2, 3)
 
 
 def _root_slope(matrix: Matrices) -> Matrices:
@@ -175,6 +184,7 @@ MATRICES: Mapping[type, Callable[[Matrices], Matrices]] = {
     GeneralEigenvector: _failing(_general(1), "nn"),
     Exponential: _failing(exponential, "nn"),
     ExponentialSlope: _failing(_exponential_slope, "nnnn"),
+    ExponentialCurvature: _failing(_exponential_curvature, "nnnnnn"),
     SquareRoot: _failing(root, "nn"),
     SquareRootSlope: _failing(_root_slope, "nnnn"),
     Logarithm: _failing(logarithm, "nn"),

@@ -50,10 +50,11 @@ class Binders(Names):
         ranges, conditions = self.ranged(relations, letters, bool(sup))
         if sup:
             ranges = self.upper(ranges, sup, start)
-        before = set(self.letters)
+        before, outer = set(self.letters), self.running
         self.letters |= letters
+        self.running = outer | letters
         body = self.body(kind)
-        self.letters = before
+        self.letters, self.running = before, outer
         self.reach(kind, body, letters, start)
         return Big(start.column, kind, ranges, conditions, body)
 
@@ -89,6 +90,7 @@ class Binders(Names):
             group = group[2:-1]
             if not group:
                 raise LatexError("\\substack needs letters or conditions in braces", start.column)
+        group = _dotted(group)
         parts: list[list[Token]] = [[]]
         depth = 0
         for token in group:
@@ -170,7 +172,7 @@ class Binders(Names):
                                  f"or give "
                                  f"the formula a left-hand side with {new[1]}", start.column)  # fmt: skip
             letters |= set(new)
-        if not letters and any(isinstance(one, Name) for one in found):
+        if not letters and any(used(one) & self.scope.names.keys() for one in found):
             what = "an expectation" if start.text in ("mathbb", "hat", "E") else "a minimum, a maximum or a sum"
             raise LatexError(f"{what} over a variable that is declared is not read: give what stands after it, or "
                              f"letters of its axes", start.column)  # fmt: skip
@@ -220,6 +222,19 @@ class Binders(Names):
         limit.limiting = True
         high = limit.whole()
         return tuple(Range(r.column, r.letter, one.low, high) for r in ranges)  # i, j = 1 … n limits both
+
+
+def _dotted(group: list[Token]) -> list[Token]:
+    """i = 1, \\dots, n as 1 ≤ i ≤ n."""
+    texts = [t.text for t in group]
+    if texts[1:2] != ["="] or "dots" not in texts or group[2].kind not in ("number", "letter"):
+        return group
+    place = texts.index("dots")
+    if any(t not in (",", texts[2], "2") for t in texts[2:place]) or place == len(texts) - 1:
+        return group
+    high = group[place + 2 :] if texts[place + 1] == "," else group[place + 1 :]
+    below = Token("symbol", "<=", group[1].column)
+    return [group[2], below, group[0], below, *high]
 
 
 def _letter(node: Node) -> str:

@@ -39,7 +39,10 @@ def named_axes(axes: Iterable[Axis], letters: Letters, taken: Iterable[str] = ()
     """For each slot the letter a reader expects: its own, or with a number where that is taken."""
     used, found = set(taken), {}
     for slot in axes:
-        base = letters.preferred.get(slot.name, slot.name).replace("'", "")
+        base = letters.preferred.get(slot.name, slot.name).replace("'", "").replace("lambda", "lam")
+        declared = letters.scope.axes.get(base)
+        if declared is not None and declared.size != slot.size and (other := letters.scope.sized(slot.size)):
+            base = other.name  # 𝐈 x runs along the axis of x, whatever letter the length had before
         found[slot] = Axis(_free(base, used), slot.size)
         used.add(found[slot].name)
     return found
@@ -117,7 +120,7 @@ def formula_of(name: str, outputs: tuple[Tensor, ...], scope: Scope, doc: str) -
     names = {t.name for t in inputs} | {str(s) for s in scalars}
     renamed = told_apart(outputs, names)
     sizes = hyper(inputs, renamed, ())
-    assumed = (*_assumed(scope, {*inputs, *scalars}), *_tall(renamed))
+    assumed = (*dict.fromkeys(_assumed(scope, {*inputs, *scalars})), *_tall(renamed))
     traced = Traced(name, inputs, tuple(scalars), sizes, renamed, assumed)
     parameters = (
         *(Parameter(t.name, "tensor", TensorType(t.axes, t.dtype, bound=t.bound)) for t in inputs),
@@ -146,7 +149,7 @@ def _assumed(scope: Scope, used: set[Any]) -> Iterator[Assumption]:
         if tensor is not None and "symmetric" in one.flags and one.rank == 2:
             yield Assumption(equals(entry, tensor[tensor.axes[::-1]]))
         if tensor is not None and "definite" in one.flags and one.rank == 2:
-            yield Assumption(_definite(tensor))
+            yield from map(Assumption, _definite(tensor))
 
 
 def _tall(outputs: tuple[Tensor, ...]) -> Iterator[Assumption]:

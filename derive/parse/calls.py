@@ -191,13 +191,23 @@ def _abstract(meaning: Any, node: Call) -> Value:
     for value, argument in zip(given, node.arguments, strict=True):
         if value.rank and name == "E":
             raise LatexError("E of an array: write \\operatorname{mean}(x), or \\mathbb{E}_i[x_i]", argument.column)
-        if value.rank and not (acts and len(given) == 1):
+        if value.rank and not acts:
             raise LatexUnsupported(f"the abstract function {name} of {value.shape}: give it numbers, or declare "
                                    f"{name}: elementwise", argument.column)  # fmt: skip
-    made: Expr = Unknown.of(name, *[value.body for value in given])
+    shape = max(given, key=lambda value: value.rank)
+    bodies = [_beside(shape, value, argument) for value, argument in zip(given, node.arguments, strict=True)]
+    made: Expr = Unknown.of(name, *bodies)
     for _ in range(len(node.function) - len(name)):
-        made = Slope(made, given[0].body)
-    return Value(made, given[0].axes, given[0].turn)
+        made = Slope(made, bodies[0])
+    return Value(made, shape.axes, shape.turn)
+
+
+def _beside(shape: Value, value: Value, argument: Node) -> Expr:
+    """The entry of an argument at the axes of the largest one; a number is the same everywhere."""
+    if value.rank == 0 or value is shape:
+        return value.body
+    _, other = products.together(shape, value, ",", argument.column, entrywise=True)
+    return other.over(shape.axes)
 
 
 def _square(meaning: Any, node: Call) -> Value:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from derive.axes import Axis, Tensor
 from derive.formula import Traced
@@ -13,8 +13,9 @@ from .errors import LatexError
 from .operands import Operands
 from .reading import Document, evaluated
 from .scope import Declared, Scope, key_of, label_of, stem_of
-from .statements import Line, lines_of, read_line, top_level
+from .statements import Line, in_order, lines_of, read_line, top_level
 from .tokens import Token
+from .tree import At, Name
 
 DERIVATIVE = ("nabla", "frac", "dfrac", "tfrac")
 
@@ -45,8 +46,10 @@ def claims_of(text: str, scope: Scope, variable: str) -> list[Claimed]:
     document = Document(scope, {}, set())
     found: list[Claimed] = []
     try:
-        for number, part in enumerate(lines_of(text), 1):
-            found += _line(part, document, variable, number, text)
+        parts = lines_of(text)
+        numbers = {id(part): number for number, part in enumerate(parts, 1)}
+        for part in in_order(parts, scope):
+            found += _line(part, document, variable, numbers[id(part)], text)
     except RecursionError:
         raise LatexError("the claim is nested too deep") from None
     if not found:
@@ -57,7 +60,7 @@ def claims_of(text: str, scope: Scope, variable: str) -> list[Claimed]:
 def _line(part: list[Token], document: Document, variable: str, number: int, text: str) -> Iterator[Claimed]:
     part, letters, claims = _left(part, variable)
     if not claims:
-        line = read_line(part, document.scope)
+        line = _again(read_line(part, document.scope), part, document)
         if line.target is not None:
             _define(line, document)
             return
@@ -65,6 +68,21 @@ def _line(part: list[Token], document: Document, variable: str, number: int, tex
             raise LatexError("an equation between known sides is no claim about the derivative", line.column)
     for piece in _pieces(part):
         yield _claimed(piece, document, letters, number, text, _shape(document.scope, variable))
+
+
+def _again(line: Line, part: list[Token], document: Document) -> Line:
+    """A definition of a name that the formula defines, too: the claim says itself what it means by it."""
+    left = line.sides[0].base if isinstance(line.sides[0], At) else line.sides[0]
+    if line.target is not None or len(line.sides) != 2 or not isinstance(left, Name) or left.key in document.defined:
+        return line
+    tensor = document.scope.names[left.key].tensor
+    if tensor is None or tensor.body is None:
+        return line
+    names = {key: one for key, one in document.scope.names.items() if key != left.key}
+    again = read_line(part, replace(document.scope, names=names))
+    if again.target is not None:
+        document.scope = replace(document.scope, names=names)
+    return again
 
 
 def _shape(scope: Scope, variable: str) -> tuple[Axis, ...]:
@@ -120,6 +138,7 @@ def _define(line: Line, document: Document) -> None:
     tensor = made.tensors[-1]
     if made.key in document.scope.names:
         raise LatexError(f"{tensor.name} is defined twice", line.column)
+    document.defined[made.key] = tensor
     document.scope = document.scope.with_(Declared(made.key, tensor.name, "tensor", tensor, flags=made.flags))
 
 

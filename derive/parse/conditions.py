@@ -53,6 +53,9 @@ class Conditions:
         found: list[Basic] = []
         shape = Value(Integer(0))
         for left, sign, right in zip(node.items, node.signs, node.items[1:], strict=False):
+            if sign == "in":
+                raise LatexError("the set behind \\in is not declared: declare it as a mask, as in where='S: n mask', "
+                                 "or write the range of the letter", node.column)  # fmt: skip
             if sign not in RELATIONS:
                 raise LatexError(f"{sign} is no condition that is read here", node.column)
             one, two = products.together(self.value(left), self.value(right), sign, node.column, entrywise=True)

@@ -67,7 +67,11 @@ class Functions(Grammar):
         end = self.closing(self.place)
         inner = self.tokens[self.place + 1 : end] if end is not None else []
         alone = stem_of(inner)
-        if stem in FUNCTIONAL or (alone is not None and alone[1] == len(inner)) or any(t.text in ",;|" for t in inner):
+        if (
+            stem.split("_")[0] in FUNCTIONAL
+            or (alone is not None and alone[1] == len(inner))
+            or any(t.text in ",;|" for t in inner)
+        ):
             raise LatexError(f"two readings: \\{stem} times a bracket, or of it: declare it, as in where='{stem}: "
                              f"function' or '{stem}: scalar'", start.column)  # fmt: skip
 
@@ -82,7 +86,7 @@ class Functions(Grammar):
                                  f"more brackets", self.now.column)  # fmt: skip
         else:
             found = Call(start.column, name, (self.bare_argument(name),))
-        return found if power is None else Power(start.column, found, power)
+        return found if power is None else Power(start.column, found, power, name in ELEMENTWISE)
 
     def clear(self) -> bool:
         """Whether a superscript after f(x) has one reading: a transpose, or a power entry by entry."""

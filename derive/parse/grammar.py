@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from .errors import LatexError
 from .scope import Scope
 from .tokens import ACCENTS, STYLES, Token
-from .tree import Binary, Indicator, Logic, Minus, Node, Relation
+from .tree import Binary, Indicator, Logic, Minus, Node, Reach, Relation
 
 OVER, OR, AND, RELATION, SUM, BODY, KRONECKER, PRODUCT, FACTOR = 2, 4, 5, 10, 20, 25, 27, 30, 40
 
@@ -33,6 +33,7 @@ class Cursor:
             self.tokens.append(Token("stop", "", last))
         self.place, self.scope = 0, scope
         self.letters = set(letters)  # index letters that are bound here, or free by the left-hand side
+        self.running: set[str] = set()  # those of them that a sign binds
         self.bars: list[str] = []
         self.binding = False  # whether these are the letters below a sign
         self.indexing = False  # whether this is an index
@@ -131,6 +132,7 @@ class Grammar(Cursor):
         end = inner[-1].column + 1 if inner else self.now.column
         made = type(self)([*inner, Token("stop", "", end)], self.scope, self.letters)
         made.depth, made.trying, made.closed = self.depth + 1, self.trying, self.closed
+        made.running = self.running
         return made
 
     def whole(self, power: int = 0) -> Node:
@@ -177,6 +179,8 @@ class Grammar(Cursor):
         token = self.now
         if self.accepts("-"):
             return Minus(token.column, self.expression(max(power, BODY)))
+        if token.text == "+" and self.place and self.tokens[self.place - 1].text in ("+", "-"):
+            raise LatexError("two signs side by side: a term is missing between them", token.column)
         if self.accepts("+"):
             return self.expression(max(power, BODY))
         return self.operand()
@@ -186,6 +190,12 @@ class Grammar(Cursor):
         right = self.signed_factor() if name == "/" else self.expression(power)
         if power == SUM:
             self.check_reach(left, right, operator)
+        if name in ("odot", "oslash") and self.begins_operand():
+            factors = [right]
+            while self.begins_operand():
+                joined = self.juxtaposed(right, self.now)
+                factors.append(joined.right)
+            return Reach(operator.column, name, left, tuple(factors))
         if name == "/" and self.begins_operand():
             raise LatexError(
                 f"two readings: a/b {self.now.shown} may divide by b, or by all that follows; write \\frac{{a}}{{b}}",
@@ -199,7 +209,7 @@ class Grammar(Cursor):
     def signed_factor(self) -> Node:
         return self.expression(FACTOR)
 
-    def juxtaposed(self, left: Node, token: Token) -> Node:
+    def juxtaposed(self, left: Node, token: Token) -> Binary:
         if token.kind == "number":
             raise LatexError(f"a number after a factor: write \\cdot {token.text}, or ^{{{token.text}}}", token.column)
         return Binary(token.column, "*", left, self.expression(PRODUCT))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .errors import LatexError
-from .letters import Letters, plain, size_called, uses, walk
+from .letters import Letters, plain, size_called, uses
 from .scope import Scope, identifier_of
 from .statements import Line
 from .tree import Big, Binary, Letter, Name, Node, Number, Range
@@ -13,20 +13,19 @@ from .tree import Big, Binary, Letter, Name, Node, Number, Range
 
 def tell(line: Line, letters: Letters) -> None:
     """Lengths told by ranges: n of \\sum_{i=1}^{n} x_i is the length of x."""
-    for side in line.sides:
-        for node, one in _ranges(side):
-            high, less = _moved(one.high)
-            if not isinstance(high, (Letter, Name)) or one.low is None:
-                continue
-            name = high.name if isinstance(high, Letter) else high.key
-            declared_size = isinstance(high, Name) and letters.scope.names[name].kind == "size"
-            if isinstance(high, Name) and not declared_size:
-                continue
-            if not declared_size and letters.scope.length(name) is not None:
-                continue
-            if less and not (isinstance(one.low, Number) and _whole_axis(node, one, letters)):
-                continue
-            _tell_one(name, node, one, letters, less)
+    for node, one in [(big, one) for big in line.nodes if isinstance(big, Big) for one in big.ranges]:
+        high, less = _moved(one.high)
+        if not isinstance(high, (Letter, Name)) or one.low is None:
+            continue
+        name = high.name if isinstance(high, Letter) else high.key
+        declared_size = isinstance(high, Name) and letters.scope.names[name].kind == "size"
+        if isinstance(high, Name) and not declared_size:
+            continue
+        if not declared_size and letters.scope.length(name) is not None:
+            continue
+        if less and not (isinstance(one.low, Number) and _whole_axis(node, one, letters)):
+            continue
+        _tell_one(name, node, one, letters, less)
 
 
 def _moved(high: Node | None) -> tuple[Node | None, int]:
@@ -54,7 +53,3 @@ def _tell_one(name: str, node: Node, one: Range, letters: Letters, less: int) ->
 def uses_within(node: Any, scope: Scope) -> list[Any]:
     """Where letters are indices within what a sign is of."""
     return [use for part in (*node.conditions, node.body) for use in uses(part, scope)]
-
-
-def _ranges(side: Node) -> list[tuple[Any, Range]]:
-    return [(node, one) for node in walk(side) if isinstance(node, Big) for one in node.ranges]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -19,7 +19,7 @@ from derive.axes.ranges import in_range, nonnegative
 from .binders import unbound
 from .errors import LatexError
 from .scope import Scope
-from .tree import At, Big, Binary, Call, Letter, Marked, Name, Node, Number, Range, Relation, children
+from .tree import At, Big, Binary, Call, Letter, Marked, Name, Node, Number, Relation, children
 from .values import OpenLength
 
 KEEPING = ("softmax", "sigmoid", "exp", "log", "tanh", "relu", "softplus")  # functions whose value has the same axes
@@ -98,23 +98,17 @@ def parts_of(condition: Basic) -> list[Basic]:
     return [p for one in condition.args for p in parts_of(one)] if isinstance(condition, And) else [condition]
 
 
-def find_start(trees: list[Node], scope: Scope) -> tuple[int, bool]:
+def find_start(nodes: Iterable[Node], scope: Scope) -> tuple[int, bool]:
     """Where indices start: as the user says, else as the ranges in the text say, else 1, which is then not certain."""
     if scope.start is not None:
         return scope.start, True
-    lows = {one.low.text for tree in trees for one in ranges(tree) if isinstance(one.low, Number)} & {"0", "1"}
+    ranges = [one for node in nodes if isinstance(node, Big) for one in node.ranges]
+    lows = {one.low.text for one in ranges if isinstance(one.low, Number)} & {"0", "1"}
     if lows == {"0", "1"}:
         raise LatexError(
             "one range starts at 0, another at 1: say at which number indices start, with start=0 or start=1"
         )
     return (int(lows.pop()), True) if lows else (1, False)
-
-
-def ranges(tree: Node) -> Iterator[Range]:
-    """Every range of a letter in a tree."""
-    for node in walk(tree):
-        if isinstance(node, Big):
-            yield from node.ranges
 
 
 def walk(tree: Node) -> Iterator[Node]:

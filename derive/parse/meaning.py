@@ -36,6 +36,7 @@ from .tree import (
     Number,
     Partial,
     Power,
+    Reach,
     Relation,
     Table,
 )
@@ -151,6 +152,12 @@ class Meaning(Entries):
                 raise LatexError(self.letters.shown(str(problem)), one.column) from None
         return made
 
+    def of_reach(self, node: Reach) -> Value:
+        left, *factors = [self.value(one) for one in (node.left, *node.factors)]
+        for value, one in zip((left, *factors), (node.left, *node.factors), strict=True):
+            self.real(value, one)
+        return products.reaching(left, factors, node.operator, node.column)
+
     def of_minus(self, node: Minus) -> Value:
         found = self.value(node.body)
         return replace(found, body=negative(found.body), norm=None)
@@ -173,6 +180,10 @@ class Meaning(Entries):
             whole = base.whole and exponent.whole and not free_axes(base.body)
             body = power(base.body if whole else self.real(base, node.base), raised)
             return Value(body, base.axes, base.turn, whole and bool(raised.is_nonnegative))
+        if base.rank == 1 and isinstance(node.exponent, Letter):
+            letter = node.exponent.name
+            raise LatexError(f"two readings: the power {letter} of a vector, or its entry {letter}; write an index "
+                             f"below, x_{letter}, or x^{{\\odot {letter}}}", node.column)  # fmt: skip
         if base.rank == 1:
             shown = self.letters.shown(str(raised.doit()))
             raise LatexError(f"two readings: the power {shown} of a vector; write x^{{\\odot {shown}}} entry by "
@@ -322,6 +333,6 @@ READ: dict[type, Callable[[Any, Any], Value]] = {
     At: Meaning.of_at, Binary: Meaning.of_binary, Minus: Meaning.of_minus, Power: Meaning.of_power,
     Marked: Meaning.of_marked, Norm: Meaning.of_norm, Indicator: Meaning.of_indicator, Cases: Meaning.of_cases,
     Partial: Meaning.of_partial, Table: Meaning.of_table, Call: Meaning.of_call, Big: Meaning.of_big,
-    Relation: Meaning.of_relation, Logic: Meaning.of_relation,
+    Reach: Meaning.of_reach, Relation: Meaning.of_relation, Logic: Meaning.of_relation,
 }  # fmt: skip
 __all__ = ["COLUMN", "Index", "Meaning", "ROW", "oo", "resized", "size_called"]

@@ -8,7 +8,7 @@ from derive.axes import did_you_mean
 
 from .errors import LatexError
 from .functions import ALIASES, KNOWN
-from .scope import SQUARE, Declared, difference_of, label_of, stem_of
+from .scope import SQUARE, Declared, difference_of, identifier_of, label_of, stem_of
 from .subscripts import Subscripts, inside
 from .tokens import FUNCTIONS, GREEK, STYLES, Token
 from .tree import At, Call, Constant, Letter, Marked, Name, Node
@@ -145,7 +145,7 @@ class Names(Subscripts):
         bold = stem == "I" and start.text in STYLES and stem in self.scope.names and not self.scope.names[stem].rank
         if (stem in self.scope.names or self.labelled(stem)) and not bold:
             return None
-        if stem == "1" or (stem == "pi" and start.text == "pi"):
+        if stem == "1" or (stem == "pi" and start.text == "pi" and not self.sees("_")):
             return Constant(start.column, {"1": "ones"}.get(stem, stem))
         if stem.lower() in ("minimize", "minimise", "maximize", "maximise"):
             raise LatexError(f"{stem} is no formula: give what stands after it, without conditions", start.column)
@@ -205,7 +205,8 @@ class Names(Subscripts):
         self.next()
         group = self.group("a power")
         self.place = place
-        label = label_of(group) if worded(group) or [t.text for t in group] in (["-"], ["+"]) else None
+        texts = [t.text for t in group]
+        label = label_of(group) if worded(group) or texts in (["-"], ["+"]) or "," in texts else None
         if label is None and stem not in self.scope.names and len(group) == 1 and group[0].kind == "letter":
             return f"{stem}_{group[0].text}" in self.scope.names  # x^a, where x alone is not declared
         return label is not None and any(key.startswith(f"{stem}_") and label in key for key in self.scope.names)
@@ -230,6 +231,7 @@ class Names(Subscripts):
     def known(self, key: str, start: Token, attached: Attached, label: tuple[str, ...]) -> Node:
         """A declared name: what is attached beyond its label are indices, or the parameter of a function."""
         declared = self.scope.names[key]
+        self.no_index(declared, label_of(attached.sub) or "", label, start)
         sub = attached.sub if attached.sub and label_of(attached.sub) not in label else []
         sup = attached.sup if attached.sup and label_of(inside(attached.sup) or attached.sup) not in label else []
         primes = 0 if any("'" in part for part in label) else attached.primes
@@ -260,14 +262,28 @@ class Names(Subscripts):
         if sub:
             indices += self.indices(sub, declared.rank - len(indices))
         left = declared.rank - len(indices)
+        self.no_digits(declared, left, sub)
         if left > 0 and (called := self.called(left, fewer="mask" in declared.flags)) is not None:
             indices += called
         if len(indices) > declared.rank:
-            raise LatexError(
-                f"{declared.name} has {declared.rank} {'axis' if declared.rank == 1 else 'axes'}, "
-                f"given {len(indices)} indices", start.column,
-            )  # fmt: skip
+            axes = f"{declared.rank} {'axis' if declared.rank == 1 else 'axes'}"
+            raise LatexError(f"{declared.name} has {axes}, given {len(indices)} indices", start.column)
         return At(start.column, node, tuple(indices)) if indices else node
+
+    def no_digits(self, declared: Declared, left: int, sub: list[Token]) -> None:
+        """A_ij without braces is A_i times j."""
+        unbraced = len(sub) == 1 and self.tokens[self.place - 2].text == "_" and self.tokens[self.place - 1] is sub[0]
+        if left and unbraced and self.now.kind == "letter" and self.now.tight and self.now.text not in self.scope.names:
+            raise LatexError(f"without braces only {sub[0].text} stands below: write "
+                             f"{declared.name}_{{{sub[0].text}{self.now.text}}}", self.now.column)  # fmt: skip
+
+    def no_index(self, declared: Declared, below: str, label: tuple[str, ...], start: Token) -> None:
+        """\\sum_i N_i of a name N_i may be the same number, taken often, or entries of an array."""
+        letter = below.split("+")[0].split("-")[0]
+        if below in label and letter in self.running and declared.kind != "size":  # not a stride s_h in a sum over h
+            raise LatexError(f"two readings: {declared.name} is declared as a name, and {letter} is bound here: "
+                             f"declare the array without its index, or give the name another label",
+                             start.column)  # fmt: skip
 
     def no_factor(self, start: Token, declared: Declared) -> None:
         """f(x) of an array f and a name x may be meant as a function; indices have been read before."""
@@ -310,7 +326,7 @@ class Names(Subscripts):
         if stem == "delta" and self.sees("(") and not attached.sub and (pair := self.two_arguments()):
             return Call(start.column, "kronecker", pair)
         if stem in GREEK and self.sees("("):
-            self.no_function(stem, start)
+            self.no_function(f"{stem}_{sub}" if sub else stem, start)
         if self.sees("(") and self.now.tight and stem not in self.letters and self.listed():
             raise self.undeclared(stem, start, attached)
         if len(stem) > 1 and (stem in self.letters or stem in self.scope.axes) and not attached.sub:
@@ -343,7 +359,10 @@ class Names(Subscripts):
         full = f"{stem}_{sub}" if sub else stem
         known = [one.name for one in self.scope.names.values() if one.name]
         known += [*KNOWN, *self.scope.catalogue] if len(stem) > 2 and stem not in GREEK and stem != "ell" else []
-        kind = f"'{full}: function'" if self.sees("(") else f"'{full}: scalar' or '{stem}: n'"
+        full, stem = _plain(full), _plain(stem)
+        kind = f"'{full}: scalar' or '{stem}: n'"
+        if self.sees("("):
+            kind = f"'{full}: function' or '{full}: scalar'" if sub or stem in GREEK else f"'{full}: function'"
         near = "" if self.trying else did_you_mean(stem, known) or f": declare it, as in where={kind}"
         return LatexError(f"{full} is not declared{near}", start.column)
 
@@ -353,6 +372,11 @@ def worded(group: list[Token]) -> bool:
     if len(group) == 1:
         return group[0].kind == "word" and len(group[0].text) > 1
     return all(t.kind == "letter" for t in group) and all(t.tight for t in group[1:]) and len(group) > 1
+
+
+def _plain(key: str) -> str:
+    """A key as `where` takes it: yhat of hat(y)."""
+    return identifier_of(key) if "(" in key or "'" in key else key
 
 
 def _upright(group: list[Token]) -> bool:

@@ -42,6 +42,10 @@ NO_VALUE = {  # relations that define no number
 }  # fmt: skip
 
 
+NAMED = "expected one name in the braces, and what is attached to it behind them"
+HABITS = {"*": "; a power is written ^{2}", "<": "; an inner product is written \\langle x, y \\rangle"}
+
+
 class Operands(Environments):
     """The grammar of formulas, complete."""
 
@@ -92,12 +96,13 @@ class Operands(Environments):
         if token.kind == "command" and (token.text in STYLES or token.text in ACCENTS):
             opened = self.tokens[self.place + 1].text == "{"
             closed = not opened or self.closing(self.place + 1) is not None
-            raise LatexError(
-                f"\\{token.text}: {'expected one name' if closed else 'the { is not closed'}", token.column
-            )
+            raise LatexError(f"\\{token.text}: {NAMED if closed else 'the { is not closed'}", token.column)
         if token.text == "dots":
             raise LatexError("dots are not read: write a sum, or name what they leave out", token.column)
-        raise LatexError(f"{token.shown} stands where a number or a name is expected", token.column)
+        instead = HABITS.get(token.text, "") if token.kind == "symbol" else ""
+        if token.text == "*" and self.tokens[self.place - 1].text != "*":
+            instead = ""
+        raise LatexError(f"{token.shown} stands where a number or a name is expected{instead}", token.column)
 
     def gated(self, start: Token) -> Node:
         """An integral up to its dx, a limit of one factor, a binomial: their value as a number."""

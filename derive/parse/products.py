@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from sympy import Expr, Rational
@@ -165,6 +165,35 @@ def oslash(left: Value, right: Value, column: int) -> Value:
     """x ⊘ y, entry by entry."""
     left, right = together(left, right, "⊘", column, entrywise=left.rank == 0 or right.rank == 0)
     return Value(over(left.body, right.over(left.axes)), left.axes, left.turn)
+
+
+def reaching(left: Value, factors: Sequence[Value], sign: str, column: int) -> Value:
+    """x ⊙ W y as x ⊙ (W y) or as (x ⊙ W) y: the one that the shapes allow. Raises LatexError where both do."""
+    joined = entrywise if sign == "odot" else oslash
+    first, *rest = factors
+
+    def multiplied(made: Value) -> Value:
+        for factor in rest:
+            made = product(made, factor, column)
+        return made
+
+    def far() -> Value:
+        return joined(left, multiplied(first), column)
+
+    def near() -> Value:
+        return multiplied(joined(left, first, column))
+
+    found, problems = [], []
+    for reading in (far, near):
+        try:
+            found.append(reading())
+        except LatexError as problem:
+            problems.append(problem)
+    if not found:
+        raise problems[0]
+    if len(found) > 1 and any(factor.rank for factor in rest):
+        raise LatexError(f"two readings: does \\{sign} reach over the whole product? Write brackets", column)
+    return found[-1]
 
 
 def over(above: Expr, below: Expr) -> Expr:

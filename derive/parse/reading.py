@@ -14,6 +14,7 @@ from derive.formula import Formula
 
 from .binders import unbound
 from .build import defined, formula_of
+from .checks import no_definition, no_idle
 from .errors import LatexError
 from .lengths import tell
 from .letters import Index, Letters, Use, axis_of, find_start, plain, uses, walk
@@ -21,7 +22,7 @@ from .meaning import Meaning
 from .operands import Operands
 from .products import together
 from .scope import Declared, Scope, declared, identifier_of, label_of
-from .statements import Line, in_order, lines_of, read_line
+from .statements import Line, Target, in_order, lines_of, read_line
 from .subscripts import inside
 from .tokens import Token
 from .tree import Big, Cases, Letter, Name, Node, Number, children
@@ -119,7 +120,12 @@ def statement(part: list[Token], document: Document, name: str, last: bool, text
     """One line: a definition that enters the scope, or, if it is the last, what is returned."""
     line = read_line(part, document.scope)
     made = evaluated(line, document.scope)
-    document.used |= {node.key for side in line.sides for node in walk(side) if isinstance(node, Name)}
+    document.used |= {node.key for node in line.nodes if isinstance(node, Name)}
+    if not last and line.replaced and len(made.tensors) == 1:
+        old, tensor = document.scope.names[line.replaced], made.tensors[0]
+        new = Declared(old.key, f"{old.name}_new", "tensor", tensor.with_(name=f"{old.name}_new"), flags=old.flags)
+        document.scope = document.scope.with_(new)
+        return None
     if line.target is not None and len(made.tensors) == 1:
         tensor = made.tensors[0]
         if not last:
@@ -133,7 +139,7 @@ def statement(part: list[Token], document: Document, name: str, last: bool, text
         output = tensor.with_(role="output")
         return formula_of(name or tensor.name, (output,), document.scope, DOC)
     if not last:
-        raise LatexError("only the last line may stand without a new name on its left", line.column)
+        raise LatexError(no_definition(line), line.column)
     _all_used(document)
     formulas = tuple(formula_of(name or t.name, (t.with_(role="output"),), document.scope, DOC)
                      for t in made.tensors)  # fmt: skip
@@ -158,17 +164,19 @@ class Made:
 
 def evaluated(line: Line, scope: Scope, like: Sequence[Axis] = ()) -> Made:
     """The values of all sides, over the free letters of the line; `like` are axes that fix the length of a lone 𝐈."""
-    start, certain = find_start(list(line.sides), scope)
+    start, certain = find_start(line.nodes, scope)
     letters = Letters(scope, start=start, certain=certain)
-    key, own, indices = _named(line, scope)
-    free = _free_letters(line, scope, indices)
+    found = [use for side in line.sides for use in uses(side, scope)]
+    key, own, indices = _named(line, scope, found)
+    free = _free_letters(line, scope, indices, found)
     meaning = Meaning(letters)
     tell(line, letters)
     slots = []
     for letter in free:
-        letters.inner[letter] = _free_index(letter, line, letters)
+        letters.inner[letter] = _free_index(letter, line, letters, found)
         slots.append(letters.inner[letter].axis)
     values = [_checked(meaning, side) for side in line.sides]
+    no_idle(line, free)
     values = [_sized(value, like) for value in _aligned(values, line)]
     if _doubled(line) and len(slots) == 1:  # D_{ii} = … is a diagonal matrix
         slots.append(letters.slot(slots[0].size, free[0]))
@@ -225,25 +233,27 @@ def _fresh_name(scope: Scope, array: bool) -> str:
     return next(n for n in (("y", "out", "result") if array else ("L", "out", "result")) if n not in names)
 
 
-def _named(line: Line, scope: Scope) -> tuple[str, str, list[str]]:
+def _named(line: Line, scope: Scope, found: list[Use]) -> tuple[str, str, list[str]]:
     """The key and name of the target, and which letters below it are indices: those free on the right."""
     target = line.target
     if target is None:
         return "", "", []
-    right = {use.letter for side in line.sides for use in uses(side, scope)} | _declared_indices(line, scope)
+    right = {use.letter for use in found} | _declared_indices(line, scope)
     right |= set(_left_letters(line, scope))
     below = [*_letters_of(target.sup, scope), *_letters_of(target.sub, scope)]
     called = _letters_of(target.arguments, scope) or [t.text for t in target.arguments if t.kind == "letter"]
-    label = []
+    label: list[str] = []
     if below and set(below) <= right:
         indices = below
+    elif set(_letters_of(target.sub, scope)) & right and _is_sibling(target, scope):
+        indices = _letters_of(target.sub, scope)  # h_i^{(l+1)} beside a declared h^{(l)}
+        label = [label_of(_bare(target.sup)) or ""]
     elif below and set(below) & right:
         missing = next(letter for letter in below if letter not in right)
         raise LatexError(f"the index {missing} stands on the left, but not on the right", target.column)
     else:
         indices = []
-        plain_sup = [t for t in target.sup if t.text not in ("(", ")", "[", "]")]
-        label = [part for part in (label_of(target.sub), label_of(plain_sup)) if part]
+        label = [part for part in (label_of(target.sub), label_of(_bare(target.sup))) if part]
     if called and set(called) & right:
         if not set(called) <= right:
             raise LatexError("indices and other arguments are mixed on the left", target.column)
@@ -252,6 +262,17 @@ def _named(line: Line, scope: Scope) -> tuple[str, str, list[str]]:
         _known_arguments(target.arguments, scope)
     key = "_".join([target.stem, *label])
     return key, identifier_of(key), list(dict.fromkeys(indices))
+
+
+def _bare(group: tuple[Token, ...]) -> list[Token]:
+    """A superscript without its brackets."""
+    return [t for t in group if t.text not in ("(", ")", "[", "]")]
+
+
+def _is_sibling(target: Target, scope: Scope) -> bool:
+    """Whether the superscript labels the next of a name that is declared with the label before: h^{(l)}."""
+    first = _bare(target.sup)[:1]
+    return bool(first) and f"{target.stem}_{first[0].text}" in scope.names
 
 
 def _letters_of(group: tuple[Token, ...], scope: Scope) -> list[str]:
@@ -276,7 +297,7 @@ def _known_arguments(arguments: tuple[Token, ...], scope: Scope) -> None:
             parts.append([])
         else:
             parts[-1].append(token)
-    for part in parts:
+    for part in parts if not any(t.text == "norm" for t in arguments) else []:  # D(p ‖ q): p and q are words
         if part:
             Operands(part, scope).whole()
 
@@ -295,9 +316,9 @@ def _left_letters(line: Line, scope: Scope) -> list[str]:
     return [name for name in known if name in written]
 
 
-def _free_letters(line: Line, scope: Scope, indices: list[str]) -> list[str]:
+def _free_letters(line: Line, scope: Scope, indices: list[str], used: list[Use]) -> list[str]:
     """The free letters of a line, in the order of its left-hand side, else in order of appearance."""
-    found = [use.letter for side in line.sides for use in uses(side, scope)]
+    found = [use.letter for use in used]
     found = [name for name in found if name not in scope.names or scope.names[name].kind == "index"]
     found += sorted(_declared_indices(line, scope)) + _left_letters(line, scope)
     free = list(dict.fromkeys(found))
@@ -310,18 +331,18 @@ def _free_letters(line: Line, scope: Scope, indices: list[str]) -> list[str]:
     return free
 
 
-def _free_index(name: str, line: Line, letters: Letters) -> Index:
+def _free_index(name: str, line: Line, letters: Letters, found: list[Use]) -> Index:
     """A free letter runs over all values for which every entry exists: x_{t−1} leaves out the first t."""
-    found = [use for side in line.sides for use in uses(side, letters.scope)]
     axis = axis_of(name, found, letters.scope, line.column)
     own = [use for use in found if use.letter == name and use.shift is not None and not use.padded]
-    free = [use for side in line.sides for use in _unguarded(side, letters.scope) if use in own]
+    cases = [node for node in line.nodes if isinstance(node, Cases)]
+    free = [use for side in line.sides for use in _unguarded(side, letters.scope) if use in own] if cases else own
     own = free or own  # what stands in cases is proved to exist by their conditions, or is an error
     if axis == letters.scope.axes.get(name) and all(in_range(axis + (u.shift or 0), u.axis.size) for u in own):
         return Index(letters.slot(axis.size, name), Integer(letters.start), letters.certain)
     shifts = [use.shift or 0 for use in own] or [0]
     least, most = min(shifts), max(shifts)
-    guarded = [node for side in line.sides for node in walk(side) if isinstance(node, Cases) and name in unbound(node)]
+    guarded = [node for node in cases if name in unbound(node)]
     if least != most and guarded and not free:
         raise LatexError(f"{name} is moved within cases: say what lies beyond the ends, with 'padded' in where",
                          guarded[0].column)  # fmt: skip

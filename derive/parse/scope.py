@@ -236,6 +236,11 @@ def key_of_latex(name: str) -> str:
     return key
 
 
+def name_of(text: str) -> str:
+    """The name in Python of a declared name, which may be written in LaTeX: \\Sigma is Sigma."""
+    return text if text.isidentifier() else identifier_of(key_of_latex(text))
+
+
 def _declare(name: str, words: list[str], scope: Scope) -> tuple[Declared, ...]:
     key = key_of_latex(name)
     if key in scope.names:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from .errors import LatexError
 from .functions import ALIASES, KNOWN
 from .grammar import Cursor
-from .letters import uses
+from .letters import uses, walk
 from .names import worded
 from .operands import Operands
 from .scope import SQUARE, Scope, difference_of, label_of, stem_of
 from .tokens import GREEK, Token, tokens
-from .tree import Marked, Node, Relation
+from .tree import Marked, Name, Node, Relation
 
 WRAPPERS = ("align", "aligned", "equation", "gather", "split", "eqnarray", "multline")
 AFTERWARDS = ("where", "with")
@@ -40,6 +41,12 @@ class Line:
     target: Target | None = None
     letters: tuple[str, ...] = ()
     tokens: tuple[Token, ...] = field(default=(), repr=False)
+    replaced: str | None = None  # the declared name that gets a new value, m ← …; "" if it is none
+
+    @cached_property
+    def nodes(self) -> tuple[Node, ...]:
+        """Every node of its sides, in the order written."""
+        return tuple(node for side in self.sides for node in walk(side))
 
 
 def lines_of(text: str) -> list[list[Token]]:
@@ -51,6 +58,8 @@ def lines_of(text: str) -> list[list[Token]]:
         opens = token.kind == "begin" or (token.kind == "symbol" and token.text in ("(", "[", "{", "\\{", "langle"))
         closes = token.kind == "end" or (token.kind == "symbol" and token.text in (")", "]", "}", "\\}", "rangle"))
         depth += opens - closes
+        if depth == 0 and token.text == "," and _grouped(found[place - 1 : place + 2]):
+            raise LatexError("a comma within a number: write it without", token.column)
         if depth == 0 and _separates(token, found[place + 1 :]):
             parts.append([])
             told = told or (len(parts) - 1) * (token.kind == "word" and token.text.lower() in AFTERWARDS)
@@ -60,6 +69,12 @@ def lines_of(text: str) -> list[list[Token]]:
             raise LatexError("& stands between two operands: put each equation on a line of its own", token.column)
     kept = [_plain(part) for part in (*parts[told:], *parts[:told])]
     return [part for part in kept if part]
+
+
+def _grouped(around: list[Token]) -> bool:
+    """Whether a comma stands as in 1,000."""
+    numbers = [t for t in around if t.kind == "number"]
+    return len(numbers) == 2 and around[1].tight and around[2].tight and len(around[2].text.split(".")[0]) == 3
 
 
 def _is_operand(token: Token | list[Token]) -> bool:
@@ -107,7 +122,7 @@ def top_level(part: list[Token], sign: str = "=") -> list[int]:
 
 def in_order(parts: list[list[Token]], scope: Scope) -> list[list[Token]]:
     """The lines so that definitions stand before their use: z = f(r), r = x - y."""
-    if len(parts) == 1:
+    if len(parts) == 1 or any(top_level(part, "assign") for part in parts[:-1]):  # steps of an algorithm
         return parts
     new: dict[str, int] = {}
     for place, part in enumerate(parts):
@@ -146,7 +161,7 @@ def read_line(part: list[Token], scope: Scope) -> Line:
     signs = top_level(part)
     target = _target(part[: signs[0]], part[signs[0] :], scope) if signs else None
     if target is None:
-        indices = _indices_left(part, signs, scope)
+        left, indices = part[: signs[0]] if assigned else [], _indices_left(part, signs, scope)
         part = part[signs[0] + 1 :] if assigned else part  # w ← w − η g is the formula of the new value
         inner = Operands(part, scope, indices | _limits(part))
         found = inner.expression()
@@ -156,7 +171,7 @@ def read_line(part: list[Token], scope: Scope) -> Line:
         sides = found.items if isinstance(found, Relation) else (found,)
         if isinstance(found, Relation) and set(found.signs) != {"="}:
             raise LatexError("a comparison is no formula: expected an expression or an equation", found.column)
-        return Line(sides, part[0].column, tokens=tuple(part))
+        return Line(sides, part[0].column, tokens=tuple(part), replaced=_replaced(left, scope) if assigned else None)
     rest = part[signs[0] + 1 :]
     if not rest:
         raise LatexError("nothing stands to the right of =", part[signs[0]].column)
@@ -178,6 +193,12 @@ def _assigned(part: list[Token]) -> tuple[list[Token], bool]:
         return part, False
     (place,) = places
     return [*part[:place], Token("symbol", "=", part[place].column), *part[place + 1 :]], True
+
+
+def _replaced(left: list[Token], scope: Scope) -> str:
+    """The key of the declared name that stands alone on the left."""
+    found = Operands(left, scope).whole()
+    return found.key if isinstance(found, Name) else ""
 
 
 def _no_stray(found: Node, indices: set[str], scope: Scope) -> None:
@@ -205,14 +226,16 @@ def _indices_left(part: list[Token], signs: list[int], scope: Scope) -> set[str]
     if not signs:
         return {name for name, one in scope.names.items() if one.kind == "index"}
     left = part[: signs[0]]
-    return {t.text for t in left if t.kind == "letter" and t.text not in scope.names}
+    below = [t for at, t in enumerate(left) if t.text in GREEK and any(s.text == "_" for s in left[:at])]
+    return {t.text for t in (*left, *below) if (t.kind == "letter" or t in below) and t.text not in scope.names}
 
 
 def _letters(target: Target, scope: Scope) -> Iterator[str]:
     """Letters on the left; an argument that is a declared array stands for itself."""
     for token in (*target.sub, *target.sup, *target.arguments):
         known = scope.names.get(token.text) if token in target.arguments else None
-        if token.kind == "letter" and (known is None or known.kind == "index"):
+        greek = token.text in GREEK and token.text not in scope.names and token not in target.arguments
+        if (token.kind == "letter" or greek) and (known is None or known.kind == "index"):
             yield token.text
 
 
@@ -319,7 +342,7 @@ def _is_declared(stem: str, sub: list[Token], sup: list[Token], arguments: list[
     known = scope.names.get(stem)
     if label and label[-1].startswith("'") and not arguments:
         return False  # w' is new where w is declared
-    if sup and _is_mark(sup):
+    if sup and (_is_mark(sup) or sup[0].text in ("+", "-")):
         return False
     if known is not None and (known.rank > 0 or known.kind == "function" or not label):
         return True  # w_{t+1} is new where w_t is declared, or w is a number

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from derive.axes import did_you_mean
 
 from .errors import LatexError
+from .hints import instead_of_character, instead_of_command
 
 LONGEST = 10_000  # characters
 MOST_TOKENS = 4_000
@@ -130,7 +131,7 @@ def tokens(text: str, offset: int = 0) -> tuple[Token, ...]:
         if len(found) > MOST_TOKENS:
             raise LatexError(f"the text has over {MOST_TOKENS} symbols")
     found.append(Token("stop", "", len(text) + offset))
-    found = _under(_joined(found))
+    found = _inward(_under(_joined(found)))
     _check_depth(found)
     _check_variants(found)
     return tuple(found)
@@ -181,6 +182,25 @@ def _under(found: list[Token]) -> list[Token]:
     return found
 
 
+def _inward(found: list[Token]) -> list[Token]:
+    """`\\hat{x_i}` as `\\hat{x}_i`; a power may be meant below the hat, and stays."""
+    for place in range(len(found) - 4, -1, -1):
+        token = found[place]
+        if token.kind != "command" or not (token.text in ACCENTS or token.text in STYLES):
+            continue
+        if found[place + 1].text != "{":
+            continue
+        inner = _closed(found, place + 2)
+        if found[place + 2].kind == "command" and (found[place + 2].text in ACCENTS or found[place + 2].text in STYLES):
+            inner = _closed(found, inner)
+        sign, last = found[inner], _closed(found, inner + 1)
+        below = sign.text == "_" or (sign.text == "^" and token.text in STYLES)
+        if sign.kind == "symbol" and below and found[last : last + 1] and found[last].text == "}":
+            closing = Token("symbol", "}", sign.column)
+            found = [*found[:inner], closing, *found[inner:last], *found[last + 1 :]]
+    return found
+
+
 def _closed(found: list[Token], place: int) -> int:
     """Behind the group in braces, or the one symbol, that begins at a place."""
     depth = 0
@@ -203,7 +223,7 @@ def _next(text: str, place: int) -> tuple[Token | None, int]:
         return Token("symbol", UNICODE[char], place), place + 1
     if (greek := _greek(char)) is not None:
         return Token("command", greek, place), place + 1
-    raise LatexError(f"{_named(char)} is not read in a formula{_instead(char)}", place)
+    raise LatexError(f"{_named(char)} is not read in a formula{instead_of_character(char)}", place)
 
 
 def _greek(char: str) -> str | None:
@@ -217,12 +237,6 @@ def _greek(char: str) -> str | None:
 
 def _named(char: str) -> str:
     return f"{char!r}" if char.isprintable() else f"the control character U+{ord(char):04X}"
-
-
-def _instead(char: str) -> str:
-    return {"$": "; give the formula without $", "%": "; comments are not read", "#": "", "@": "", '"': ""}.get(
-        char, ""
-    )
 
 
 def _command(text: str, place: int) -> tuple[Token | None, int]:
@@ -253,6 +267,8 @@ def _command(text: str, place: int) -> tuple[Token | None, int]:
         return Token("command", name, place), end
     if name in PROGRAMMING:
         raise LatexError(f"\\{name} is no mathematics, and is not carried out", place)
+    if instead := instead_of_command(name):
+        raise LatexError(f"\\{name} {instead}", place)
     if name.lower() in OPERATORS:
         raise LatexError(f"unknown command \\{name}; write \\operatorname{{{name}}}", place)
     raise LatexError(f"unknown command \\{name if name.isprintable() else '?'}{did_you_mean(name, KNOWN)}", place)

@@ -77,6 +77,15 @@ class Binary(Node):
 
 
 @dataclass(frozen=True, slots=True)
+class Reach(Node):
+    """x ⊙ W y: whether ⊙ reaches over all factors is told by their shapes."""
+
+    operator: str
+    left: Node
+    factors: tuple[Node, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Minus(Node):
     """−x."""
 

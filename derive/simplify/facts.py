@@ -9,12 +9,13 @@ from fractions import Fraction
 from derive.rewrite import Law, Record, exhaust
 from derive.terms import Factors, Head, Poly, Power, Term, number
 
+from .cases import either_case, signed
 from .collect import collected, summed_up
 from .exponents import merged
-from .matrix import defining, inherited
-from .orders import either_order
+from .matrix import defining, mirrored
+from .orders import either_order, equal_or_not
 from .rules import Fact, Rules
-from .symmetry import ASSUMED, defined, symmetrised, symmetry
+from .symmetry import ASSUMED, symmetrised, symmetry
 from .triangular import triangular
 from .within import within_once
 
@@ -40,6 +41,9 @@ LAWS: tuple[Law, ...] = (
     Law("triangular", "beyond the diagonal of a triangular factor, and of its inverse, there are zeros", triangular),
     Law("use symmetry", "a symmetry, assumed or found, lets two indices change places", symmetrised),
     Law("either order", "one index is less than the other, or more: they differ", either_order),
+    Law("equal or not", "two indices differ, or they are equal: these are all", equal_or_not),
+    Law("either case", "the same under a condition and without it", either_case),
+    Law("take the sign", "sgn(u) |u|ᵖ is uᵖ for odd p", signed),
     Law("add exponents", "powers of one base are one power", merged),
     Law("use a fact", "a reduction known from a definition or an assumption", _fact),
 )
@@ -72,8 +76,7 @@ def oriented(rules: Rules, definitions: Iterable[Head], assumptions: Iterable[Po
     _promote(rules)
     equations = [(ASSUMED, poly) for poly in assumptions if not symmetry(rules, poly)]
     equations += [(head.id, _equation(rules, head)) for head in heads if _reduces(head.definition)]
-    defined(rules, heads)
-    inherited(rules, heads, lambda poly: normalised(rules, poly))
+    mirrored(rules, heads, lambda poly: normalised(rules, poly))
     equations += defining(rules, heads)
     for source, equation in equations:
         direct = normalised(rules, equation)
@@ -142,6 +145,8 @@ def _solved(rules: Rules, source: int, equation: Poly, term: Term, coefficient: 
     inverse = algebra.term(number(Fraction(-1) / Fraction(coefficient)), {a: -p for a, p in outer.items()}, ())
     value = algebra.mul(inverse, rest) if rest else ()
     if set(algebra.free(value)) - letters:
+        return None
+    if sum(bool(t[1]) for t, _ in value) > 1:  # two reductions for one are no gain
         return None
     if any({h for (h, _), _ in t[0]} >= {h for h, _ in inner} and t[1] for t, _ in value):
         return None

@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import combinations
 
 from derive.terms import Algebra, Head, Letter, Poly, entries, matrix_function, matrix_of
 
-from .expand import multiplied_out
 from .rules import Fact, Rules
-from .symmetry import ASSUMED
+from .symmetry import ASSUMED, defined
 
 
 @dataclass(frozen=True)
@@ -83,6 +81,7 @@ def _cholesky(x: Named) -> Iterator[Poly]:
     yield x.less(x.contracted(x.value(i, k), x.value(j, k), k), x.matrix(i, j))
     turned = x.contracted(x.inverse(x.value, k, i), x.inverse(x.value, k, j), k)
     yield x.less(turned, x.inverse(x.matrix, i, j))  # L⁻ᵀ L⁻¹ = A⁻¹
+    yield x.less(x.contracted(x.inverse(x.value, i, k), x.value(k, j), k), x.unit(i, j))
 
 
 def _eigenvector(x: Named) -> Iterator[Poly]:
@@ -156,36 +155,36 @@ def defining(rules: Rules, heads: Iterable[Head]) -> Iterator[tuple[int, Poly]]:
             yield head.id, equation
 
 
-def inherited(rules: Rules, heads: Iterable[Head], normal: Callable[[Poly], Poly]) -> None:
-    """The inverse of a matrix that is symmetric, by assumption or by its definition, is symmetric, too."""
+def mirrored(rules: Rules, heads: Iterable[Head], normal: Callable[[Poly], Poly]) -> None:
+    """Enter what is symmetric, by its definition or as the inverse of such a matrix."""
     algebra = rules.algebra
     _asked_for(algebra)
     for head in heads:
-        _by_definition(rules, head, normal)
-    inverses = [(Named(rules, head), head.id) for head in heads if _is_inverse(matrix_of(algebra, head.definition))]
-    inverses += [(Inline(rules, head), -1) for head in algebra.heads if _is_inverse(head)]
-    for x, source in inverses:
-        i, j = x.at
-        if x.head.id in algebra.turns or (made := _symmetric(x, i, j, normal)) is None:
-            continue
-        places = [x.head.slots.index(i), x.head.slots.index(j)]
-        order = list(range(len(x.head.slots)))
-        order[places[0]], order[places[1]] = places[1], places[0]
-        pattern = (((x.head.id, x.head.slots), 1),)
-        rules.symmetric[x.head.id] = (tuple(order), Fact(pattern, (), x.value(j, i), made if source < 0 else source))
+        if _is_inverse(matrix_of(algebra, head.definition)):
+            _inherited(Named(rules, head), head.id, normal)
+        else:
+            defined(rules, head)
+    for head in [h for h in algebra.heads if _is_inverse(h)]:
+        _inherited(Inline(rules, head), None, normal)
 
 
-def _by_definition(rules: Rules, head: Head, normal: Callable[[Poly], Poly]) -> None:
-    """A matrix whose definition, brackets multiplied out, is symmetric: XᵀX + 1."""
-    algebra = rules.algebra
-    alike = [pair for pair in combinations(head.slots, 2) if len({algebra.letter_space[a] for a in pair}) == 1]
-    if len(alike) != 1 or head.id in rules.symmetric or len(head.slots) > 2:
+def _inherited(x: Named, source: int | None, normal: Callable[[Poly], Poly]) -> None:
+    """The inverse of a matrix that is symmetric is symmetric, too."""
+    i, j = x.at
+    if x.head.id in x.rules.algebra.turns or not _symmetric(x, i, j, normal):
         return
-    body, exchange = multiplied_out(algebra, head.definition), dict(zip(alike[0], alike[0][::-1], strict=True))
-    turned = algebra.relabelled(body, exchange)
-    if body and not normal(algebra.add(body, algebra.scaled(turned, -1))):
-        value = algebra.relabelled(algebra.atom(head, head.slots), exchange)
-        rules.symmetric[head.id] = ((1, 0), Fact((((head.id, head.slots), 1),), (), value, head.id))
+    places = [x.head.slots.index(i), x.head.slots.index(j)]
+    order = list(range(len(x.head.slots)))
+    order[places[0]], order[places[1]] = places[1], places[0]
+    known = x.rules.symmetric
+    sources = [known[a[0]][1].source for (f, _), _ in x.matrix(i, j) for a, _ in f if a[0] in known]
+    made = max(sources, default=ASSUMED) if source is None else source
+    known[x.head.id] = (tuple(order), Fact((((x.head.id, x.head.slots), 1),), (), x.value(j, i), made))
+
+
+def _symmetric(x: Named, i: Letter, j: Letter, normal: Callable[[Poly], Poly]) -> bool:
+    """Whether the matrix of x is its own transpose."""
+    return not normal(x.less(x.matrix(i, j), x.matrix(j, i)))
 
 
 def _asked_for(algebra: Algebra) -> None:
@@ -197,19 +196,3 @@ def _asked_for(algebra: Algebra) -> None:
 
 def _is_inverse(head: Head | None) -> bool:
     return head is not None and head.kind == "op" and head.label == "inv"
-
-
-def _symmetric(x: Named, i: Letter, j: Letter, normal: Callable[[Poly], Poly]) -> int | None:
-    """The definition (or ASSUMED) by which the matrix of x is symmetric; None where it is not known to be."""
-    algebra, entry = x.rules.algebra, x.matrix(i, j)
-    if not normal(x.less(entry, x.matrix(j, i))):
-        known = [x.rules.symmetric[a[0]][1].source for (f, _), _ in entry for a, _ in f if a[0] in x.rules.symmetric]
-        return max(known, default=ASSUMED)
-    if len(entry) != 1 or entry[0][1] != 1 or entry[0][0][1] or len(entry[0][0][0]) != 1:
-        return None
-    (((name, letters), power),) = entry[0][0][0]
-    head = algebra.heads[name]
-    if power != 1 or head.kind != "name":
-        return None
-    body = multiplied_out(algebra, algebra.relabelled(head.definition, dict(zip(head.slots, letters, strict=True))))
-    return None if normal(x.less(body, algebra.relabelled(body, {i: j, j: i}))) else head.id

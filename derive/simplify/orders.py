@@ -1,4 +1,4 @@
-"""[i < j] + [j < i] = [i ≠ j]: what holds in either order is a condition of its own."""
+"""[i < j] + [j < i] = [i ≠ j], and [i ≠ j] + δ_ij = 1: what holds in either order is a condition of its own."""
 
 from __future__ import annotations
 
@@ -22,6 +22,27 @@ def either_order(rules: Rules, poly: Poly) -> tuple[Poly, tuple[object, ...]] | 
             apart = unequal(algebra, (algebra.delta.id, atom[1]))
             return algebra.add(left, algebra.term(coefficient, {**rest, apart: 1}, bound)), ()
     return None
+
+
+def equal_or_not(rules: Rules, poly: Poly) -> tuple[Poly, tuple[object, ...]] | None:
+    """[i ≠ j] f_ij + δ_ij f_ii = f_ij: the terms for equal indices and those for different ones are all."""
+    algebra, known = rules.algebra, dict(poly)
+    for term, coefficient in poly if len(poly) > 1 else ():
+        if not any(_differ(algebra, head) for (head, _), _ in term[0]):
+            continue
+        factors, bound = algebra.opened(term)
+        for atom in [a for a in factors if _differ(algebra, a[0])]:
+            rest = {a: p for a, p in factors.items() if a != atom}
+            equal = algebra.term(coefficient, {**rest, (algebra.delta.id, atom[1]): 1}, bound)
+            if len(equal) == 1 and known.get(equal[0][0]) == equal[0][1]:
+                left = tuple((t, c) for t, c in poly if t not in (term, equal[0][0]))
+                return algebra.add(left, algebra.term(coefficient, rest, bound)), ()
+    return None
+
+
+def _differ(algebra: Algebra, head: int) -> bool:
+    """Whether a head is [i ≠ j]."""
+    return algebra.heads[head].opposite == algebra.delta.id
 
 
 def _orders(algebra: Algebra, head: Head) -> bool:

@@ -234,8 +234,14 @@ class Rules:
             rivals = self.rivals.get(factor[0][0], []) if table is self.folds else []
             fitting = [fold for fold in (first, *rivals) if self._fits(factor, fold, beside)]
             best = max(fitting, key=lambda fold: self._cancels(factor, fold, beside), default=None)
-            if best is not None and (not rivals or self._cancels(factor, best, beside)):
+            named = best is not None and self._renames(factor[0][0], best)
+            if best is not None and (not (rivals or named) or self._cancels(factor, best, beside)):
                 yield factor, best
+
+    def _renames(self, head: int, fold: Fold) -> bool:
+        """Whether what was found would only write a name by another: u as r (1 + v), where r is u/(1 + v)."""
+        heads = self.algebra.heads
+        return heads[head].role == "auto" and fold.source >= 0 and heads[fold.source].role == "found"
 
     def _cancels(self, factor: tuple[Atom, Power], fold: Fold, beside: Factors) -> int:
         """How many factors beside cancel against what the fold brings."""

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from derive.terms import Head, Letter, Poly, Power, Term
 
+from .expand import multiplied_out
 from .rules import Fact, Rules
 
 MOST_WAYS = 64
@@ -31,10 +32,15 @@ def symmetry(rules: Rules, assumption: Poly) -> bool:
     return True
 
 
-def defined(rules: Rules, heads: Iterable[Head]) -> None:
-    """Enter each definition that two of its letters may change places in, as in G[i, j] = Σ_k x[i, k] x[j, k]."""
-    for head in heads:
-        _enter(rules, head, head.definition, (1, -1))
+def defined(rules: Rules, head: Head) -> None:
+    """Enter a definition that two of its letters may change places in, as in G[i, j] = Σ_k x[i, k] x[j, k].
+
+    Of a matrix also where it can be seen only once brackets are multiplied out: (X + 1)ᵀ(X + 1).
+    """
+    spaces = [rules.algebra.letter_space[letter] for letter in head.slots]
+    few = len(spaces) <= 3 and len(spaces) - len(set(spaces)) == 1
+    if not _enter(rules, head, head.definition, (1, -1)) and few:
+        _enter(rules, head, multiplied_out(rules.algebra, head.definition), (1,))
 
 
 def _seen(rules: Rules, head: Head) -> None:

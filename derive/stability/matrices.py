@@ -14,6 +14,7 @@ from derive.axes import (
     Eigenvalue,
     Eigenvector,
     Exponential,
+    ExponentialCurvature,
     ExponentialSlope,
     GeneralEigenvalue,
     GeneralEigenvector,
@@ -150,6 +151,19 @@ def _corner(mp: Any, a: Any, unit: Any) -> Any:
     return _exponential(mp, blocks)[:n, n:]
 
 
+def _corners(mp: Any, a: Any) -> Any:
+    """The corner of e^[[A, E, 0], [0, A, F], [0, 0, A]] for units E and F, and with both exchanged."""
+    n = a.rows
+    places = list(itertools.product(range(n), repeat=2))
+    corner = {}
+    for one, two in itertools.product(places, repeat=2):
+        blocks = mp.matrix(3 * n, 3 * n)
+        blocks[:n, :n] = blocks[n : 2 * n, n : 2 * n] = blocks[2 * n :, 2 * n :] = a
+        blocks[one[0], n + one[1]] = blocks[n + two[0], 2 * n + two[1]] = 1
+        corner[one, two] = _exponential(mp, blocks)[:n, 2 * n :]
+    return [corner[e, f][at] + corner[f, e][at] for at in places for e in places for f in places]
+
+
 def _quotients(name: str) -> Callable[[Any, Any, Any], Any]:
     """V ((f(λ_k) − f(λ_l))/(λ_k − λ_l) ∘ VᵀEV) Vᵀ, E even, by quotients that do not cancel: Daleckii and Krein."""
 
@@ -188,6 +202,7 @@ FUNCTIONS: dict[type, tuple[str, Callable[[Any, Any], Any]]] = {
     GeneralEigenvector: ("nn", _general(1)),
     Exponential: ("nn", _exponential),
     ExponentialSlope: ("nnnn", _of_units(_corner)),
+    ExponentialCurvature: ("nnnnnn", _corners),
     SquareRoot: ("nn", _symmetric("sqrt")),
     SquareRootSlope: ("nnnn", _of_units(_quotients("sqrt"))),
     Logarithm: ("nn", _symmetric("log")),

@@ -3,9 +3,10 @@
 from .algebra import Algebra
 from .apart import unequal
 from .conditions import hides
-from .data import UNIT, ZERO, Atom, Factors, Head, Letter, Poly, Power, Raw, Term, absolute, number
+from .data import UNIT, ZERO, Atom, Factors, Head, Letter, Poly, Power, Raw, Term, absolute, number, only
 from .factor import Node, factored
 from .matrix import INDICES, entries, matrix_function, matrix_of, turned
+from .powers import Powers
 from .read import Reader
 from .windows import is_window, solutions, tied
 from .write import Writer, plus, times
@@ -20,6 +21,7 @@ __all__ = [
     "Node",
     "Poly",
     "Power",
+    "Powers",
     "Raw",
     "Reader",
     "Term",
@@ -34,6 +36,7 @@ __all__ = [
     "matrix_function",
     "matrix_of",
     "number",
+    "only",
     "plus",
     "solutions",
     "tied",

@@ -24,6 +24,7 @@ from derive.axes import Axis, Unsupported
 from .apart import uncounted
 from .data import UNIT, ZERO, Atom, Factors, Head, Letter, Poly, Power, Raw, Term, number
 from .naming import namings
+from .roots import told_apart
 from .windows import contracted
 
 MOST_COMMON = 12  # the largest common denominator that is drawn out of a sum
@@ -42,9 +43,11 @@ class Algebra:
         self.turns: dict[int, tuple[tuple[int, ...], ...]] = {0: ((0, 1), (1, 0))}  # the same for heads; δ is symmetric
         self.delta = self.head(("delta",), "delta", "delta", (-1, -1))
         self.size_of: dict[int, Poly] = {}
+        self.roots: dict[int, int] = {}  # heads that are whole numbers, which stand under roots
         self.decimal = False  # whether the author writes 0.2 for 1/5
         self.measured: dict[Poly, float] = {}  # what polys cost a reader, while the names stay what they are
         self.axes_of: dict[int, list[Axis]] = {}  # the user's letters for each length, in order of appearance
+        self.beside: set[frozenset[Axis]] = set()  # the user's letters that stand in one index: h and r of s·h + r − p
 
     # Letters.
 
@@ -116,6 +119,8 @@ class Algebra:
         if not coefficient:
             return ZERO
         factors = {atom: power for atom, power in factors.items() if power}
+        if self.roots:
+            coefficient, factors = told_apart(self.roots, coefficient, factors)
         left = set(bound)
         if any(self.heads[head].kind in ("delta", "test") for head, _ in factors):
             contracted = self._contract(factors, left)
@@ -127,8 +132,7 @@ class Algebra:
             return self._but_one(coefficient, factors, left, *counted)
         used = {letter for _, letters in factors for letter in letters}
         idle = left - used
-        for letter in idle:
-            left.discard(letter)
+        left -= idle
         if idle:
             return self._with_lengths(coefficient, factors, left, sorted(idle))
         return ((self._canonical_term(factors, left), coefficient),)
@@ -180,9 +184,7 @@ class Algebra:
                 factors = self.renamed(factors, {old: new})
         for atom in sorted(a for a in factors if a[0] == self.delta.id):
             if atom in factors:
-                small, large = sorted(
-                    atom[1], key=lambda a: (self.letter_axis[a] is None, a)
-                )  # the user's letter stays
+                small, large = sorted(atom[1], key=lambda a: (self.letter_axis[a] is None, a))  # the user's stays
                 del factors[atom]
                 factors = self.renamed(factors, {large: small})
                 factors[(self.delta.id, tuple(sorted((small, large))))] = 1
@@ -294,8 +296,7 @@ class Algebra:
         orders: list[tuple[Letter, ...]] = []
         for names in namings(self, letters, parts, "slot"):
             candidate = tuple(self.relabelled(poly, names) for poly in polys)
-            back = {slot: letter for letter, slot in names.items()}
-            order = tuple(back[slot] for slot in sorted(back))
+            order = tuple(sorted(names, key=names.__getitem__))
             if best is None or candidate < best:
                 best, orders = candidate, [order]
             elif candidate == best:

@@ -52,3 +52,8 @@ class Head:
     @property
     def definition(self) -> Poly:
         return self.args[0]
+
+
+def only(poly: Poly) -> tuple[tuple[Atom, Power], ...]:
+    """The factors of a single term; of a sum, none."""
+    return poly[0][0][0] if len(poly) == 1 else ()

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from math import gcd, lcm
 
 from .algebra import MOST_COMMON, Algebra
-from .data import Atom, Factors, Head, Letter, Poly, Power, Raw, absolute, number
+from .data import Atom, Factors, Head, Letter, Poly, Power, Raw, absolute, number, only
 
 
 @dataclass(frozen=True)
@@ -246,3 +246,14 @@ def _group(algebra: Algebra, shared: Factors, raws: list[Raw]) -> Node:
     if len(inner) == 1 and not inner[0].factors and not inner[0].bound:
         content, inner = content * Fraction(inner[0].coefficient), inner[0].inner
     return Node(number(content), tuple(shared.items()), bound, inner)
+
+
+def together(algebra: Algebra, factors: Iterable[tuple[Atom, Power]]) -> Iterator[tuple[Letter, ...]]:
+    """The letters of each index that is no plain letter, s·h + r − p, also within what factors are names of."""
+    for (own, letters), _ in (f for f in factors if f[0][0] != MEAN):
+        head = algebra.heads[own]
+        if head.label == "window":
+            yield letters
+        elif head.kind == "name":
+            at = dict(zip(head.slots, letters, strict=True))
+            yield from (tuple(at.get(a, a) for a in index) for index in together(algebra, only(head.definition)))

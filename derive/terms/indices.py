@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import combinations
 from typing import Any
 
 from sympy import Add, Expr, Integer, Mod, cancel, expand, floor, fraction, together
@@ -57,6 +58,7 @@ class Indices(Powers, ABC):
             return self.letter_of(index, env)
         self.measure(axis)
         letter = self.algebra.fresh(self.algebra.letter(axis))
+        self.algebra.beside |= {frozenset(pair) for pair in combinations(free_axes(index), 2)}
         parts, constant = self.form(index, env, ties)
         ties.windows.append(window(self.algebra, [(Integer(1), PLAIN, (letter,)), *_negated(parts)], -constant))
         ties.bound.add(letter)

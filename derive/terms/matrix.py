@@ -12,8 +12,8 @@ from .data import Head, Letter, Poly
 INDICES: dict[str, int] = {"inv": 2, "det": 0, "logdet": 0, "cholesky": 2, "eigenvalue": 1, "eigenvector": 2,
                            "singular_value": 1, "left_vector": 2, "right_vector": 2, "orthonormal_factor": 2,
                            "triangular_factor": 2, "general_eigenvalue": 1, "general_eigenvector": 2,
-                           "exponential": 2, "exponential_slope": 4, "square_root": 2, "square_root_slope": 4,
-                           "logarithm": 2, "logarithm_slope": 4}  # fmt: skip
+                           "exponential": 2, "exponential_slope": 4, "exponential_curvature": 6, "square_root": 2,
+                           "square_root_slope": 4, "logarithm": 2, "logarithm_slope": 4}  # fmt: skip
 TALL = frozenset({"left_vector", "orthonormal_factor"})  # whose first index is a row of the matrix
 EVEN = frozenset({"square_root_slope", "logarithm_slope"})  # at i, j, r, c: as at j, i, r, c and at r, c, i, j
 SYMMETRIC = EVEN | frozenset(
@@ -45,11 +45,19 @@ def matrix_function(
     spaces = tuple(algebra.letter_space[a] for a in every)
     known = len(algebra.heads)
     head = algebra.head((label, bodies, over, spaces), "op", label, spaces, slots=every, args=bodies, over=over)
-    if head.id == known and label in SYMMETRIC and turned(algebra, bodies[0], over) == bodies[0]:
+    if head.id == known and (turns := _turns(algebra, label, bodies[0], over)):
         same = tuple(range(len(slots)))
-        turns = EIGHT if label in EVEN else ((0, 1), (1, 0))
         algebra.turns[head.id] = tuple((*same, *(len(slots) + place for place in turn)) for turn in turns)
     return algebra.atom(head, (*letters, *at))
+
+
+def _turns(algebra: Algebra, label: str, body: Poly, over: tuple[Letter, ...]) -> tuple[tuple[int, ...], ...]:
+    """The orders of the indices in which an entry is the same; none where there is but one."""
+    if label == "exponential_curvature":
+        return ((0, 1, 2, 3, 4, 5), (0, 1, 4, 5, 2, 3))
+    if label not in SYMMETRIC or turned(algebra, body, over) != body:
+        return ()
+    return EIGHT if label in EVEN else ((0, 1), (1, 0))
 
 
 def turned(algebra: Algebra, body: Poly, over: tuple[Letter, ...]) -> Poly:

@@ -124,6 +124,7 @@ class Powers:
                 continue
             base, exponent = part.as_base_exp()
             head = self.algebra.head(("symbol", base), "symbol", str(base), payload=base, positive=True)
+            self.algebra.roots[head.id] = int(base)
             raised = self.algebra.atom(head, (), number(Fraction(int(exponent.p), int(exponent.q))))
             result = self.algebra.mul(result, raised)
         return result

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from fractions import Fraction
+from types import MappingProxyType
 from typing import Any
 
 import sympy
@@ -41,8 +42,8 @@ from derive.axes import (
 )
 
 from .algebra import MOST_COMMON, Algebra
-from .data import Atom, Head, Letter, Poly, Power
-from .factor import MEAN, Node, factored, flat
+from .data import Atom, Head, Letter, Poly, Power, only
+from .factor import MEAN, Node, factored, flat, together
 from .matrix import entries
 from .windows import PLAIN, Form
 
@@ -95,6 +96,7 @@ REDUCTIONS: dict[str, Any] = {
 }
 MATRICES: dict[str, Any] = {kind.name: kind for kind in MATRIX_FUNCTIONS}
 Names = Mapping[Letter, Axis]
+EMPTY: Names = MappingProxyType({})
 
 
 def rational(value: Power, decimal: bool = False) -> Expr:
@@ -186,15 +188,17 @@ class Writer:
             guards = [f for f in own if self._is_guard(f)]
             body = times(*self._product([f for f in own if f not in guards], scope),
                          *([bracket] if bracket_inside else []))  # fmt: skip
-            plain, mean = (sorted(some, key=self._declared) for some in (letters - means, letters & means))
+            order = {a: self._declared(a, scope) for a in letters}
+            plain, mean = (sorted(some, key=order.__getitem__) for some in (letters - means, letters & means))
             parts.append(self._summed(self._guarded(body, guards, scope), plain, mean, scope))
         if not bracket_inside:
             parts.append(bracket)
         return self._guarded(times(*parts), tests, scope)
 
-    def _declared(self, letter: Letter) -> tuple[int, Letter]:
+    def _declared(self, letter: Letter, names: Names) -> tuple[int, int, Letter]:
         """Letters in the order in which their axes were first met."""
-        return self.algebra.letter_space[letter], letter
+        own = self._own(letter)
+        return self.algebra.letter_space[letter], own.index(names[letter]) if names[letter] in own else len(own), letter
 
     def _independent(
         self, factors: list[tuple[Atom, Power]], bound: frozenset[Letter], *, whole: bool
@@ -236,17 +240,30 @@ class Writer:
 
     def _bind(self, node: Node, scope: dict[Letter, Axis]) -> None:
         """Name the bound letters apart from everything in scope."""
-        scope.update(self.letters_for(sorted(node.bound), {a.name for a in scope.values()}))
+        scope.update(self.letters_for(sorted(node.bound), scope, node.factors))
 
-    def letters_for(self, letters: Iterable[Letter], taken: Iterable[str] = ()) -> dict[Letter, Axis]:
-        """A user's letter of the right length for each, none twice and none that is taken; else an alias of one."""
-        used, found = set(taken), {}
-        for letter in letters:
-            own = self.algebra.axes_of[self.algebra.letter_space[letter]]
-            chosen = next((a for a in own if a.name not in used), None) or fresh_letter(own[0], used)
+    def letters_for(
+        self, letters: Iterable[Letter], scope: Names = EMPTY, factors: Iterable[tuple[Atom, Power]] = ()
+    ) -> dict[Letter, Axis]:
+        """A user's letter of the right length for each, none twice and none that is in scope; else an alias of one.
+
+        Of several, the one that the user writes beside the same letters: r with h, q with w.
+        """
+        indices = list(together(self.algebra, factors)) if self.algebra.beside else []
+        used, found = {a.name for a in scope.values()}, dict[Letter, Axis]()
+        for letter in sorted(letters, key=lambda a: len(self._own(a))) if indices else letters:
+            own = self._own(letter)
+            free = [a for a in own if a.name not in used]
+            near = {**scope, **found}
+            mates = [near[a] for index in indices if letter in index for a in index if a in near]
+            beside = {a: sum(frozenset((a, mate)) in self.algebra.beside for mate in mates) for a in free}
+            chosen = max(free, key=beside.__getitem__, default=None) or fresh_letter(own[0], used)
             used.add(chosen.name)
             found[letter] = chosen
         return found
+
+    def _own(self, letter: Letter) -> list[Axis]:
+        return self.algebra.axes_of[self.algebra.letter_space[letter]]
 
     def _product(self, factors: list[tuple[Atom, Power]], names: Names) -> list[Expr]:
         """Factors in order: symbols, then tensors and functions; the exponentials of a product as one."""
@@ -319,7 +336,7 @@ class Writer:
             return MATRICES[head.label](self.write(polys[0], scope), *(scope[a] for a in over), *at)
         if head.label in REDUCTIONS:
             scope = dict(names)
-            self._bind(Node(1, (), frozenset(over)), scope)
+            self._bind(Node(1, only(polys[0]), frozenset(over)), scope)
             body = self.write(polys[0], scope)
             for guard in polys[1:]:
                 hidden = -sympy.oo if head.label.endswith("max") else sympy.oo

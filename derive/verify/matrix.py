@@ -17,6 +17,7 @@ from derive.axes import (
     Eigenvalue,
     Eigenvector,
     Exponential,
+    ExponentialCurvature,
     ExponentialSlope,
     GeneralEigenvalue,
     GeneralEigenvector,
@@ -33,6 +34,7 @@ from derive.axes import (
     TriangularFactor,
 )
 from derive.oracle import MATRICES, Array
+from derive.oracle.matrix import exponential
 
 Residual = Callable[[Array, Array], Array]  # (A, what it defines, flat) → zeros
 NODES = 24  # of the quadrature: exact to rounding for the matrices of a check
@@ -128,12 +130,17 @@ def _singular_tangent(a: Array, da: Array) -> tuple[Array, Array, Array]:
     return _parts(a, _linearised(_singular, a, da, x))
 
 
+def _along(a: Array) -> tuple[Array, Array, Array]:
+    """e^{(1−s)A} and e^{sA} at the places s of the quadrature, and the weights; of one matrix or several."""
+    places, weights = np.polynomial.legendre.leggauss(NODES)
+    shares = ((1 + places) / 2).reshape(-1, *(1 for _ in a.shape))
+    return exponential((1 - shares) * a), exponential(shares * a), weights / 2
+
+
 def _exponential_tangent(a: Array, da: Array) -> Array:
     """∫₀¹ e^{(1−s)A} A′ e^{sA} ds, by Gauss and Legendre: X(t) = e^{tA} has X′ = A X."""
-    places, weights = np.polynomial.legendre.leggauss(NODES)
-    of = MATRICES[Exponential]
-    return np.asarray(sum(w / 2 * of((1 - p) / 2 * a) @ da @ of((1 + p) / 2 * a)
-                          for p, w in zip(places, weights, strict=True)))  # fmt: skip
+    one, two, weights = _along(a)
+    return np.asarray(np.einsum("s,s...->...", weights, one @ da @ two))
 
 
 def _logarithm_tangent(a: Array, da: Array) -> Array:
@@ -141,6 +148,38 @@ def _logarithm_tangent(a: Array, da: Array) -> Array:
     here = MATRICES[Logarithm](a)
     columns = np.stack([_exponential_tangent(here, e.reshape(a.shape)).ravel() for e in np.eye(a.size)], axis=1)
     return np.asarray(np.linalg.solve(columns, da.ravel()).reshape(a.shape))
+
+
+def _exponential_slope_tangent(a: Array, da: Array) -> Array:
+    """Of ∫₀¹ e^{(1−s)A} E e^{sA} ds, at i, j, r, c: both factors move."""
+    one, two, weights = _along(a)
+    shares = (1 + np.polynomial.legendre.leggauss(NODES)[0]) / 2
+    own, other = (_exponential_tangent(*(s[:, None, None] * x for x in (a, da))) for s in (1 - shares, shares))
+    return np.asarray(
+        np.einsum("s,sir,scj->ijrc", weights, own, two) + np.einsum("s,sir,scj->ijrc", weights, one, other)
+    )
+
+
+def _solved_again(equation: Array, moved: Array, slope: Array) -> Array:
+    """K′ of M K = E, where M moves by M′: M K′ = −M′ K, at i, j, r, c."""
+    side, shape = len(equation), slope.shape
+    return np.asarray(-np.linalg.solve(equation, moved @ slope.reshape(side, side)).reshape(shape))
+
+
+def _square_root_slope_tangent(a: Array, da: Array) -> Array:
+    """Of X K + K X = E."""
+    one, root = np.eye(len(a)), MATRICES[SquareRoot](a)
+    moved = _linearised(_root, a, da, root.ravel()).reshape(a.shape)
+    equation, change = (np.kron(x, one) + np.kron(one, x.T) for x in (root, moved))
+    return _solved_again(equation, change, MATRICES[SquareRootSlope](a))
+
+
+def _logarithm_slope_tangent(a: Array, da: Array) -> Array:
+    """Of exp′(X) K = E."""
+    here = MATRICES[Logarithm](a)
+    moved = _exponential_slope_tangent(here, _logarithm_tangent(a, da)).reshape(a.size, a.size)
+    equation = MATRICES[ExponentialSlope](here).reshape(a.size, a.size)
+    return _solved_again(equation, moved, MATRICES[LogarithmSlope](a))
 
 
 def _triangular_tangent(a: Array, da: Array) -> tuple[Array, Array]:
@@ -187,6 +226,9 @@ TANGENTS: Mapping[type, Callable[[Array, Array], tuple[Array, Array]]] = {
         SquareRoot, lambda a, da: _linearised(_root, a, da, MATRICES[SquareRoot](a).ravel()).reshape(a.shape)
     ),
     Logarithm: _batched(Logarithm, _logarithm_tangent),
+    ExponentialSlope: _batched(ExponentialSlope, _exponential_slope_tangent),
+    SquareRootSlope: _batched(SquareRootSlope, _square_root_slope_tangent),
+    LogarithmSlope: _batched(LogarithmSlope, _logarithm_slope_tangent),
 }
 
 
@@ -235,7 +277,7 @@ CLEARANCE: Mapping[type, Callable[[Array], Array]] = {
     **dict.fromkeys((Cholesky, SquareRoot, SquareRootSlope, Logarithm, LogarithmSlope), _definite),
     **dict.fromkeys((OrthonormalFactor, TriangularFactor), _regular),
     **dict.fromkeys((GeneralEigenvalue, GeneralEigenvector), _real),
-    **dict.fromkeys((Exponential, ExponentialSlope), _anywhere),
+    **dict.fromkeys((Exponential, ExponentialSlope, ExponentialCurvature), _anywhere),
     **dict.fromkeys((Eigenvalue, Eigenvector), _simple),
     **dict.fromkeys((LeftVector, SingularValue, RightVector), _separate),
 }
