@@ -289,7 +289,6 @@ OPEN = {
     "barron": "what is raised to a is not known to be positive",
     "cloglog_loss": "where eˣ underflows, 1/p is asked for and not used",
     "ppo": "r A is compared with clip(r) A, where r may be ∞: a warning, and no wrong number",
-    "gumbel_cdf": "the logarithm of a softplus that underflows",
     "linear_attention": "all features underflow: a sum of cases has no largest exponent",
 }
 # Law → a writing that fails without it.

@@ -493,3 +493,15 @@ def test_the_command(capsys):
 def test_an_unknown_dtype_is_named():
     with pytest.raises(DeriveError, match="float16"):
         stability(catalogue["relu"], dtypes=["float16"])
+
+
+def test_the_command_reads_latex(capsys):
+    small = ["--points", "30", "--dtype", "float32", "--json"]
+    assert main(["stability", r"-\log\frac{1}{1 + e^{-x_i}}", "--where", "x: n", *small]) == 0
+    (found,) = json.loads(capsys.readouterr().out)["checked"]
+    assert found["passed"] and {row["what"] for row in found["rows"]} >= {"y", "d/dx", "no warning"}
+    assert main(["stability", r"\sqrt{\sum_i x_i^2}", "--where", "x: n", *small]) == 1
+    assert main(["stability", r"\log(1 + e^{x})"]) == 2
+    assert "x is not declared" in capsys.readouterr().err
+    assert main(["stability", "x_i = y_i", "--where", "x: n, y: n"]) == 2
+    assert "stability: this is an equation" in capsys.readouterr().err

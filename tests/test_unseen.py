@@ -106,6 +106,73 @@ def ordered_probit(x: T[b]) -> T[()]:
     return -mean_over(b, log(erf((1 - x[b]) / sqrt(2)) - erf((-1 - x[b]) / sqrt(2))))
 
 
+# Further writings of what a law mends: for each law of NEEDED the one that fails without it, and others
+
+
+def reinforce_entropy(z: T[b, c], a: Int[b].below(c), A: T[b]) -> T[()]:
+    p = let("p", exp(z[b, c]) / sum_over(c, exp(z[b, c])))
+    bonus = sum_over(c, p[b, c] * log(p[b, c])) / 100
+    return -mean_over(b, A[b] * log(p[b, a[b]])) + mean_over(b, bonus)
+
+
+def confidence_penalty(z: T[b, c], tau: Scalar = 0.5) -> T[()]:
+    p = let("p", exp(z[b, c] / tau) / sum_over(c, exp(z[b, c] / tau)))
+    return mean_over(b, sum_over(c, p[b, c] * log(p[b, c])))
+
+
+def circle_of_products(p: T[b, c], q: T[b, c]) -> T[()]:
+    return mean_over(b, log(1 + sum_over(c, exp(p[b, c])) * sum_over(c, exp(-q[b, c]))))
+
+
+def inverse_participation(z: T[b, c]) -> T[b]:
+    return sum_over(c, exp(2 * z[b, c])) / sum_over(c, exp(z[b, c])) ** 2
+
+
+def product_of_partitions(z: T[b, c], v: T[b, d], joint: T[b, c, d]) -> T[b]:
+    return sum_over(c, exp(z[b, c])) * sum_over(d, exp(v[b, d])) / sum_over((c, d), exp(joint[b, c, d]))
+
+
+def mixture_of_logistics(x: T[b], w: T[c], mu: T[c]) -> T[()]:
+    p = let("p", exp(w[c]) / sum_over(c, exp(w[c])))
+    return -mean_over(b, log(sum_over(c, p[c] * exp(-(x[b] - mu[c])) / (1 + exp(-(x[b] - mu[c]))) ** 2)))
+
+
+def kl_by_samples(new: T[b], old: T[b]) -> T[()]:
+    r = let("r", exp(new[b] - old[b]))
+    return mean_over(b, r[b] - 1 - log(r[b]))
+
+
+def linex_mean(x: T[b], y: T[b]) -> T[()]:
+    return mean_over(b, exp(x[b] - y[b]) - (x[b] - y[b]) - 1)
+
+
+def bregman_of_exponentials(x: T[b, c], y: T[b, c]) -> T[b]:
+    return sum_over(c, exp(x[b, c] - y[b, c]) - 1 - x[b, c] + y[b, c])
+
+
+def truncated_normal(x: T[b], mu: T[b]) -> T[()]:
+    z = let("z", erf((1 - mu[b]) / sqrt(2)) - erf(-mu[b] / sqrt(2)))
+    return -mean_over(b, log(exp(-((x[b] - mu[b]) ** 2) / 2) / z[b]))
+
+
+def discretised_gaussian(x: T[b], mu: T[b], ls: T[b]) -> T[()]:
+    up = let("up", (1 + erf((x[b] - mu[b] + Rational(1, 255)) / (exp(ls[b]) * sqrt(2)))) / 2)
+    down = let("down", (1 + erf((x[b] - mu[b] - Rational(1, 255)) / (exp(ls[b]) * sqrt(2)))) / 2)
+    return -mean_over(b, log(up[b] - down[b]))
+
+
+def squareplus(x: T[...]) -> T[...]:
+    return (x + sqrt(x**2 + 4)) / 2
+
+
+def tanhexp(x: T[...]) -> T[...]:
+    return x * tanh(exp(x))
+
+
+def log_of_scale(x: T[...]) -> T[...]:
+    return log(log(1 + exp(x)))
+
+
 def sac_squash(u: T[b]) -> T[()]:
     return mean_over(b, log(1 - tanh(u[b]) ** 2))
 
@@ -123,11 +190,7 @@ WRITINGS = {
 OPEN = {
     "zip_nll": "1 − exp(−eᶯ) beside σ: the difference of two terms of a shifted sum",
     "gaussian_mixture": "q eʷ, where q overflows and eʷ is 0",
-    "attention_entropy": "p (log p + H) where p is 1: H is rounded to the size of the largest score",
-    "circle_loss": "a product of two sums of exponentials has no largest exponent",
-    "ess": "a sum of exponentials that is not divided by keeps its largest",
     "student_t": "ν is not known to be positive: x² e⁻²ᶻ overflows",
-    "ordered_probit": "log(erf u − erf v) where both are 1",
 }
 HESSIANS = ("js_divergence", "unlikelihood", "gce", "gan_generator", "bradley_terry", "nce_noise", "vlb_ddpm")
 HESSIANS_OPEN = {
@@ -135,7 +198,21 @@ HESSIANS_OPEN = {
     "sac_squash": "1 − tanh² of a mean: where something is summed, it stays as it is",
 }
 # Law → a writing that fails without it.
-NEEDED = {"log of the others": "unlikelihood", "power of an entry": "gce", "complement of a quotient": "edm_skip"}
+NEEDED = {
+    "log of the others": "unlikelihood",
+    "power of an entry": "gce",
+    "complement of a quotient": "edm_skip",
+    "mean beside its largest": "reinforce_entropy",
+    "divisor beside itself": "circle_loss",
+    "shift a factor": "ess",
+    "near zero": "kl_by_samples",
+    "between errors": "ordered_probit",
+    "beside a sigmoid": "tanhexp",
+    "root and more": "squareplus",
+    "log of softplus": "log_of_scale",
+    "tail of softplus": "log_of_scale",
+    "squashed": "tanhexp",
+}
 
 
 def products(name):

@@ -12,7 +12,7 @@ from derive import __version__
 
 from .claiming import claim
 from .explaining import FORMATS, explained, format_of, run_plot
-from .latex import DECLARES, Signed, latex
+from .latex import DECLARES, Signed, Where, latex
 from .learning import USES, compare, train
 from .notation import Bold, FromOne, Kind, Layout, Ranges, Samples, Symbols, notation_of
 from .output import deliver, emit, emit_json, forget_stdout
@@ -281,11 +281,13 @@ def verify(
     raise typer.Exit(run(targets or [], everything, trials, seed, jobs, as_json))
 
 
-@app.command(epilog=TARGETS)
+@app.command(cls=Signed, epilog=f"{TARGETS}\n{DECLARES}")
 def stability(
     targets: Annotated[
-        list[str] | None, typer.Argument(metavar="TARGET… | FILE.py", help="formulas, or every formula of a file")
+        list[str] | None,
+        typer.Argument(metavar="TARGET… | FILE.py | LATEX", help="formulas, every formula of a file, or LaTeX"),
     ] = None,
+    where: Where = "",
     everything: Annotated[bool, typer.Option("--all", help="the whole catalogue")] = False,
     dtype: Annotated[str, typer.Option(metavar="float32|float64|both", help="of the inputs")] = "both",
     points: Annotated[int, typer.Option(min=1, metavar="N", help="inputs for each formula, at most")] = 200,
@@ -302,6 +304,8 @@ def stability(
 ) -> None:
     """Measure the error of the code at inputs of every magnitude.
 
+    With --where, a formula is given in LaTeX: derive stability '\\log(1 + e^{x_i})' --where 'x: n'.
+
     Outputs and gradients are held against values of 50 digits or more: a number passes if it is within
     8·(ulp + what it changes when its data moves by one unit in the last place). For a formula with sums or other
     reductions, every operation of the formula as written may move as well, unless --strict. Reported is the worst
@@ -312,7 +316,7 @@ def stability(
     from .sweeping import Sweep, run
 
     dtypes = tuple(DTYPES) if dtype == "both" else (dtype,)
-    raise typer.Exit(run(targets or [], everything, Sweep(dtypes, points, seed, reach, strict), jobs, as_json))
+    raise typer.Exit(run(targets or [], everything, Sweep(dtypes, points, seed, reach, strict, where), jobs, as_json))
 
 
 app.command(cls=Signed, epilog=DECLARES)(latex)

@@ -62,7 +62,7 @@ def _formula(of: str, where: str, start: int | None) -> Any:
         return Library().formula(of)
     from .latex import formula, read
 
-    return formula(read(of, where, start), "gradient")
+    return formula(read(of, where, start), "--of")
 
 
 def _function(claimed: str) -> Any:

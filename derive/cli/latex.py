@@ -72,7 +72,7 @@ def latex(
     names = _names(wrt or [])
     if what == "verify":
         raise typer.Exit(_verified(found, names))
-    f = formula(found, what)
+    f = formula(found, f"--show {what}")
     if what == "code":
         from derive.api import to_numpy
 
@@ -113,12 +113,12 @@ def complain_plainly(line: str) -> None:
     typer.echo(f"    {line}", err=True)
 
 
-def formula(found: Any, what: str) -> Any:
-    """A Formula; equations and declarations have no gradient."""
+def formula(found: Any, option: str) -> Any:
+    """A Formula; equations and declarations have no gradient. `option` is what a formula was given to."""
     if hasattr(found, "trace"):
         return found
     kind = "an equation" if hasattr(found, "members") else "a declaration"
-    raise BadInput(f"--show {what}: this is {kind}; give an expression, or a definition with a new name on its left")
+    raise BadInput(f"{option}: this is {kind}; give an expression, or a definition with a new name on its left")
 
 
 def shown(found: Any, notation: str) -> str:
@@ -180,7 +180,7 @@ def _verified(found: Any, names: tuple[str, ...] | None) -> int:
         verdict = found.check()
         emit(str(verdict))
         return DONE if verdict.holds else NO
-    f = formula(found, "verify")
+    f = formula(found, "--show verify")
     report = gradient(f, names).verify() if names else verify(f)
     emit(str(report))
     return DONE if report.passed else NO

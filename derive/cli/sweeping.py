@@ -1,4 +1,7 @@
-"""`derive stability`: how far the emitted code is from true values, for every variant of every formula asked for."""
+"""`derive stability`: how far the emitted code is from true values, for every variant of every formula asked for.
+
+A formula is named as a TARGET, or stands in LaTeX as it does in a paper.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from .latex import formula, read
 from .output import emit, emit_json
 from .problems import BAD_INPUT, DONE, NO, code_of, complain, words_of
 from .target import traced
@@ -15,6 +19,7 @@ from .verifying import KILLED, Finding, Outcome, Subject, progress, subjects
 from .workers import DIED, processors, results
 
 COMMAND = "stability"
+LATEX = frozenset("\\^{}=+*/")  # one of these stands in a formula, and in no target but in FILE.py or in options
 
 
 @dataclass(frozen=True)
@@ -26,6 +31,19 @@ class Sweep:
     seed: int
     reach: float
     strict: bool
+    where: str = ""  # what the letters of formulas in LaTeX mean
+
+    def subjects(self, targets: Sequence[str], everything: bool) -> list[Subject]:
+        """What the arguments mean: formulas in LaTeX, or every variant that a target leaves open."""
+        written = [self.where != "" or _is_latex(target) for target in targets]
+        if not any(written):
+            return subjects(targets, everything, COMMAND)
+        return [s for target, latex in zip(targets, written, strict=True)
+                for s in (self._read(target) if latex else subjects([target], everything, COMMAND))]  # fmt: skip
+
+    def _read(self, text: str) -> list[Subject]:
+        f = formula(read(text, self.where, None), COMMAND)
+        return [Subject(" ".join(text.split()), f, {}, {})]
 
     def of(self, subject: Subject) -> Finding:
         """The report on one variant, or what went wrong in words."""
@@ -45,9 +63,14 @@ class Sweep:
             return Finding(None, words_of(problem), code or BAD_INPUT)
 
 
+def _is_latex(target: str) -> bool:
+    """Whether a text can be no target: a sign of mathematics stands in it, outside of options."""
+    return ".py" not in target and not LATEX.isdisjoint(target.split("(")[0])
+
+
 def run(targets: Sequence[str], everything: bool, sweep: Sweep, jobs: int | None, as_json: bool) -> int:
     """Sweep each, print what came out; the exit code: 1 if a number is out of bounds, else that of the first error."""
-    found = subjects(targets, everything, COMMAND)
+    found = sweep.subjects(targets, everything)
     wanted = jobs or (processors() if everything or len(targets) > 1 else 1)
     outcomes = _outcomes(found, (tuple(targets), everything, sweep), min(wanted, len(found)))
     if as_json:
@@ -82,7 +105,7 @@ def _outcomes(found: list[Subject], work: tuple[Any, ...], jobs: int) -> list[Ou
 def sweeper(targets: Sequence[str], everything: bool, sweep: Sweep) -> Callable[[int], Finding]:
     """In a worker process, what sweeps the subject with a number: from the same arguments come the same subjects."""
     with open(os.devnull, "w") as nowhere, contextlib.redirect_stderr(nowhere):  # files have been heard once
-        found = subjects(targets, everything, COMMAND)
+        found = sweep.subjects(targets, everything)
     return lambda number: sweep.of(found[number])
 
 

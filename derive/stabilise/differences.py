@@ -241,10 +241,7 @@ def less_log_of_number(s: Stabiliser, atom: Atom, _: Factors) -> Iterator[Identi
 def root_less_root(s: Stabiliser, atom: Atom, _: Factors) -> Iterator[Identity]:
     """√(c² + w) − c = w/(√(c² + w) + c); and of a name for c/√(c² + w), less 1."""
     body = s.definition(atom) or ZERO
-    for inner in [a for a, p in body[0][0][0] if p == -HALF] if len(body) == 1 and not body[0][0][1] else ():
-        for ratio, joint in root_less_root(s, inner, ()):
-            if s.algebra.mul(ratio, body) == s.algebra.constant(-1):
-                yield over(s, atom, s.algebra.constant(-1)), over(s, atom, s.algebra.mul(joint, body))
+    yield from _of_a_quotient(s, atom, body, lambda inner, _: root_less_root(s, inner, ()))
     for term, coefficient in body:
         root = _root(s, term, coefficient)
         if root is not None and len(body) > 1:
@@ -257,10 +254,22 @@ def root_less_root(s: Stabiliser, atom: Atom, _: Factors) -> Iterator[Identity]:
                    s.algebra.scaled(s.algebra.mul(joint, share), -1))  # fmt: skip
 
 
+def _of_a_quotient(s: Stabiliser, atom: Atom, body: Poly,
+                   look: Callable[[Atom, Factors], Iterator[Identity]]) -> Iterator[Identity]:  # fmt: skip
+    """A name y = u/√d, and ±1: the identities of what it stands for."""
+    for inner in [a for a, p in body[0][0][0] if p == -HALF] if len(body) == 1 and not body[0][0][1] else ():
+        for ratio, joint in look(inner, body[0][0][0]):
+            one = s.algebra.mul(ratio, body)
+            if one in (s.algebra.constant(1), s.algebra.constant(-1)):
+                yield over(s, atom, one), over(s, atom, s.algebra.mul(joint, body))
+
+
 def root_and_more(s: Stabiliser, atom: Atom, beside: Factors) -> Iterator[Identity]:
-    """√(u² + w) ± u = where(±u > 0, q, w/q), q = √(u² + w) + |u|, w > 0."""
+    """√(u² + w) ± u = where(±u > 0, q, w/q), q = √(u² + w) + |u|, w > 0; u/√(u² + w) ± 1 is that over the root."""
     algebra, body, root = s.algebra, s.definition(atom) or ZERO, s.algebra.term(1, {atom: HALF}, ())
-    for (factors, bound), coefficient in body if len(beside) == 1 and beside[0][1] == HALF else ():
+    order, beside_root = dict(beside)[atom], {a: p for a, p in beside if a != atom}
+    yield from _of_a_quotient(s, atom, body, lambda inner, factors: root_and_more(s, inner, factors))
+    for (factors, bound), coefficient in body if order == -HALF or (order == HALF and not beside_root) else ():
         scale = _rational_root(coefficient)
         if bound or scale is None or not factors or any(not isinstance(p, int) or p % 2 for _, p in factors):
             continue
@@ -272,7 +281,11 @@ def root_and_more(s: Stabiliser, atom: Atom, beside: Factors) -> Iterator[Identi
         for sign in (1, -1):
             yes, no = s.exceeds(algebra.scaled(u, sign), ZERO)
             joint = algebra.add(algebra.mul(yes, q), algebra.mul(no, w, s.reader.raised(q, -1)))
-            yield over(s, atom, algebra.scaled(u, sign), HALF), over(s, atom, joint, HALF)
+            if order == HALF:
+                yield over(s, atom, algebra.scaled(u, sign), HALF), over(s, atom, joint, HALF)
+            elif all(beside_root.get(a, 0) == p for a, p in u[0][0][0]):
+                less = algebra.scaled(s.reader.raised(u, -1), sign)
+                yield algebra.mul(root, less), algebra.mul(joint, less)
 
 
 def _rational_root(value: Power) -> Power | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from derive.terms import UNIT, ZERO, Atom, Head, Poly, Power
 
 from .differences import log_of_product
+from .exponentials import taken
 from .form import Factors, Stabiliser
 
 MOST = 4  # terms of a name that is written out
@@ -22,7 +23,7 @@ def norm_at_zero(s: Stabiliser, poly: Poly) -> Poly:
 
     def change(atom: Atom, power: Power, rest: dict[Atom, Power]) -> Poly | None:
         squares = _squares(s, atom)
-        if squares is None or atom[0] in s.divided:
+        if squares is None or atom[0] in s.divided or s.algebra.heads[atom[0]].positive:
             return None
         order, roots = squares
         if sum(p * _vanishes(s, a, roots) for a, p in rest.items() if p > 0) < -power * order:
@@ -95,14 +96,20 @@ def beside_exponential(s: Stabiliser, poly: Poly) -> Poly:
 
 
 def beside_sigmoid(s: Stabiliser, poly: Poly) -> Poly:
-    """eᵃ σ(u) = exp(a − softplus(−u)): σ may underflow where eᵃ overflows."""
+    """eᵃ σ(u) = exp(a − softplus(−u)): σ may underflow where eᵃ overflows; e⁻ᵘ σ(u) = σ(−u)."""
 
     def change(atom: Atom, power: Power, rest: dict[Atom, Power]) -> Poly | None:
         grown = any(s.is_call(a, "exp") for a in rest)
         u = s.call(atom, "sigmoid") if grown else None
         if u is None:
-            return None
-        return s.reader.exp_of(s.algebra.scaled(s.reader.apply("softplus", s.algebra.scaled(u, -1)), -power))
+            body = s.safe_definition(atom) or ZERO if grown else ZERO
+            shares = len(body) == 1 and body[0][0][0] and all(s.is_call(a, "sigmoid") for a, _ in body[0][0][0])
+            return s.reader.raised(body, power) if shares and power == int(power) else None
+        minus = s.algebra.scaled(u, -1)
+        count = taken(rest, s.reader.exp_of(minus), int(power))
+        other = s.reader.raised(s.reader.apply("sigmoid", minus), count) if count else s.algebra.constant(1)
+        left = s.reader.exp_of(s.algebra.scaled(s.reader.apply("softplus", minus), count - power))
+        return s.algebra.mul(other, left) if count < power else other
 
     return s.each(poly, lambda head, power: power > 0 and (head.kind == "name" or head.label == "sigmoid"), change)
 

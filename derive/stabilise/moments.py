@@ -1,14 +1,16 @@
-"""Moments: what is subtracted from a mean of products is taken from their factors."""
+"""Moments: what is subtracted from a mean is taken from what it is the mean of."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from derive.terms import Atom, Head, Letter, Poly, Power
+from derive.terms import ZERO, Atom, Head, Letter, Poly, Power
 
 from .differences import Identity
 from .form import Factors, Stabiliser
+from .others import is_summand
+from .shifts import shifted
 
 
 @dataclass(frozen=True)
@@ -70,3 +72,68 @@ def _less_mean(s: Stabiliser, total: Sum) -> Poly:
     scale = s.reader.raised(algebra.mul(total.outside, _count(s, total)), -1)
     mean = algebra.mul(algebra.term(1, {total.name: 1}, ()), scale)
     return algebra.add(total.body, algebra.scaled(mean, -1))
+
+
+@dataclass(frozen=True)
+class Expected:
+    """w Σ p z over a letter of its own, p = eᶻ/Σeᶻ: the weight w, p, z, the largest z, and the letter."""
+
+    outside: Poly
+    share: Poly
+    exponent: Poly
+    largest: Poly
+    over: Letter
+
+    def total(self, s: Stabiliser, of: Poly) -> Poly:
+        """w Σ p f."""
+        return s.algebra.mul(self.outside, s.algebra.summed(s.algebra.mul(self.share, of), (self.over,)))
+
+    def at(self, s: Stabiliser, letter: Letter, of: Poly) -> Poly:
+        """w f at another letter."""
+        return s.algebra.mul(self.outside, s.algebra.relabelled(of, {self.over: letter}))
+
+
+def mean_beside_largest(s: Stabiliser, poly: Poly) -> Poly:
+    """E z − z = E(z − m) − (z − m), where E weighs with eᶻ/Σeᶻ and m is the largest z: the gradient of an entropy."""
+    present = dict(poly)
+    for term, coefficient in poly if len(poly) > 1 else ():
+        if len(term[1]) != 1 or term[1][0] not in {k for a, _ in term[0] for k in a[1]}:
+            continue
+        for found in _expected(s, coefficient, *s.algebra.opened(term)):
+            less = s.reader.grouped(s.algebra.add(found.exponent, s.algebra.scaled(found.largest, -1)))
+            for letter in _alike(s, poly, found.over):
+                taken = s.algebra.add(found.total(s, found.exponent),
+                                      s.algebra.scaled(found.at(s, letter, found.exponent), -1))  # fmt: skip
+                if all(present.get(t) == c for t, c in taken):
+                    rest = s.algebra.add(poly, s.algebra.scaled(taken, -1), found.total(s, less))
+                    return s.algebra.add(rest, s.algebra.scaled(found.at(s, letter, less), -1))
+    return poly
+
+
+def _alike(s: Stabiliser, poly: Poly, letter: Letter) -> list[Letter]:
+    space = s.algebra.letter_space
+    return [k for k in s.algebra.free(poly) if space[k] == space[letter]]
+
+
+def _expected(s: Stabiliser, coefficient: Power, factors: dict[Atom, Power],
+              bound: frozenset[Letter]) -> Iterator[Expected]:  # fmt: skip
+    """What a term says as w Σ p zᵢ, for a term zᵢ of z."""
+    (over,) = bound
+    inner = {a: p for a, p in factors.items() if over in a[1]}
+    outer = {a: p for a, p in factors.items() if a not in inner}
+    for atom in [a for a, p in inner.items() if p == 1 and s.algebra.heads[a[0]].kind == "name"]:
+        body = s.definition(atom) or ZERO
+        below = [a for a, p in body[0][0][0] if p == -1 and over not in a[1]] if len(body) == 1 else []
+        peaks = [shifted(s, s.algebra.heads[a[0]]) for a in below]
+        if len(below) != 1 or peaks[0] is None:
+            continue
+        one = s.opened(s.algebra.mul(body, s.algebra.term(1, {below[0]: 1}, ())))
+        z = s.exponent(one[0][0][0]) if len(one) == 1 and s.all_exp(one[0][0][0]) else None
+        beside = {a: p for a, p in inner.items() if a != atom}
+        scales = [s.algebra.term(c, {a: p for a, p in f if over not in a[1]}, ()) for (f, bound), c in z or ZERO
+                  if not bound and {a: p for a, p in f if over in a[1]} == beside]  # fmt: skip
+        if z is None or not scales or not is_summand(s, one, below[0], over):
+            continue
+        weight = s.algebra.mul(s.algebra.term(coefficient, outer, ()), s.reader.raised(scales[0], -1))
+        largest = s.at(s.algebra.heads[below[0][0]], below[0][1], peaks[0][0])
+        yield Expected(weight, s.algebra.term(1, {atom: 1}, ()), z, largest, over)

@@ -93,13 +93,13 @@ def _chosen(s: Stabiliser, share: Poly, total: Atom) -> Parts | None:
     (letter,) = bound
     rest = {a: p for a, p in factors.items() if a != windows[0]}
     one = _times(s, s.algebra.term(coefficient, rest, ()), total)
-    if not _is_summand(s, one, total, letter):
+    if not is_summand(s, one, total, letter):
         return None
     others = s.algebra.mul(s.algebra.term(1, {unequal(s.algebra, windows[0]): 1}, ()), one)
     return (*_halves(s, share), s.algebra.summed(others, (letter,)))
 
 
-def _is_summand(s: Stabiliser, one: Poly, total: Atom, own: Letter) -> bool:
+def is_summand(s: Stabiliser, one: Poly, total: Atom, own: Letter) -> bool:
     """Whether Σ is the sum of this product over a letter of its own."""
     whole = s.definition(total) or ZERO
     if len(whole) != 1 or len(whole[0][0][1]) != 1:
@@ -114,7 +114,7 @@ def _each(s: Stabiliser, share: Poly, total: Atom) -> Parts:
     """([p > ½], [p ≤ ½], Σ [p ≤ ½] e) for p = e/Σe at a letter of its own; the last is 0 for anything else."""
     one = _times(s, share, total)
     for own in s.algebra.free(one) if not share[0][0][1] else ():
-        if _is_summand(s, one, total, own):
+        if is_summand(s, one, total, own):
             yes, no = _halves(s, share)
             letter = s.algebra.fresh(own)
             others = s.algebra.relabelled(s.algebra.mul(no, one), {own: letter})

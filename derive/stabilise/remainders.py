@@ -11,7 +11,7 @@ from functools import reduce
 from operator import add
 
 from derive.axes.series import MOST, SERIES, Laurent
-from derive.terms import ZERO, Atom, Poly, Power, Term
+from derive.terms import UNIT, ZERO, Atom, Letter, Poly, Power, Term
 
 from .form import Factors, Stabiliser
 
@@ -41,12 +41,47 @@ def remainder(s: Stabiliser, poly: Poly) -> Poly:
     """The terms of a group as where(|u| > radius, what they are, b uᴺ (C₀ + C₁ u + …))."""
     if s.early or s.traits(poly).isdisjoint(TRAITS):
         return poly
+    joined = _joined_sums(s, poly)
+    if joined is not None:
+        return joined
     shown = [poly, _written_out(s, poly)]
     for here in [each for each in shown[: 1 + (shown[0] != shown[1])] if len(each) <= MOST_IN_ALL]:
         for group in (*_of_products(s, here), *_of_sums(s, here)):
             rest = s.algebra.add(here, s.algebra.scaled(group.terms, -1))
             return s.algebra.add(rest, _selected(s, group))
     return poly
+
+
+def _joined_sums(s: Stabiliser, poly: Poly) -> Poly | None:
+    """Σ f + Σ g + c as Σ (f + g + c/N), where the terms of the one sum cancel: E eᵘ − E u − 1 is E (eᵘ − u − 1)."""
+    by_space: dict[int, list[tuple[Term, Power]]] = {}
+    for term, coefficient in poly:
+        if len(term[1]) == 1:
+            by_space.setdefault(s.algebra.letter_space[term[1][0]], []).append((term, coefficient))
+    for space, terms in by_space.items():
+        if not 1 < len(terms) < MOST_IN_ALL:
+            continue
+        outside, inner, own = _gathered(s, terms)
+        constant = tuple(t for t in poly if t[0] == UNIT)
+        each = s.algebra.mul(constant, s.reader.raised(s.algebra.mul(outside, s.algebra.size_of[space]), -1))
+        for more, taken in ((each, (*terms, *constant)), (ZERO, tuple(terms)))[not constant :]:
+            whole = s.algebra.add(inner, more)
+            safe = remainder(s, whole)
+            if safe != whole:
+                made = s.algebra.mul(outside, s.algebra.summed(s.reader.grouped(safe), (own,)))
+                return s.algebra.add(poly, s.algebra.scaled(s.algebra.add(*((t,) for t in taken)), -1), made)
+    return None
+
+
+def _gathered(s: Stabiliser, terms: list[tuple[Term, Power]]) -> tuple[Poly, Poly, Letter]:
+    """(w, f + g, k) of w Σ_k f + w Σ_k g: w is what stands before the first of the sums."""
+    parts = [(coefficient, *s.algebra.opened(term)) for term, coefficient in terms]
+    own = next(iter(parts[0][2]))
+    outside = {a: p for a, p in parts[0][1].items() if own not in a[1]}
+    inner = [s.algebra.relabelled(s.algebra.term(c, factors, ()), {next(iter(bound)): own})
+             for c, factors, bound in parts]  # fmt: skip
+    less = s.algebra.term(1, {a: -p for a, p in outside.items()}, ())
+    return s.algebra.term(1, outside, ()), s.algebra.mul(s.algebra.add(*inner), less), own
 
 
 def _selected(s: Stabiliser, group: Group) -> Poly:
@@ -96,7 +131,7 @@ def _of_products(s: Stabiliser, poly: Poly) -> Iterator[Group]:
             key, summand = _summand(few, term, coefficient)
             groups.setdefault(key, []).append(summand)
         for key, group in groups.items():
-            if _is_wanted(s, m, group):
+            if _is_wanted(few, m, group):
                 kept = tuple((each.term, each.coefficient) for each in group)
                 more = Expansion(s, dict(m), MOST, exact=False)
                 total = _joined(_sum(each.series for each in group),
@@ -132,15 +167,15 @@ def _summand(expansion: Expansion, term: Term, coefficient: Power) -> tuple[Fact
     return key, Summand(term, coefficient, series.scaled(Fraction(coefficient)), called)
 
 
-def _is_wanted(s: Stabiliser, m: Factors, group: list[Summand]) -> bool:
+def _is_wanted(few: Expansion, m: Factors, group: list[Summand]) -> bool:
     """Whether first terms cancel; or where a single term is left of a quotient of two that may underflow."""
     called = [each for each in group if each.called]
-    grown = any(s.is_call(a, "exp") for a, _ in m)
+    grown = any(few.s.is_call(a, "exp") for a, _ in m)
     if not called or grown or len(group) == 1:
-        return grown and bool(called) and len(group) == 1 and _underflows(s, group[0])
+        return grown and bool(called) and len(group) == 1 and _underflows(few, group[0])
     least = min(each.series.order for each in group)
     total = _sum(each.series for each in group)
-    return total.coefficients != () and total.order > least and not _is_left(s, group, called, total.order - least)
+    return total.coefficients != () and total.order > least and not _is_left(few.s, group, called, total.order - least)
 
 
 def _variables(s: Stabiliser, atom: Atom, power: Power) -> Iterator[Factors]:
@@ -232,9 +267,10 @@ class Expansion:
         return max(0, int(p)) if whole else 0
 
 
-def _underflows(s: Stabiliser, only: Summand) -> bool:
+def _underflows(few: Expansion, only: Summand) -> bool:
     """Whether one term divides what vanishes with eᵘ by what does, too."""
-    over = any(p < 0 and s.definition(a) and not s.traits_of(a[0]).isdisjoint(TRAITS) for a, p in only.term[0])
+    s, divisors = few.s, [a for a, p in only.term[0] if p < 0 and few.s.definition(a) and few.of(a, p) is not None]
+    over = any(not s.traits_of(a[0]).isdisjoint(TRAITS) for a in divisors)
     return over and only.series.order >= 0
 
 

@@ -58,6 +58,47 @@ def shift_power(s: Stabiliser, poly: Poly) -> Poly:
     return s.each(poly, is_divisor, change)
 
 
+def shift_factor(s: Stabiliser, poly: Poly) -> Poly:
+    """eʷ Sᵖ = exp(w + p m) (S·exp(−m))ᵖ for a sum S of exponentials that is no divisor, m its largest exponent."""
+
+    def change(atom: Atom, power: Power, rest: dict[Atom, Power]) -> Poly | None:
+        head, grown = s.algebra.heads[atom[0]], [a for a in rest if s.is_call(a, "exp")]
+        beyond = any(not set(a[1]) <= set(atom[1]) for a in grown)
+        if not grown or head.id in s.scaled or (power == 1 and not beyond and _is_sum(s, head)):
+            return None  # Σ eᶻ alone is written out beside e⁻ᵐ
+        found = shifted(s, head)
+        if found is None or not found[1].positive:
+            return None
+        peak, less = found
+        more = s.reader.exp_of(s.algebra.scaled(s.at(head, atom[1], peak), power))
+        return s.algebra.mul(more, s.algebra.atom(less, atom[1], power))
+
+    def wanted(head: Head, power: Power) -> bool:
+        return head.kind == "name" and isinstance(power, int) and power > 0 and "exp" in s.traits_of(head.id)
+
+    return s.each(poly, wanted, change)
+
+
+def divisor_beside_itself(s: Stabiliser, poly: Poly) -> Poly:
+    """S p = eᶻ, where p is a name for eᶻ/S: the sum may overflow."""
+
+    def change(atom: Atom, power: Power, rest: dict[Atom, Power]) -> Poly | None:
+        body = s.definition(atom) or ZERO
+        if len(body) != 1 or body[0][0][1] or not any(p < 0 < rest.get(a, 0) for a, p in body[0][0][0]):
+            return None
+        return s.reader.raised(body, power)
+
+    def wanted(head: Head, power: Power) -> bool:
+        return head.kind == "name" and power == 1 and "exp" in s.traits_of(head.id)
+
+    return s.each(poly, wanted, change)
+
+
+def _is_sum(s: Stabiliser, head: Head) -> bool:
+    """Whether a name is a sum of exponentials, and of nothing else."""
+    return all(s.exponent(factors) is not None for (factors, _), _ in head.definition)
+
+
 def shifted(s: Stabiliser, head: Head) -> tuple[Poly, Head] | None:
     """(m, S′) for a sum of exponentials: m its largest exponent where the conditions hold, S′ = S·exp(−m)."""
     if head.id not in s.shifted:
@@ -69,7 +110,7 @@ def shifted(s: Stabiliser, head: Head) -> tuple[Poly, Head] | None:
 def _shifted(s: Stabiliser, head: Head) -> tuple[Poly, Head] | None:
     algebra = s.algebra
     body = exponent_beside_largest(s, shift_power(s, _spread(s, head.definition))) if head.kind == "name" else ZERO
-    body = _grown_sigmoids(s, body)
+    body = _grown_sigmoids(s, _grown_powers(s, body))
     exponents = [s.exponent(factors) for (factors, _), _ in body]
     reduced = any(bound for (_, bound), _ in body)
     if not any(e is not None for e in exponents) or not (reduced or len(body) > 1):
@@ -94,6 +135,22 @@ def _shifted(s: Stabiliser, head: Head) -> tuple[Poly, Head] | None:
     s.shifted[rest.id] = s.shifted[peak.id] = None
     s.scaled.add(rest.id)
     return m, rest
+
+
+def _grown_powers(s: Stabiliser, body: Poly) -> Poly:
+    """(1 + eʷ)ᵖ, p < 0, as exp(p softplus(w)) beside an exponential: it may underflow, or all others may."""
+
+    def change(atom: Atom, power: Power, rest: dict[Atom, Power]) -> Poly | None:
+        found = s.two_exponentials(atom)
+        if found is None or found[0] != 1 or found[2] != ZERO or not any(s.is_call(a, "exp") for a in rest):
+            return None
+        return s.reader.exp_of(s.algebra.scaled(s.reader.apply("softplus", found[1]), power))
+
+    if len(body) == 1 and not body[0][0][1]:
+        return body
+    while (grown := s.each(body, is_divisor, change)) != body:
+        body = grown
+    return body
 
 
 def _grown_sigmoids(s: Stabiliser, body: Poly) -> Poly:
