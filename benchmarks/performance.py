@@ -34,8 +34,9 @@ REASONS = {
     "conv 3×3, stride 2": "columns are copied from images whose channels lie last; copies and sums into windows take "
     "about half of the time, as by hand.",
     "max_pool 2×2": "the passes over floats are those by hand; what is left at M is the time of calls and checks.",
-    "attention, causal": "products of all T × T weights are made and masked, where by hand blocks of 128 queries leave "
-    "out 3/8 of them at L; and scores are made again in backward, a seventh product, so that no weights are kept.",
+    "attention, causal": "strips of 64 queries with the keys that the condition leaves them, by hand blocks of 128; "
+    "but weights are made again in backward, a seventh product and a second exp, so that none are kept, as by hand all "
+    "are. At M there are two strips, and three quarters of all products.",
     "embedding": "SciPy's sparse product, as by hand; a call checks its indices, too.",
     "logistic Hessian": "the product is AᵀA, as by hand; what is left is the time of calls.",
     "LSTM": "a step has one product each way, as by hand, and writes where its values are kept; σ keeps the digits of "

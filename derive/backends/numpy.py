@@ -24,7 +24,7 @@ HELPERS: dict[str, Callable[..., Any]] = {
     for helper in (
         runtime.whole, runtime.refused, runtime.length, runtime.quotient, runtime.indices, runtime.erfc,
         runtime.bounded_exp, runtime.opposed, runtime.log_above,
-        runtime.pair_blocks, runtime.masked,
+        runtime.pair_blocks, runtime.strips, runtime.limited, runtime.masked,
         windows.padded, windows.laid, windows.windows, windows.scattered, windows.overlapped,
         windows.matrices, windows.products, windows.spread, windows.mirrored, windows.weighted, windows.correlated,
         windows.folded, windows.firsts, windows.selected, *matrices.HELPERS,
@@ -142,6 +142,7 @@ def emitted(
     needed = printer.helpers.union(*(NEEDS.get(name, "").split() for name in printer.helpers))
     if "row_blocks(" in functions or needed & {"laid", "products", "spread", "erfc", "pair_blocks"}:
         helpers.append(runtime.row_blocks)
+    if runtime.row_blocks in helpers or "strips" in needed:
         constants = f"{_block()}\n{constants}"
     helpers += [helper for name, helper in HELPERS.items() if name in needed]
     sources = "\n\n\n".join(source_of(helper, printer) for helper in helpers)

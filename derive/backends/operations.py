@@ -60,6 +60,8 @@ OPERATIONS: dict[str, Row] = {
     "where": Row("np.where({0}, {1}, {2})"),
     "len": Row("len({0})"),
     "float": Row("float({0})"),
+    "start": Row("{0}.start", ATOM, (ATOM,)),
+    "stop": Row("{0}.stop", ATOM, (ATOM,)),
     "shape": Row("{0}.shape", ATOM, (ATOM,)),
     "dtype": Row("{0}.dtype", ATOM, (ATOM,)),
     "float64": Row("np.dtype(np.float64)"),

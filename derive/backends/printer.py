@@ -148,6 +148,9 @@ class NumpyPrinter(PythonCodePrinter):
             array = array.args[0]
         return f"{self.bound(array, ATOM)}[{', '.join(kept)}]"
 
+    def _op_limited(self, op: Op) -> str:
+        return self.helper("limited", self._all(op))
+
     def _op_first(self, op: Op) -> str:
         return f"{self.bound(op.args[0], ATOM)}[..., 0]"
 
@@ -311,10 +314,11 @@ class NumpyPrinter(PythonCodePrinter):
                 steps = f"range({self.bound(count, 0)})"
                 head = [f"{indent}for {index} in {f'reversed({steps})' if backwards else steps}:"]
                 return [*head, *(line for inner in body for line in self.lines(inner, indent + INDENT))]
-            case Rows(index, counts, width, body):
-                which = "pair_blocks" if len(counts) > 1 else "row_blocks"
-                blocks = self.helper(which, [self.bound(size, 0) for size in (*counts, width)])
-                head = [f"{indent}for {index} in {blocks}:"]
+            case Rows(index, counts, width, body, strips):
+                which = "strips" if strips else "pair_blocks" if len(counts) > 1 else "row_blocks"
+                order = (counts[-1], width, *counts[:-1]) if strips else (*counts, width)
+                blocks = self.helper(which, [self.bound(size, 0) for size in order])
+                head = [f"{indent}for {f'({index},)' if strips and len(counts) == 1 else index} in {blocks}:"]
                 return [*head, *(line for inner in body for line in self.lines(inner, indent + INDENT))]
         noted = self.noted and 0 < len(str(statement.note)) <= LONGEST_NOTE
         return [*([f"{indent}# {statement.note}"] if noted else []), *wrapped(line, indent, IN_BODY)]

@@ -26,6 +26,24 @@ def pair_blocks(first: int, second: int, width: int) -> Any:
     return [(slice(None) if rows is ... else rows, columns) for rows in outer for columns in inner]
 
 
+def strips(rows: int, width: int, *outer: int) -> Any:
+    """Indices that cover the rows in strips of 64, fewer where they are wide, and blocks of the axes before them."""
+    step = min(rows, 64, max(16, BLOCK // width))
+    indices: list[Any] = [(slice(start, min(start + step, rows)),) for start in range(0, rows, step)]
+    inner = width * step
+    for length in reversed(outer):
+        step = max(1, BLOCK // inner)
+        blocks = [slice(start, min(start + step, length)) for start in range(0, length, step)]
+        indices, inner = [(block, *index) for block in blocks for index in indices], inner * length
+    return indices
+
+
+def limited(size: int, low: int, high: int) -> Any:
+    """The places from `low` up to `high` that there are, at least one."""
+    start = min(max(low, 0), size - 1)
+    return slice(start, max(start + 1, min(high, size)))
+
+
 def checked(where: str, declared: Any, arrays: Any) -> list[Any]:
     """The arrays, once each is as declared: (name, kind, lengths); equal names of lengths are equal lengths.
 

@@ -26,7 +26,7 @@ from . import cost_matrices, cost_rows, cost_windows
 from .cost_table import table
 from .program import Assign, Code, Program, Var
 from .shapes import ITEMSIZE, Array, Host, Length, Value, made
-from .walk import Blocks, Tally, Walk
+from .walk import Blocks, Height, Strips, Tally, Walk, height
 
 ROWS = {**cost_rows.ROWS, **cost_windows.ROWS, **cost_matrices.ROWS}
 
@@ -124,7 +124,10 @@ class Cost:
 
     def _with(self, numbers: Mapping[Expr, Expr]) -> Cost:
         def put(expression: Expr) -> Expr:
-            number = expression.xreplace(numbers).replace(Blocks, self._blocks)
+            number = expression.xreplace(numbers)
+            number = number.replace(Height, lambda rows, width: Integer(height(int(rows), int(width), self.block)))
+            number = number.replace(Strips, lambda *given: Strips.counted(self.block, *given))
+            number = number.replace(Blocks, self._blocks)
             parts = 3 if any(a.q == 3 for a in expression.atoms(Rational)) else 1  # thirds of n³: LAPACK's
             if not (parts * number).is_Integer:
                 raise DeriveError(f"{self.name}: a length is no whole number at these sizes")

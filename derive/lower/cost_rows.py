@@ -10,7 +10,7 @@ from sympy import Add, Expr, Max, Min, Mod, Mul, cancel, floor
 
 from .program import Op
 from .shapes import ONE, ZERO, Array, Host, Shape, broadcast, made, reduced, split, steps, tidy
-from .walk import Row, Walk
+from .walk import START, STOP, Row, Walk
 
 # Numbers of the host
 
@@ -137,9 +137,20 @@ def _all(w: Walk, op: Op, args: Any) -> Array:
 
 def _rows(w: Walk, op: Op, args: Any) -> Array:
     (array,) = args
-    rows = w.values[op.attr]
-    assert isinstance(rows, tuple)
-    return replace(array, shape=(*(some.value for some in rows), *array.shape[len(rows) :]))
+    shape = list(array.shape)
+    for k, name in enumerate(op.attr.split(", ")):
+        rows = w.values[name] if name != ":" else ()
+        assert isinstance(rows, tuple)
+        shape[k] = rows[0].value if rows else shape[k]
+    return replace(array, shape=tuple(shape))
+
+
+def _start(w: Walk, op: Op, args: Any) -> Host:
+    return Host(START if op.name == "start" else STOP)
+
+
+def _limited(w: Walk, op: Op, args: Any) -> Any:
+    return w.limited(*(a.value for a in args))
 
 
 def _diagonal(w: Walk, op: Op, args: Any) -> Array:
@@ -327,6 +338,7 @@ ROWS: dict[str, Row] = {
     "first": _first,
     "all": _all,
     "rows": _rows,
+    "start": _start, "stop": _start, "limited": _limited,
     "diagonal": _diagonal,
     "broadcast_to": _broadcast_to,
     "reshape": _reshape,

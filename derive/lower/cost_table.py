@@ -10,7 +10,7 @@ from sympy import Add, Expr, Mul, Pow
 from sympy.printing.str import StrPrinter
 
 from .shapes import ITEMSIZE
-from .walk import Blocks, Pads
+from .walk import Blocks, Height, Pads, Strips
 
 if TYPE_CHECKING:
     from .cost import Cost, Work
@@ -20,6 +20,8 @@ COLUMN = 18  # where the polynomials begin
 ROWS = ("flops", "transcendental", "bytes moved", "bytes saved", "… of inputs")
 LEGEND = {
     Blocks: "blocks(n, k): how many blocks a loop over n rows of k entries takes; 1 where n·k ≤ {block}",
+    Strips: "strips(n): of 64 rows or fewer; reach(n, k), pairs(n, k): the columns, the places that they take",
+    Height: "height(n, k): how many rows a strip has, of n rows of k entries",
     Pads: "pads(k): 1, but 0 for k = 0, where there is nothing to pad, or to add",
     ITEMSIZE: "itemsize: the bytes of a real, 8 for float64, 4 for float32",
 }
@@ -113,7 +115,9 @@ class Printer(StrPrinter):
 
     def _print_Mul(self, term: Any) -> str:
         number, rest = term.as_coeff_Mul()
-        factors = sorted(Mul.make_args(rest), key=lambda f: (isinstance(f, (Blocks, Pads)), self._print(f)))
+        factors = sorted(
+            Mul.make_args(rest), key=lambda f: (isinstance(f, (Blocks, Height, Pads, Strips)), self._print(f))
+        )
         above = [f for f in factors if not (f.is_Pow and f.exp.is_negative)]
         below = [Pow(f.base, -f.exp) for f in factors if f not in above]
         sign = "−" if number < 0 else ""
@@ -147,6 +151,12 @@ class Printer(StrPrinter):
 
     def _print_Blocks(self, node: Any) -> str:
         return f"blocks({', '.join(map(self._print, node.args))})"
+
+    def _print_Strips(self, node: Any) -> str:
+        return str(node._sympystr(self))
+
+    def _print_Height(self, node: Any) -> str:
+        return f"height({', '.join(map(self._print, node.args))})"
 
     def _print_Pads(self, node: Any) -> str:
         return f"pads({self._print(node.args[0])})"

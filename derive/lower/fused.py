@@ -79,7 +79,7 @@ class FusedBody(Body):
         nodes = reachable(targets, self.known)
         straight = plan(nodes, targets, self.labels, straight=True)
         self.variable, self.chains, self.local = dict(self.known), {}, {}
-        self.memory, self.home, self.loop, self.row = Memory(), {}, None, None
+        self.memory, self.home, self.loop, self.row, self.cut = Memory(), {}, None, None, {}
         self.coder = Coder(self._operand, self.sizes)
         items = grouped(nodes, straight.large)
         groups = [item for item in items if isinstance(item, Group)]

@@ -12,9 +12,9 @@ from .fused_axes import arranged
 from .fused_groups import Group
 from .fused_loops import Kept, Loops
 from .kernel import Each, Gather, Kernel, Line, Scratch
+from .names import Names
 from .node import Node
 from .program import Code, Num, Op, Var
-from .write import Names
 
 # Names that loops use for themselves.
 RESERVED = frozenset(

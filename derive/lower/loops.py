@@ -32,10 +32,17 @@ def written(body: Body, node: Node) -> None:
     turn = _turn(body, step, index, carried, arrays, [step.values[k] for k in ends])
     body.statements.append(Loop(index, body.sizes(length), step.backwards, tuple(turn.statements)))
     for k, readers in ends.items():
-        body.left(readers, turn._operand(step.values[k], ()))
+        _left(body, readers, turn._operand(step.values[k], ()))
     for own in kept.values() if body.straight else ():
         every = Op("stacked_back" if step.backwards else "stacked", (Var(body._name(own)),))
         body.statements.append(Assign((Var(body._name(own)),), every))
+
+
+def _left(body: Body, nodes: Sequence[Node], code: Code) -> None:
+    """What a loop has left behind is the value of these."""
+    assert isinstance(code, Var)
+    body.plan = replace(body.plan, inline=body.plan.inline - set(nodes))
+    body.variable |= dict.fromkeys(nodes, code.name)
 
 
 def _begin(body: Body, node: Node, kept: Mapping[int, Node], pairs: Sequence[Pair], carried: Sequence[str]) -> None:

@@ -17,6 +17,7 @@ from .definite import Definite
 from .factors import several
 from .keywords import defaults, least, required
 from .lengths import Lengths, expressions
+from .names import Names
 from .node import Graph, Node, View, reachable
 from .parts import needs_dtype
 from .plan import SOURCES, VIEWS, is_host
@@ -28,7 +29,7 @@ from .seed import seeded
 from .symmetric import summed_once
 from .task import Task
 from .together import together
-from .write import Body, Names
+from .write import Body
 
 # Names that emitted code uses for itself; the printer renames its modules where an input is called so.
 RESERVED = frozenset(
@@ -37,6 +38,7 @@ RESERVED = frozenset(
     "matrices products folded firsts selected weighted correlated refused eigenvectors singular_vectors logdet "
     "qr_factors eigenpairs exponential square_root logarithm exponential_slope square_root_slope logarithm_slope "
     "spectrum slopes of_spectrum within signs erfc bounded_exp opposed log_above spread mirrored pair_blocks masked "
+    "strips limited "
     "lapack definite_factor definite_solve definite_logdet definite_inverse lu_factors lu_solve lu_logdet "
     "lu_inverse triangular_solve symmetric_factor exponential_curvature curvatures".split()
 )

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from .node import Node
-from .plan import VIEWS, Plan, Segment, reads, row_of
+from .plan import VIEWS, Band, Bands, Plan, Segment, reads, row_of
 from .program import Code
 
 # Operations that can write into memory they are given, entry by entry.
@@ -89,8 +89,7 @@ def memory(plan: Plan, targets: Sequence[Node], notes: Mapping[Node, str]) -> Me
             last[leaf] = place
             if plan.place.get(leaf) != plan.place[node]:
                 outside.add(leaf)
-    for target in targets:
-        last[target] = FOREVER
+    last |= dict.fromkeys(targets, FOREVER)
     _outlast_views(last, items, leaves)
     whole = {(s, leaf) for s, group in plan.segments if s[1] is not None for leaf in _read_whole(group, plan)}
     chain: dict[Node, Chain] = {}
@@ -98,17 +97,18 @@ def memory(plan: Plan, targets: Sequence[Node], notes: Mapping[Node, str]) -> Me
     for place, node in enumerate(items):
         if node.rank < plan.large or node.kind == "bool" or node in plan.accumulators or node.op in NOT_OURS:
             continue
-        given = (a for a in _candidates(node, plan.inline) if a in chain and not _shared(a))
+        given = (a for a in _candidates(node, plan) if a in chain and not _shared(a))
         taken = next((a for a in given if last[a] == place), None)
-        if (plan.place[node], taken) in whole:
-            taken = None  # other blocks of the loop read all of it
+        banded = isinstance(plan.place[node][1], Band) and taken and plan.place[taken] != plan.place[node]
+        if banded or (plan.place[node], taken) in whole:
+            taken = None  # other blocks of the loop read all of it, other strips its columns
         if taken is not None and node.op in IN_PLACE:
             chain[node] = chain[taken]
             chain[node].members.append(node)
             continue
         chain[node] = Chain([node], plan.place[node])
         if node.op in IN_PLACE:
-            _borrow(chain[node], open_, last, place, notes)
+            _borrow(chain[node], open_, last, place, notes, plan.bands)
         open_.append(chain[node])
     for node, own in chain.items():
         if node in outside or last.get(node) == FOREVER or plan.place[own.members[0]] != plan.place[node]:
@@ -167,7 +167,7 @@ def _read_whole(group: Sequence[Node], plan: Plan) -> set[Node]:
     """What the statements of a loop read otherwise than row by row."""
     found: set[Node] = set()
     for node in group:
-        if node not in plan.inline:
+        if node not in plan.inline and node not in plan.bands.member:
             found |= {leaf for leaf, sliced in reads(node, row_of(node, plan.accumulators), plan.inline) if not sliced}
     return found
 
@@ -193,11 +193,12 @@ def steps(node: Node, place: int | None) -> list[int]:
     return [*first, *(k for k in every if k not in first)]
 
 
-def _candidates(node: Node, inline: frozenset[Node]) -> list[Node]:
+def _candidates(node: Node, plan: Plan) -> list[Node]:
     """Operands in whose place the result can be written: same axes, same kind, not read after the first step."""
-    found = []
+    found, inline = [], plan.inline
     for place, (arg, labels) in enumerate(node.args):
-        same = labels == tuple(range(node.rank)) and arg.dims == node.dims and arg.kind == node.kind
+        same = labels == tuple(range(node.rank)) and plan.bands.shape(arg) == plan.bands.shape(node)
+        same = same and arg.kind == node.kind
         same = same and (arg, labels) not in node.args[:place]
         later = [node.args[k][0] for k in steps(node, place)[2:]] if node.op == "terms" else []
         if same and not any(arg is other or (other in inline and arg in leaves_of(other, inline)) for other in later):
@@ -205,7 +206,9 @@ def _candidates(node: Node, inline: frozenset[Node]) -> list[Node]:
     return found
 
 
-def _borrow(new: Chain, chains: list[Chain], last: Mapping[Node, int], place: int, notes: Mapping[Node, str]) -> None:
+def _borrow(
+    new: Chain, chains: list[Chain], last: Mapping[Node, int], place: int, notes: Mapping[Node, str], bands: Bands
+) -> None:
     for old in chains:
         final = old.members[-1]
         # An operand of the first step is read before its memory is written.
@@ -213,7 +216,7 @@ def _borrow(new: Chain, chains: list[Chain], last: Mapping[Node, int], place: in
             member in notes for member in old.members
         )
         busy = _shared(final) or any(last.get(other.members[-1], -1) >= place for other in old.lent_to)
-        same = final.dims == new.members[0].dims and final.kind == new.members[0].kind
+        same = bands.shape(final) == bands.shape(new.members[0]) and final.kind == new.members[0].kind
         if closed and same and not busy and old.segment == new.segment and old.lender is None:
             old.lent_to.append(new)
             new.lender = old

@@ -29,7 +29,7 @@ def codes(statement: Statement) -> Iterator[Code]:
             yield from (value, out)
         case Require(condition, _, _):
             yield condition
-        case Rows(_, counts, width, body):
+        case Rows(_, counts, width, body, _):
             yield from (*counts, width)
             for inner in body:
                 yield from codes(inner)

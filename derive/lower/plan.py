@@ -2,13 +2,15 @@
 
 Passes over a large array are bound by memory; taken block by block, each finds in the cache what the last one left. A
 node can take part when row r of it needs row r of its arguments alone (a map), or when it is a sum over rows (an
-accumulator). Nodes are fused by levels: a loop reads what was complete before it, and its own rows.
+accumulator). Nodes are fused by levels: a loop reads what was complete before it, and its own rows. What a condition
+bounds is computed in a loop over strips of rows, each with the columns that are left to it: see `bands`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from sympy import Expr
 
@@ -38,7 +40,44 @@ BARRIERS = (
     | frozenset("place gemm fold first selected widened weighted correlated overlap concatenate".split())
 )
 
-Segment = tuple[int, Expr | None]  # level, and the number of rows in a loop
+
+class Bound(NamedTuple):
+    """A condition: row · r + column · c + constant ≥ 0."""
+
+    row: int
+    column: int
+    constant: Expr
+
+
+class Band(NamedTuple):
+    """How many rows and columns there are, the conditions on them, and the lengths of the axes before them."""
+
+    rows: Expr
+    columns: Expr
+    bounds: tuple[Bound, ...]
+    outer: tuple[Expr, ...]
+
+
+@dataclass(frozen=True)
+class Bands:
+    """The nodes within a band; which of their labels are its rows and its columns; which sum over rows.
+
+    `zeros` are read outside as well, where they are 0.
+    """
+
+    member: Mapping[Node, Band] = field(default_factory=dict)
+    rows: Mapping[Node, int] = field(default_factory=dict)
+    columns: Mapping[Node, int] = field(default_factory=dict)
+    sums: frozenset[Node] = frozenset()
+    zeros: frozenset[Node] = frozenset()
+
+    def shape(self, node: Node) -> tuple[object, ...]:
+        """What tells the shape of an array, or of its part in a strip."""
+        return node.dims, self.rows.get(node), self.columns.get(node)
+
+
+NO_BANDS = Bands()
+Segment = tuple[int, Expr | Band | None]  # level, and the number of rows in a loop
 
 
 def is_host(node: Node) -> bool:
@@ -56,6 +95,7 @@ class Plan:
     inline: frozenset[Node]
     large: int  # rank from which arrays are large
     pairs: Mapping[Segment, Expr]  # loops over the first two axes: the length of the second
+    bands: Bands = NO_BANDS
 
 
 def mode(node: Node) -> str:
@@ -130,6 +170,7 @@ class _Levels:
     nodes: Sequence[Node]
     targets: Sequence[Node]
     users: Mapping[Node, Sequence[Node]]
+    bands: Bands
     refused: set[Node] = field(default_factory=set)
     place: dict[Node, Segment] = field(default_factory=dict)
     modes: dict[Node, str] = field(default_factory=dict)
@@ -137,15 +178,18 @@ class _Levels:
     def assign(self) -> None:
         self.place = {}
         for node in self.nodes:
+            band = self.bands.member.get(node)
+            if band is not None:
+                self.modes[node] = "sum" if node in self.bands.sums else "map"
             how = self.modes.setdefault(node, mode(node)) if node not in self.refused else ""
-            rows = rows_of(node, how) if how else None
+            rows = band if band is not None else rows_of(node, how) if how else None
             level = 0
             for arg, labels in node.args:
                 if arg not in self.place:
                     continue  # a parameter
                 before, loop = self.place[arg]
                 together = loop is not None and loop == rows and self.modes[arg] == "map"
-                together = together and _sliced(labels, node, how)
+                together = together and (band is not None or _sliced(labels, node, how))
                 level = max(level, before if loop is None or together else before + 1)
             self.place[node] = (level, rows)
         self._sink()
@@ -159,7 +203,7 @@ class _Levels:
                 continue
             latest = min(self.place[user][0] - (not self._together(node, user)) for user in using)
             large = {arg for arg, _ in node.args if arg.rank == node.rank}
-            if latest > level and len(large) == 1:
+            if latest > level and (len(large) == 1 or node in self.bands.member):
                 self.place[node] = (latest, rows)
 
     def _together(self, node: Node, user: Node) -> bool:
@@ -167,7 +211,8 @@ class _Levels:
         rows = self.place[user][1]
         if rows is None or rows != self.place[node][1]:
             return False
-        return all(_sliced(labels, user, self.modes[user]) for arg, labels in user.args if arg is node)
+        sliced = (_sliced(labels, user, self.modes[user]) for arg, labels in user.args if arg is node)
+        return user in self.bands.member or all(sliced)
 
     def loops(self) -> dict[Segment, list[Node]]:
         found: dict[Segment, list[Node]] = {}
@@ -191,7 +236,13 @@ def passes(nodes: Sequence[Node], large: int) -> int:
     return count
 
 
-def plan(nodes: Sequence[Node], targets: Sequence[Node], named: Mapping[Node, str], straight: bool = False) -> Plan:
+def plan(
+    nodes: Sequence[Node],
+    targets: Sequence[Node],
+    named: Mapping[Node, str],
+    straight: bool = False,
+    bands: Bands = NO_BANDS,
+) -> Plan:
     """The plan for `nodes`, each listed after its arguments; `straight`: without loops."""
     every = [*nodes, *(arg for node in nodes for arg, _ in node.args)]
     large = min(2, max((node.rank for node in every), default=0)) or 1
@@ -199,10 +250,11 @@ def plan(nodes: Sequence[Node], targets: Sequence[Node], named: Mapping[Node, st
     for node in nodes:
         for arg, _ in node.args:
             users.setdefault(arg, []).append(node)
-    levels = _Levels(nodes, targets, users, refused=set(nodes) if straight else set())
+    levels = _Levels(nodes, targets, users, bands, set(nodes) if straight else set())
     while True:
         levels.assign()
-        found = [(passes(group, large), group) for group in levels.loops().values()]
+        loops = [group for (_, rows), group in levels.loops().items() if not isinstance(rows, Band)]
+        found = [(passes(group, large), group) for group in loops]
         fewest = FEWEST_PASSES - any(count >= FEWEST_PASSES for count, _ in found)  # beside another loop, one less
         weak = [group for count, group in found if count < fewest]
         if not weak:
@@ -216,8 +268,9 @@ def plan(nodes: Sequence[Node], targets: Sequence[Node], named: Mapping[Node, st
             order[segment] = _reduced_early(group)
     sums = frozenset(n for n in nodes if levels.place[n][1] is not None and levels.modes[n] == "sum")
     inline = _inlined(nodes, set(targets), named, levels.place, sums, users, large, straight)
-    pairs = {s: second for s, g in order.items() if s[1] is not None and (second := _second(g, inline)) is not None}
-    return Plan(tuple((s, tuple(g)) for s, g in order.items()), levels.place, sums, inline, large, pairs)
+    plain = {s: g for s, g in order.items() if s[1] is not None and not isinstance(s[1], Band)}
+    pairs = {s: second for s, g in plain.items() if (second := _second(g, inline)) is not None}
+    return Plan(tuple((s, tuple(g)) for s, g in order.items()), levels.place, sums, inline, large, pairs, bands)
 
 
 def _second(group: Sequence[Node], inline: frozenset[Node]) -> Expr | None:
@@ -270,8 +323,11 @@ def _inlined(
     blockwise = set() if straight else {n for n in nodes if n.op == "gemm" and _summed_in_blocks(n, users.get(n, []))}
     for node in nodes:
         size[node] = 1 + sum(size.get(arg, 0) for arg, _ in node.args if arg in inline and not is_host(arg))
-        in_loop = any(place[user][1] is not None for user in users.get(node, []))
-        view = node.op in VIEWS and node not in targets and not (in_loop and mode(node) != "map")
+        loops = [rows for user in users.get(node, []) if (rows := place[user][1]) is not None]
+        banded = any(isinstance(rows, Band) for rows in loops)
+        in_loop = any(not isinstance(rows, Band) for rows in loops)
+        turned = not (in_loop and mode(node) != "map") and not (banded and node.op != "permute")
+        view = node.op in VIEWS and node not in targets and turned
         use = users.get(node, [])
         if is_host(node) or view or (node in blockwise and node not in targets):
             inline.add(node)

@@ -70,13 +70,15 @@ class Into:
 class Rows:
     """The body, for each block of rows: `index` is the slice, `width` the elements of a row.
 
-    Of two counts, rows are pairs of places along the first two axes, and `index` has two slices.
+    Of two counts, rows are pairs of places along the first two axes, and `index` has two slices. Of strips, the last
+    count is that of the rows, and `index` has a slice for each count.
     """
 
     index: str
     counts: tuple[Code, ...]
     width: Code
     body: tuple[Statement, ...]
+    strips: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sympy import Dummy, Expr, Function, Integer, Mul, Poly, Symbol
+from sympy import Dummy, Expr, Function, Integer, Lambda, Mul, Poly, Symbol
 
 from derive.axes import Size, Unsupported
 
@@ -38,6 +38,47 @@ class Blocks(Function):
 
     def _sympystr(self, printer: Any) -> str:
         return f"blocks({', '.join(map(printer.doprint, self.args))})"
+
+
+class Height(Function):
+    """How many rows a strip has, of `rows` in all, of `width` entries each."""
+
+    nargs = 2
+
+
+class Strips(Function):
+    """Σ over strips of rowsᵃ·columnsᵇ, for the arguments a, b, rows, width, columns, and the ends of the columns."""
+
+    nargs = 7
+    is_commutative = True
+
+    @staticmethod
+    def of(powers: tuple[int, int], rows: Expr, width: Expr, reach: tuple[Expr, Expr, Expr]) -> Expr:
+        size, low, high = reach
+        ends = (Lambda((START, STOP), end) for end in (low, high))
+        return rows if powers == (1, 0) else Strips(*powers, rows, width, size, *ends)
+
+    @staticmethod
+    def counted(block: int, *given: Expr) -> Expr:
+        """The number, as the loop takes them."""
+        a, b, rows, width, size, low, high = given
+        step, total = height(int(rows), int(width), block), 0
+        for start in range(0, int(rows), step):
+            stop = min(start + step, int(rows))
+            first = min(max(int(low(start, stop)), 0), int(size) - 1)
+            last = max(first + 1, min(int(high(start, stop)), int(size)))
+            total += (stop - start) ** int(a) * (last - first) ** int(b)
+        return Integer(total)
+
+    def _sympystr(self, printer: Any) -> str:
+        a, b, rows, _, size, *_ = self.args
+        name = {(0, 0): "strips", (0, 1): "reach", (1, 1): "pairs"}[int(a), int(b)]
+        return f"{name}({', '.join(map(printer.doprint, (rows, size) if b else (rows,)))})"
+
+
+def height(rows: int, width: int, block: int) -> int:
+    """The rows of a strip."""
+    return min(rows, 64, max(16, block // width))
 
 
 class Pads(Function):
@@ -71,6 +112,7 @@ class Tally:
         self.moved += sum((a.bytes for a in arrays if isinstance(a, Array)), ZERO)
 
 
+START, STOP = Symbol("start", integer=True), Symbol("stop", integer=True)  # of a strip
 Row = Callable[["Walk", Op, Any], Any]  # the walk, the operation, its operands → its result
 
 
@@ -88,6 +130,7 @@ class Walk:
     lengths: dict[str, Length] = field(default_factory=dict)
     tally: Tally = field(default_factory=Tally)
     values: dict[str, Value] = field(default_factory=dict)
+    reach: tuple[Expr, tuple[Expr, Expr, Expr]] | None = None  # the columns of a strip, of how many, and their ends
 
     # Lengths
 
@@ -137,16 +180,44 @@ class Walk:
 
     def _rows(self, statement: Rows) -> None:
         *counts, width = (self.length(self.value(code)) for code in (*statement.counts, statement.width))
+        names = statement.index.split(", ")
+        blocked = counts[:-1] if statement.strips else counts
+        inner = (width * Height(counts[-1], width),) if statement.strips else (width,)
 
         def blocks(rows: tuple[Expr, ...]) -> None:
-            if len(rows) < len(counts):
-                count, *inner = counts[len(rows) :]
-                self.loop(count, Mul(*inner, width), lambda more: blocks((*rows, more)))
+            if len(rows) < len(blocked):
+                count, *beyond = blocked[len(rows) :]
+                self.loop(count, Mul(*beyond, *inner), lambda more: blocks((*rows, more)))
+                return
+            self.values |= {name: (Host(own),) for name, own in zip(names, rows, strict=False)}
+            if statement.strips:
+                self._strips(names[-1], counts[-1], width, statement.body)
             else:
-                self.values[statement.index] = tuple(map(Host, rows))
                 self.run(statement.body)
 
         blocks(())
+
+    def _strips(self, name: str, count: Expr, width: Expr, body: Sequence[Statement]) -> None:
+        """The body for strips of rows, each with its columns."""
+        rows, outer = Dummy("rows", integer=True, positive=True), self.tally
+        self.tally, self.values[name] = Tally(), (Host(rows),)
+        self.reach = None
+        self.run(body)
+        inner, self.tally = self.tally, outer
+        assert self.reach is not None
+        columns, reach = self.reach
+
+        def over(cost: Expr) -> Expr:
+            terms = Poly(cost, rows, columns).terms()
+            return sum((each * Strips.of(powers, count, width, reach) for powers, each in terms), ZERO)
+
+        self.tally.add(*map(over, (inner.flops, inner.moved, inner.transcendental)))
+
+    def limited(self, size: Expr, low: Expr, high: Expr) -> tuple[Host]:
+        """The columns of a strip."""
+        columns = Dummy("columns", integer=True, positive=True)
+        self.reach = columns, (size, low, high)
+        return (Host(columns),)
 
     def loop(self, count: Expr, width: Expr, body: Callable[[Expr], None]) -> None:
         """The body for blocks of rows, of `count` in all."""

@@ -2,55 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from fractions import Fraction
 
-from sympy import Expr
+from sympy import Expr, Integer
 
-from . import loops
+from . import loops, strips
+from .bands import bands
 from .code import Coder
 from .memory import ENTRYWISE, Chain, Memory, dying, memory, steps
+from .names import Names, hint
 from .node import Labels, Node, reachable
-from .plan import VIEWS, Plan, Segment, plan, reads, row_of
+from .plan import NO_BANDS, VIEWS, Band, Plan, Segment, plan, row_of
 from .program import Assign, Code, Free, Into, Num, Op, Rows, Statement, Update, Var
 
 ONE = Fraction(1)
 MOST_BESIDE = 4  # blocks are not made smaller for more: calls would take as long as passes
 UPDATES = frozenset({"multiply", "divide"})  # written `a *= b`; sums are written term by term
-HINTS = {"eye": "identity", "arange": "index", "max": "top", "exp": "e", "log": "logs", "sqrt": "root", "tanh": "h"} | {
-    **{
-        "vdot": "total",
-        "sum": "total",
-        "vecdot": "dots",
-        "matmul": "product",
-        "tensordot": "product",
-        "where": "chosen",
-        "gemm": "product",
-        "place": "place",
-        "gather": "taken",
-        "merge": "merged",
-        "running": "running",
-        "scatter": "summed",
-        "overlap": "summed",
-        "concatenate": "joined",
-    }
-}
-
-
-@dataclass
-class Names:
-    """Fresh names: what is asked for, or with a number."""
-
-    taken: set[str]
-
-    def fresh(self, wanted: str) -> str:
-        name, number = wanted, 1
-        while name in self.taken:
-            number += 1
-            name = f"{wanted}_{number}"
-        self.taken.add(name)
-        return name
 
 
 @dataclass
@@ -66,7 +36,7 @@ class Body:
     names: Names
     sizes: Callable[[Expr], Code]
     rowless: bool = False  # without loops over rows
-    straight: bool = False  # without loops, and without writing to any array
+    straight: bool = False  # ... and without writing to any array
     homes: Mapping[Node, Code] = field(default_factory=dict)  # memory that waits for targets
     statements: list[Statement] = field(default_factory=list)
 
@@ -74,7 +44,8 @@ class Body:
         """Statements that compute the targets, and what each is called at the end."""
         nodes = reachable(targets, self.known)
         self.targets = frozenset(targets)
-        self.plan: Plan = plan(nodes, targets, self.labels, self.straight or self.rowless)
+        plain = self.straight or self.rowless
+        self.plan: Plan = plan(nodes, targets, self.labels, plain, NO_BANDS if plain else bands(nodes, targets))
         self.memory: Memory = Memory() if self.straight else memory(self.plan, targets, self.labels)
         self.home = self.memory.housed(self.homes)
         self.variable: dict[Node, str] = dict(self.known)
@@ -82,8 +53,10 @@ class Body:
         self.coder = Coder(self._operand, self.sizes, casting=self.straight)
         self.loop: Segment | None = None
         self.row: int | None = None
-        self.local: dict[str, str] = {}
+        self.local: dict[tuple[str, str], str] = {}
         self.index = self.names.fresh("rows")
+        self.cut: Mapping[int, str] = {}  # how labels of a statement in a strip are indexed
+        self.own = ""  # how the value of a statement in a loop is
         groups: list[list[Node]] = []
         for segment, group in self.plan.segments:
             items = [node for node in group if node not in self.plan.inline]
@@ -98,12 +71,6 @@ class Body:
             gone = (node for node in dead.get(items[-1], ()) if node.op != "kept" or node in self.variable)
             self.statements += [Free(self._name(node)) for node in gone]
         return {node: self._operand(node, ()) for node in targets}
-
-    def left(self, nodes: Sequence[Node], code: Code) -> None:
-        """What a loop has left behind is the value of these."""
-        assert isinstance(code, Var)
-        self.plan = replace(self.plan, inline=self.plan.inline - set(nodes))
-        self.variable |= dict.fromkeys(nodes, code.name)
 
     # Names
 
@@ -125,35 +92,51 @@ class Body:
         return self.chains[chain]
 
     def _hint(self, node: Node) -> str:
-        """A name for a value that the formula does not name."""
-        if node.op == "pad" and (source := self.variable.get(node.args[0][0])):
-            return f"{source}_padded" if any(node.attr[0]) else f"{source}_laid"
-        if node.op == "kept":
-            return str(node.args[0][0].attr[0].labels[node.attr])
-        if node.op == "full":
-            return "ones" if node.args[0][0].attr == 1 else "weights"
-        if node.op == "divide" and node.args[0][0].kind == "host":
-            return "inverse"
-        if node.op == "multiply" and node.rank == 1 and node.args[1][0].kind == "host":
-            return "scaled"
-        return HINTS.get(node.op, "t")
+        return hint(node, self.variable)
 
     def _operand(self, node: Node, labels: Labels) -> Code:
         """What an operand is called where it is read: its rows at hand, where its first axis is that of the rows."""
-        sliced = self.row is not None and labels[:1] == (self.row,)
+        rows = self._rows_of(labels)
         if node in self.plan.inline:
-            outer, self.row = self.row, 0 if sliced else None
-            code = self.coder.code(node)
-            self.row = outer
-            return code
+            with self._inlined(labels):
+                return self.coder.code(node)
         name = self._name(node)
-        if not sliced:
+        if not rows:
             return Var(name)
         here = self.plan.place.get(node) == self.loop
-        return Var(self.local.get(name, name)) if here or name in self.local else self._sliced(name)
+        return Var(self.local.get((name, rows), name)) if here or (name, rows) in self.local else sliced(name, rows)
 
-    def _sliced(self, name: str) -> Code:
-        return Op("rows", (Var(name),), self.index)
+    def _rows_of(self, labels: Labels) -> str:
+        """How an array with these labels is indexed by the rows at hand, if they are among its axes."""
+        if self.cut:
+            return strips.index(self.cut, labels)
+        return self.index if self.row is not None and labels[:1] == (self.row,) else ""
+
+    @contextmanager
+    def _inlined(self, labels: Labels) -> Iterator[None]:
+        """What is written within an expression reads its operands by its own labels."""
+        outer = self.row, self.cut
+        sliced = self.row is not None and labels[:1] == (self.row,)
+        self.row, self.cut = 0 if sliced else None, strips.within(self.cut, labels)
+        yield
+        self.row, self.cut = outer
+
+    def _reads(self, node: Node) -> Iterator[tuple[Node, str]]:
+        """The named values that a statement reads, also through what is inlined in it, and how they are indexed."""
+        for arg, labels in node.args:
+            if arg in self.plan.inline:
+                with self._inlined(labels):
+                    yield from self._reads(arg)
+            else:
+                yield arg, self._rows_of(labels)
+
+    def _turn_to(self, node: Node) -> None:
+        """A statement of a loop begins."""
+        if node in self.plan.bands.member:
+            self.cut = self.strip.cut(node, self.plan.bands)
+        else:
+            self.row = row_of(node, self.plan.accumulators)
+        self.own = self._rows_of(tuple(range(node.rank)))
 
     # Statements
 
@@ -256,31 +239,44 @@ class Body:
         after: list[Statement] = []
         self.loop, self.local = segment, {}
         outside, second = self.index, self.plan.pairs.get(segment)
-        if second is not None:
+        band = segment[1] if isinstance(segment[1], Band) else None
+        if band is not None:
+            self.strip = strips.Strip.named(band, outside, self.names.fresh)
+            self.index = self.strip.index
+            self.statements.append(self.strip.reached(band, self.sizes))
+        elif second is not None:
             self.index = f"{outside}, {self.names.fresh('columns')}"
         self._bind(items)
         for node in items:
-            self.row = row_of(node, self.plan.accumulators)
+            self._turn_to(node)
             if node in self.plan.accumulators:
                 self._accumulate(node, before, after)
             else:
                 self._in_loop(node, before, segment)
-        self.row = None
+        self.row, self.cut = None, {}
         before.sort(key=lambda s: 2 if isinstance(s, Assign) and isinstance(s.value, Var) else not self._exponential(s))
         body, self.statements = tuple(self.statements), outer
-        wide = max(items, key=lambda n: n.rank)
-        wide = max(
-            [wide, *(a for n in items for a, _ in n.args)], key=lambda n: n.rank if n.dims[:1] == wide.dims[:1] else 0
-        )
-        lengths = [self.sizes(length) for length in wide.dims[1 if second is None else 2 :]]
-        if (several := self._beside(items)) > 1:
-            lengths.append(Num(several * ONE))
-        width: Code = lengths[0] if lengths else Num(ONE)
-        for length in lengths[1:]:
-            width = Op("multiply", (width, length))
-        counts = (self.sizes(segment[1] or 1), *(() if second is None else (self.sizes(second),)))
-        self.statements += [*before, Rows(self.index, counts, width, body), *after]
+        self.statements += [*before, self._repeated(segment, items, body), *after]
         self.loop, self.local, self.index = None, {}, outside
+
+    def _repeated(self, segment: Segment, items: list[Node], body: tuple[Statement, ...]) -> Rows:
+        """The loop over blocks of rows, or over strips; its width is that of the widest array, times how many are."""
+        wide = max(items, key=lambda n: n.rank)
+        rows, second = segment[1], self.plan.pairs.get(segment)
+        if isinstance(rows, Band):
+            counts, lengths = [*rows.outer, rows.rows], self.strip.beside(wide, self.plan.bands, rows)
+        else:
+            every = [wide, *(a for n in items for a, _ in n.args)]
+            wide = max(every, key=lambda n: n.rank if n.dims[:1] == wide.dims[:1] else 0)
+            counts = [rows or Integer(1), *(() if second is None else (second,))]
+            lengths = list(wide.dims[1 if second is None else 2 :])
+        codes = [self.sizes(length) for length in lengths]
+        if (several := self._beside(items)) > 1:
+            codes.append(Num(several * ONE))
+        width: Code = codes[0] if codes else Num(ONE)
+        for length in codes[1:]:
+            width = Op("multiply", (width, length))
+        return Rows(self.index, tuple(map(self.sizes, counts)), width, body, isinstance(rows, Band))
 
     def _beside(self, items: list[Node]) -> int:
         """How many arrays of a block are at hand at once, beside operands and results: all are to stay in the cache."""
@@ -298,25 +294,34 @@ class Body:
 
     def _bind(self, items: list[Node]) -> None:
         """Names for the rows of what comes from outside and is read more than once."""
-        counts: dict[Node, int] = {}
+        counts: dict[tuple[Node, str], int] = {}
         for item in items:
-            for leaf, sliced in reads(item, row_of(item, self.plan.accumulators), self.plan.inline):
-                if sliced and self.plan.place.get(leaf) != self.loop:
-                    counts[leaf] = counts.get(leaf, 0) + 1
+            self._turn_to(item)
+            for leaf, rows in self._reads(item):
+                if rows and self.plan.place.get(leaf) != self.loop:
+                    counts[leaf, rows] = counts.get((leaf, rows), 0) + 1
         touched = {self.memory.chain[item] for item in items if item in self.memory.chain}
         touched |= {chain.before for chain in touched if chain.before}
-        for leaf, count in counts.items():
+        for (leaf, rows), count in counts.items():
             if count > 1 or self.memory.chain.get(leaf) in touched:
                 name = self._name(leaf)
-                self.local[name] = self.names.fresh(f"{name}_rows")
-                self.statements.append(Assign((Var(self.local[name]),), self._sliced(name)))
+                self.statements.append(Assign((self._at_hand(name, rows),), sliced(name, rows)))
+
+    def _at_hand(self, name: str, rows: str) -> Var:
+        """A name for the rows at hand of an array."""
+        self.local[name, rows] = self.names.fresh(f"{name}_rows")
+        return Var(self.local[name, rows])
+
+    def _target(self, name: str) -> Var:
+        """Where the value of the statement at hand is written."""
+        return Var(self.local.get((name, self.own), name))
 
     def _accumulate(self, node: Node, before: list[Statement], after: list[Statement]) -> None:
         name, note = self._name(node), self.notes.get(node, "")
         value = self.coder.code(node)
         if node.rank:
             before.append(Assign((Var(name),), Op("zeros", tuple(map(self.sizes, node.dims)))))
-            self.statements.append(Update("add", Var(name), value, note))
+            self.statements.append(Update("add", sliced(name, self.own) if self.own else Var(name), value, note))
         else:
             before.append(Assign((Var(name),), Num(ONE - 1)))
             self.statements.append(Update("add", Var(name), Op("float", (value,)), note))
@@ -330,11 +335,11 @@ class Body:
             return
         if chain.before is not None and node is chain.members[0]:
             old = self._chain_name(chain.before)
-            held = Var(self.local.get(old, old))
+            held = self._target(old)
             if chain.whole:
                 before.append(Assign((Var(name),), Var(old), f"{name} takes the place of {old}, row by row"))
-                self.local[name] = self.names.fresh(f"{name}_rows")
-            self._renamed(node, held, Var(self.local.get(name, name)), note)
+                self._at_hand(name, self.own)
+            self._renamed(node, held, self._target(name), note)
         elif chain.whole and node is chain.members[0]:
             self._first_of_whole(node, name, note, before)
         elif node is chain.members[0] and chain.lender is None:
@@ -345,24 +350,25 @@ class Body:
             else:
                 self.statements.append(Assign((Var(name),), self.coder.code(node), note))
         else:
-            self._write_into(node, Var(self.local.get(name, name)), note)
+            self._write_into(node, self._target(name), note)
 
     def _allocate(self, node: Node, name: str, before: list[Statement]) -> Var:
         """Memory for all rows, and a name for those at hand."""
-        before.append(Assign((Var(name),), Op("empty", tuple(map(self.sizes, node.dims)), node.kind)))
-        self.local[name] = self.names.fresh(f"{name}_rows")
-        return Var(self.local[name])
+        shape = tuple(map(self.sizes, node.dims))
+        zero = self.plan.bands.zeros & {node, *getattr(self.memory.chain.get(node), "members", ())}
+        before.append(Assign((Var(name),), Op("zeros", shape) if zero else Op("empty", shape, node.kind)))
+        return self._at_hand(name, self.own)
 
     def _first_of_whole(self, node: Node, name: str, note: object, before: list[Statement]) -> None:
         if node.op == "spike":
             local = self._allocate(node, name, before)
-            self.statements.append(Assign((local,), self._sliced(name)))
+            self.statements.append(Assign((local,), sliced(name, self.own)))
             self._spike(node, local, False, note)
             return
         code = self.coder.terms(node) if node.op == "terms" else None
         value = self.coder.code(node) if code is None else Op("add", ())
         local = self._allocate(node, name, before)
-        rows = self._sliced(name)
+        rows = sliced(name, self.own)
         if code is not None:
             (_, first), (sign, second), *rest = code
             value = Op("add" if sign > 0 else "subtract", (first, second))
@@ -381,4 +387,9 @@ class Body:
             self.statements.append(Assign((Var(name),), value, note))
             return
         local = self._allocate(node, name, before)
-        self.statements.append(Assign((local, self._sliced(name)), value, note))
+        self.statements.append(Assign((local, sliced(name, self.own)), value, note))
+
+
+def sliced(name: str, rows: str) -> Code:
+    """The rows of an array."""
+    return Op("rows", (Var(name),), rows)
