@@ -76,6 +76,8 @@ from formulas import (
 from tests.test_matrix_functions import form_by_factor, log_determinant_by_factor
 from tests.test_removable import NEEDED as ALSO_NEEDED
 from tests.test_removable import WRITINGS as REMOVABLE
+from tests.test_unseen import NEEDED as NEEDED_LATER
+from tests.test_unseen import WRITINGS as UNSEEN
 from tests.test_writings import NEEDED, WRITINGS
 from tests.test_written_forms import (
     catenary,
@@ -902,6 +904,7 @@ complement of a share, complement of a power
 """
 WRITTEN = [law.strip() for law in WRITTEN.replace("\n", ",").split(",") if law.strip()]
 STABILISING = {
+    **{law: (UNSEEN[name],) for law, name in NEEDED_LATER.items()},
     "tanh of a quotient": (written(lambda x: (exp(2 * x) - 1) / (exp(2 * x) + 1)),),
     "log cosh": (written(lambda x: log(exp(x) + exp(-x))),),
     "tanh of a sigmoid": (written(lambda x: 2 / (1 + exp(-x)) - 1),),
