@@ -4,7 +4,7 @@ Rows as in test_closed_forms: the expected expressions are written by hand and c
 """
 
 import pytest
-from sympy import Rational, erf, exp, log, loggamma, pi, sqrt, tanh
+from sympy import Rational, erf, exp, log, loggamma, pi, sign, sqrt, tanh
 
 from derive.api import gradient, verify
 from derive.axes import (
@@ -160,7 +160,17 @@ def largest_message(x: T[n, d], w: T[d, o], source: Int[e].below(n), target: Int
     return maximum(max_over(e, where(equals(target[e], n), m[o, e], -1)), -1)
 
 
-@pytest.mark.parametrize("layer", [biquad, delta_rule, matrix_lstm, graph_attention, largest_message], ids=str)
+@unregistered
+def signed_power(x: T[n]) -> T[()]:
+    """‖|x|^(3/2) sgn x‖: |x|^(3/2) has a slope at 0, so nothing may be divided by it."""
+    u = let("u", absolute(x[n]) ** Rational(3, 2) * sign(x[n]))
+    return sqrt(sum_over(n, u[n] ** 2))
+
+
+LAYERS = [biquad, delta_rule, matrix_lstm, graph_attention, largest_message, signed_power]
+
+
+@pytest.mark.parametrize("layer", LAYERS, ids=str)
 def test_code_and_gradients_are_right(layer):
     report = verify(layer, trials=4)
     assert report.passed, str(report)

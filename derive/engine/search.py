@@ -335,13 +335,13 @@ def _atoms(algebra: Algebra, polys: Iterable[Poly]) -> Iterable[int]:
 
 
 def domain_of(algebra: Algebra, forward: Iterable[Head]) -> set[int]:
-    """Heads under a negative or fractional power somewhere in the formula: it is defined only where they are not 0."""
+    """Heads under a negative power or a root somewhere in the formula: it has slopes only where they are not 0."""
     found: set[int] = set()
     stack = [p for h in forward for p in h.args]
     while stack:
         for (factors, _), _ in stack.pop():
             for (head, _), power in factors:
-                if power < 0 or power.denominator != 1:
+                if power < 0 or (power.denominator != 1 and power < 1):  # u^(3/2) has a slope at 0
                     found.add(head)
                 if algebra.heads[head].kind == "op":
                     stack.extend(algebra.heads[head].args)
