@@ -342,7 +342,7 @@ def test_products_with_second_derivatives():
 
 
 @formula
-def gated(z: T[t, b], h0: T[b], v: T[b]) -> T[t, b]:
+def leaky_gate(z: T[t, b], h0: T[b], v: T[b]) -> T[t, b]:
     """A leak whose rate is learned: h_t = σ(z_t + v h_{t−1}) h_{t−1} + tanh(z_t)."""
 
     def step(s):
@@ -354,7 +354,7 @@ def gated(z: T[t, b], h0: T[b], v: T[b]) -> T[t, b]:
 
 def test_what_a_step_makes_is_kept_and_not_made_again():
     """σ(z), σ(−z): one exponential a step, none in backward; what is carried is one array, before and after."""
-    source = to_numpy(gated).source
+    source = to_numpy(leaky_gate).source
     forward, backward = source[source.index("def forward") :].split("def backward")
     backward = backward[: backward.index("return gradients")]
     assert forward.count("bounded_exp(") == 1
@@ -366,7 +366,7 @@ def test_what_a_step_makes_is_kept_and_not_made_again():
 @pytest.mark.parametrize("dtype", ["f4", "f8"])
 def test_tails_of_what_is_kept_have_all_digits(dtype):
     """dh/dz at one step is σ(z)σ(−z) h₀ + 1 − tanh²(z), which for z = ±85 is e⁻⁸⁵ h₀."""
-    m = to_numpy(gated)
+    m = to_numpy(leaky_gate)
     zs = np.array([[-85.0, 85.0, 81.0, -1.0]], dtype)
     one = np.ones(4, dtype)
     _, saved = m.forward(z=zs, h0=one, v=0 * one)

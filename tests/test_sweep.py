@@ -361,7 +361,6 @@ STRICT = frozenset(
 )
 TEXTBOOK_BROKEN = {
     "complementary_log_log": "eˣ underflows where log(1 − exp(−eˣ)) is x",
-    "log_of_the_others": "1 − p underflows where all others are below e⁻¹⁰⁰ of it",
 }
 # Only where magnitudes go beyond NEAR: as PyTorch and numpy.linalg.norm, the code squares what it is given. To divide
 # by the largest entry first would cost two passes more, for numbers that float64 holds anyway.

@@ -77,6 +77,7 @@ class FusedBody(Body):
     def write(self, targets: Sequence[Node]) -> dict[Node, Code]:
         """Statements that compute the targets, and what each is called at the end."""
         nodes = reachable(targets, self.known)
+        self.targets = frozenset(targets)
         straight = plan(nodes, targets, self.labels, straight=True)
         self.variable, self.chains, self.local = dict(self.known), {}, {}
         self.memory, self.home, self.loop, self.row, self.cut = Memory(), {}, None, None, {}
