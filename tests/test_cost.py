@@ -241,6 +241,7 @@ OF_MATRICES = {
     "logarithm": lambda n: Fraction(11 * n**3),
     "logarithm_slope": lambda n, k: Fraction(17 * n**3),
     "definite_factor": lambda n: Fraction(1, 3) * n**3,
+    "symmetric_factor": lambda n: Fraction(1, 3) * n**3,  # its look at the other triangle checks an argument
     "definite_inverse": lambda n: Fraction(2, 3) * n**3,
     "definite_solve": lambda n, k: Fraction(2 * n**2 * k),
     "lu_factors": lambda n: Fraction(2, 3) * n**3,

@@ -239,9 +239,10 @@ class Rules:
                 yield factor, best
 
     def _renames(self, head: int, fold: Fold) -> bool:
-        """Whether what was found would only write a name by another: u as r (1 + v), where r is u/(1 + v)."""
+        """Whether what was found would write a name by more: u as r (1 + v), where r is u/(1 + v); not 1/u as s."""
         heads = self.algebra.heads
-        return heads[head].role == "auto" and fold.source >= 0 and heads[fold.source].role == "found"
+        detour = len(fold.body) > 1 or len(fold.body[0][0][0]) > 1
+        return detour and heads[head].role == "auto" and fold.source >= 0 and heads[fold.source].role == "found"
 
     def _cancels(self, factor: tuple[Atom, Power], fold: Fold, beside: Factors) -> int:
         """How many factors beside cancel against what the fold brings."""
