@@ -17,7 +17,7 @@ from derive.notation.prose import escaped
 from derive.notation.story import Heading, story
 from derive.notation.style import LATEX
 from derive.notation.view import view_of
-from derive.notation.wide import fitted
+from derive.notation.wide import fitted, too_wide
 from derive.statements import STATEMENTS, Statement
 from derive.statements.writing import latex
 
@@ -82,8 +82,10 @@ def _statements() -> Iterator[Section]:
         yield Section(made.name, _statement_html(made, words), _statement_tex(made, words), laws, True, 0.0)
 
 
-def _given(made: Statement) -> str:
-    return r",\quad ".join(latex(part) for part in [*made.named, *made.conditions])
+def _given(made: Statement) -> tuple[list[str], list[str]]:
+    """What a statement's names stand for, and its conditions: what fits into a line of text, and what is too wide."""
+    every = [latex(part) for part in [*made.named, *made.conditions]]
+    return [part for part in every if not too_wide(part)], [part for part in every if too_wide(part)]
 
 
 def _sides(step: Any) -> tuple[str, str, str]:
@@ -96,7 +98,10 @@ def _statement_html(made: Statement, words: list[str]) -> str:
     parts += [f"<p>{escape(part, quote=False)}</p>" for part in words if part]
     parts += boxed([f'<div class="wide">{mathml(made.said(), True)}</div>'], "Statement")
     if made.named or made.conditions:
-        parts.append(f"<p>It holds for {mathml(_given(made))}.</p>")
+        short, wide = _given(made)
+        told = ", ".join(mathml(part) for part in short)
+        parts.append(f"<p>It holds for {told}{', where' if short and wide else '' if wide else '.'}</p>")
+        parts += [f'<div class="wide">{mathml(part, True)}</div>' for part in wide]
     cells = []
     for step in made.steps:
         before, sign, after = _sides(step)
@@ -114,7 +119,10 @@ def _statement_tex(made: Statement, words: list[str]) -> str:
     parts = [rf"\section{{{escaped(made.name[:1].upper() + made.name[1:])}}}", *map(prose, filter(None, words))]
     parts.append(rf"\[ {fitted(made.said(), LINE)} \]")
     if made.named or made.conditions:
-        parts.append(rf"\noindent It holds for ${_given(made)}$.")
+        short, wide = _given(made)
+        told = ",\n".join(f"${part}$" for part in short)
+        parts.append(rf"\noindent It holds for {told}{', where' if short and wide else '' if wide else '.'}")
+        parts += [rf"\[ {fitted(part, LINE)} \]" for part in wide]
     for step in made.steps:
         before, sign, after = _sides(step)
         rows = [f"& {fitted(before, LINE)}"]
