@@ -101,7 +101,7 @@ def _statement_html(made: Statement, words: list[str]) -> str:
         short, wide = _given(made)
         told = ", ".join(mathml(part) for part in short)
         parts.append(f"<p>It holds for {told}{', where' if short and wide else '' if wide else '.'}</p>")
-        parts += [f'<div class="wide">{mathml(part, True)}</div>' for part in wide]
+        parts += boxed([f'<div class="wide">{mathml(part, True)}</div>' for part in wide], "Names") if wide else []
     cells = []
     for step in made.steps:
         before, sign, after = _sides(step)
