@@ -269,6 +269,12 @@ def logarithm() -> ImplicitLaw:
                 assumptions=(Assumption(definite_part(A), None),))  # fmt: skip
 
 
+def _by_slope(X: Tensor, K: Tensor, what: str) -> Equation:
+    """Ẋ = K[(Ȧ + Ȧᵀ)/2], which the first derivative's law has shown."""
+    step = (SOLVED, sum_over((c, d), K[i, j, c, d] * even(c, d)), f"the derivative of the {what}")
+    return _chain("fact", dot(X, i, j), None, step)
+
+
 def square_root_slope() -> ImplicitLaw:
     """X K + K X = E for K = sqrt′[E], hence X K′ + K′ X = −(X′ K + K X′)."""
     X = Tensor("X", (i, j), body=SquareRoot(S[p, q], p, q, i, j), role="let")
@@ -283,10 +289,7 @@ def square_root_slope() -> ImplicitLaw:
         (PRODUCT, -sum_over(k, K[i, k, g, h] * dot(X, k, j) + dot(X, i, k) * K[k, j, g, h]),
          "the unit stays where it is"),
     )  # fmt: skip
-    root = _chain(
-        "fact", dot(X, i, j), None,
-        (SOLVED, sum_over((c, d), K[i, j, c, d] * even(c, d)), "the derivative of the root"),
-    )  # fmt: skip
+    root = _by_slope(X, K, "root")
     law = _chain(
         "result", dot(K, i, j, g, h), K,
         (SOLVED, -sum_over((l, e), K[i, j, l, e] * sum_over(k, K[l, k, g, h] * dot(X, k, e)
@@ -315,10 +318,7 @@ def logarithm_slope() -> ImplicitLaw:
         (PRODUCT, -sum_over((k, l, c, d), bent(i, j, k, l, c, d) * K[k, l, g, h] * dot(X, c, d)),
          "exp′(X) K is a unit, for every S"),
     )  # fmt: skip
-    value = _chain(
-        "fact", dot(X, i, j), None,
-        (SOLVED, sum_over((c, d), K[i, j, c, d] * even(c, d)), "the derivative of the logarithm"),
-    )  # fmt: skip
+    value = _by_slope(X, K, "logarithm")
     law = _chain(
         "result", dot(K, i, j, g, h), K,
         (SOLVED, -sum_over((e, f), K[i, j, e, f] * sum_over((k, l, c, d),
